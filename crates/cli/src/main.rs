@@ -1,0 +1,2 @@
+//! The `leakgraph` command.
+fn main() {}

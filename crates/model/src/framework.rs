@@ -1,0 +1,1 @@
+//! Finding kinds and framework catalogs.

@@ -1,0 +1,183 @@
+//! The scored tables: what leakgraph concludes.
+
+use crate::{Key, Timestamp};
+
+crate::table! {
+    /// One row per NHI: what it may do that it never does.
+    "nhi_scores" NhiScore {
+        /// The identity.
+        identity_key: Key,
+        /// Natural id, for reading.
+        identity: String,
+        /// Excess privilege, 0 to 100; null without usage evidence.
+        excess: Option<f64>,
+        /// Lower bound: what cannot be observed counts as needed.
+        excess_low: Option<f64>,
+        /// Upper bound: what cannot be observed counts as unneeded.
+        excess_high: Option<f64>,
+        /// Score of everything granted, as if nothing were used.
+        granted_risk: f64,
+        /// Share of the class mass that usage evidence can see, 0 to 1.
+        coverage: f64,
+        /// none, service, action, observed.
+        usage: String,
+        /// Days of usage evidence.
+        window_days: Option<f64>,
+        /// Actions surely allowed.
+        actions_must: i64,
+        /// Actions perhaps allowed.
+        actions_may: i64,
+        /// Allowed actions that were used.
+        actions_used: i64,
+        /// low (0–33), medium (34–66), high (67–100); of the lower bound where there is usage, else of granted risk.
+        band: String,
+        /// Contribution of each class, as `ESC=41.2` in per cent.
+        classes: Vec<String>,
+        /// The heaviest unused grants, as `iam:PassRole`.
+        top_grants: Vec<String>,
+        /// Blast radius of the identity itself, 0 to 100.
+        blast: Option<f64>,
+        /// Hash of the weights that were used.
+        weights_hash: String,
+    }
+}
+
+crate::table! {
+    /// One row per handoff: identity, what changed hands, and reach.
+    "handoff_scores" HandoffScore {
+        /// The handoff.
+        handoff_key: Key,
+        /// Parent as `repo workflow / job`.
+        parent: String,
+        /// Child as `repo workflow / job`.
+        child: String,
+        /// Mechanism of the handoff.
+        mechanism: String,
+        /// inherited, narrowed, own, ambient, widened, unknown.
+        identity_mode: String,
+        /// Scopes the child has and the parent had not.
+        permissions_added: Vec<String>,
+        /// Scopes the parent had and the child has not.
+        permissions_dropped: Vec<String>,
+        /// Secret names both received.
+        secrets_shared: Vec<String>,
+        /// Secret names only the child received.
+        secrets_added: Vec<String>,
+        /// Inputs that carry a secret value.
+        secrets_forwarded: i64,
+        /// Inputs whose class is closed (bool, enum, ref, version), of all inputs.
+        inputs_validated: Option<f64>,
+        /// pass, fail, unknown: the rule "dedicated identity, every input and secret validated".
+        verdict: String,
+        /// Why, one phrase each.
+        verdict_reasons: Vec<String>,
+        /// Blast radius 0 to 100 with the evidence at hand.
+        blast: f64,
+        /// Lower bound: only observed edges, unknown links left out.
+        blast_low: f64,
+        /// Upper bound: every unknown link taken as unconditional.
+        blast_high: f64,
+        /// What this handoff adds to the parent's reach, 0 to 100.
+        expansion: Option<f64>,
+        /// Identities in reach.
+        reached_identities: i64,
+        /// Resources and secrets in reach.
+        reached_resources: i64,
+        /// Cheapest path to the heaviest target, node labels in order.
+        top_path: Vec<String>,
+        /// Label of the heaviest target.
+        top_target: Option<String>,
+        /// Share of the evidence questions that could be answered, 0 to 1.
+        coverage: f64,
+        /// Hash of the weights that were used.
+        weights_hash: String,
+    }
+}
+
+crate::table! {
+    /// One row per secret: what it opens.
+    "secret_scores" SecretScore {
+        /// The secret.
+        secret_key: Key,
+        /// Identities it authenticates or that received it by name.
+        identities: Vec<String>,
+        /// Blast radius 0 to 100; null where nothing is known of whose it is.
+        blast: Option<f64>,
+        /// Lower bound.
+        blast_low: Option<f64>,
+        /// Upper bound.
+        blast_high: Option<f64>,
+        /// Cheapest path to the heaviest target.
+        top_path: Vec<String>,
+        /// Hash of the weights that were used.
+        weights_hash: String,
+    }
+}
+
+crate::table! {
+    /// One row per edge of the reach graph.
+    "reach_edges" ReachEdge {
+        /// Node that controls.
+        source: String,
+        /// Kind of the source node: job, run, identity, secret, resource, human.
+        source_kind: String,
+        /// Node that is controlled or read.
+        target: String,
+        /// Kind of the target node.
+        target_kind: String,
+        /// handoff, runs_as, trust, assumed, secret_forward, secret_of, permission, pass_role.
+        kind: String,
+        /// Re-validations on the way: the edge passes 2^-cost of the weight.
+        cost: i64,
+        /// Whether it was seen in a log (true) or follows from configuration (false).
+        observed: bool,
+        /// Whether the cost had to be assumed for want of evidence.
+        assumed: bool,
+        /// Row it comes from.
+        evidence_key: Option<Key>,
+    }
+}
+
+crate::table! {
+    /// One row per thing that is wrong, as an audit query found it.
+    "findings" Finding {
+        /// Key of (kind, subject, object).
+        finding_key: Key,
+        /// Finding kind, as in `finding_kinds`.
+        kind: String,
+        /// info … critical.
+        severity: String,
+        /// verified-structure/likely/possible for secrets, else high/medium/low.
+        confidence: String,
+        /// What is affected, for reading.
+        subject: String,
+        /// Key of the subject.
+        subject_key: Option<Key>,
+        /// What it concerns (the secret, the role, the child), for reading.
+        object: Option<String>,
+        /// One sentence.
+        message: String,
+        /// Rows that prove it, as `table:key`.
+        evidence: Vec<String>,
+        /// What was missing to be sure, if anything.
+        gap: Option<String>,
+        /// Score that ranks findings of one severity, 0 to 100.
+        rank_score: Option<f64>,
+        /// First time the evidence shows it.
+        first_seen_at: Option<Timestamp>,
+    }
+}
+
+crate::table! {
+    /// One row per audit: whether its evidence was there and what it gave.
+    "audit_runs" AuditRun {
+        /// Finding kind.
+        kind: String,
+        /// assessed, not_assessed.
+        status: String,
+        /// Why it was not assessed.
+        reason: Option<String>,
+        /// Findings it gave.
+        findings: i64,
+    }
+}
