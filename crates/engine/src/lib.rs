@@ -1,1 +1,62 @@
-//! leakgraph-engine
+//! The pipeline that joins the crates: discover → ingest ∥ scan → commit →
+//! link → score → audit → commit. It prints nothing; progress leaves through
+//! [`Progress`].
+//!
+//! Architecture invariant: the engine is the only place where evidence and
+//! detection meet; `ingest` and `scan` do not know each other.
+
+pub mod audit;
+pub mod config;
+pub mod conclude;
+pub mod gather;
+pub mod progress;
+pub mod resolve;
+mod sink;
+
+pub use config::{Config, ConfigError};
+pub use conclude::{ScoreSummary, score};
+pub use gather::{IngestSummary, ingest};
+pub use progress::{Event, Progress, Quiet};
+
+use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
+
+/// What can stop a whole command; a bad input never does.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The lake could not be opened, read or written.
+    #[error(transparent)]
+    Lake(#[from] leakgraph_lake::Error),
+    /// Rules or the fingerprint key could not be loaded.
+    #[error(transparent)]
+    Scan(#[from] leakgraph_scan::Error),
+    /// Scores could not be computed.
+    #[error(transparent)]
+    Score(#[from] leakgraph_score::Error),
+    /// The embedded framework data is inconsistent.
+    #[error(transparent)]
+    Framework(#[from] leakgraph_model::framework::FrameworkError),
+    /// An audit file is malformed or its query failed.
+    #[error(transparent)]
+    Audit(#[from] audit::AuditError),
+    /// A table declaration is inconsistent.
+    #[error("cannot form a table: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+    /// A file of ours (weights, key) could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A scanner with the built-in rules and the installation's fingerprint key.
+///
+/// # Errors
+/// The key file cannot be read or made, or is open to others.
+pub fn scanner(config: &Config) -> Result<Scanner, Error> {
+    let key = FingerprintKey::load_or_create(&config.key_path())?;
+    Ok(Scanner::new(RuleSet::builtin()?, key)?)
+}

@@ -1,5 +1,7 @@
 //! The scored tables: what leakgraph concludes.
 
+use crate::table::{Row, TableDoc};
+use crate::tables::EvidenceGap;
 use crate::{Key, Timestamp};
 
 crate::table! {
@@ -181,3 +183,37 @@ crate::table! {
         findings: i64,
     }
 }
+
+crate::table! {
+    /// One row per piece of evidence a score lacked, and what that costs.
+    "score_gaps" ScoreGap {
+        /// What lacks it.
+        subject_key: Key,
+        /// Table of the subject.
+        subject_table: String,
+        /// excess_privilege, blast_radius, handoff_identity, …
+        analytic: String,
+        /// no_child, no_permissions, no_usage, no_inventory, unknown_boundary, …
+        gap: String,
+        /// lower_bound_only, upper_bound_only, not_computed.
+        effect: String,
+    }
+}
+
+impl From<EvidenceGap> for ScoreGap {
+    fn from(gap: EvidenceGap) -> Self {
+        let EvidenceGap { subject_key, subject_table, analytic, gap, effect } = gap;
+        Self { subject_key, subject_table, analytic, gap, effect }
+    }
+}
+
+/// Documentation and schema of every scored table.
+pub const TABLES: &[TableDoc] = &[
+    NhiScore::TABLE,
+    HandoffScore::TABLE,
+    SecretScore::TABLE,
+    ReachEdge::TABLE,
+    Finding::TABLE,
+    AuditRun::TABLE,
+    ScoreGap::TABLE,
+];

@@ -1,0 +1,156 @@
+//! Committed evidence in, one committed batch of links, scores and findings out.
+
+use crate::audit::{self, Audit};
+use crate::resolve::resolve_secrets;
+use crate::{Config, Error, Event, Progress, scanner};
+use arrow_array::RecordBatch;
+use leakgraph_lake::{BatchKind, LINKED, Lake, Session};
+use leakgraph_model::framework::Frameworks;
+use leakgraph_model::scored::{AuditRun, Finding, ScoreGap};
+use leakgraph_model::{Evidence, Row, Severity};
+use leakgraph_score::{Scores, Weights};
+
+/// What scoring found.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreSummary {
+    /// Findings by severity, least first (see [`Severity::ALL`]).
+    pub findings: [usize; 5],
+    /// NHIs scored.
+    pub nhis: usize,
+    /// Handoffs scored.
+    pub handoffs: usize,
+    /// Distinct secrets.
+    pub secrets: usize,
+    /// Problems in the whole lake that lost evidence.
+    pub problems: usize,
+    /// Id of the batch.
+    pub batch_id: String,
+}
+
+impl ScoreSummary {
+    /// Whether a finding of at least this severity exists.
+    pub fn has_at_least(&self, severity: Severity) -> bool {
+        self.findings.iter().skip(severity as usize).any(|count| *count > 0)
+    }
+}
+
+/// Links, scores and audits everything the lake holds and commits the result.
+///
+/// # Errors
+/// The lake, the weights or an audit cannot be used.
+pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, Error> {
+    let lake = Lake::open(&config.lake)?;
+    let scanner = scanner(config)?;
+    let weights = weights(config)?;
+    let audits = audits(config)?;
+    progress.event(Event::Stage("link"));
+    let mut evidence = lake.evidence()?;
+    leakgraph_ingest::link(&mut evidence);
+    resolve_secrets(&mut evidence, &scanner);
+    progress.event(Event::Stage("score"));
+    let scores = leakgraph_score::score(&evidence, &weights)?;
+    progress.event(Event::Stage("audit"));
+    let mut tables = linked_batches(&evidence)?;
+    tables.extend(score_batches(&scores)?);
+    let session = overlay(&lake, &tables)?;
+    let (findings, runs) = audit::run(&audits, &|sql| session.query(sql))?;
+    tables.push((Finding::TABLE.name, Finding::to_batch(&findings)?));
+    tables.push((AuditRun::TABLE.name, AuditRun::to_batch(&runs)?));
+    progress.event(Event::Stage("commit"));
+    let mut batch = lake.begin(BatchKind::Score)?;
+    for (table, rows) in tables {
+        batch.write(table, rows)?;
+    }
+    let info = batch.commit()?;
+    progress.event(Event::StageDone);
+    Ok(summarise(&evidence, &scores, &findings, info.batch_id))
+}
+
+/// A session that sees `tables` before they are committed, beside the reference tables.
+fn overlay(lake: &Lake, tables: &[(&'static str, RecordBatch)]) -> Result<Session, Error> {
+    let session = reader(lake)?;
+    for (name, batch) in tables {
+        session.register(name, batch.clone())?;
+    }
+    Ok(session)
+}
+
+/// A read-only session with the reference tables (`finding_kinds`, `controls`, `mappings`).
+///
+/// # Errors
+/// The lake cannot be read or the framework data is inconsistent.
+pub fn reader(lake: &Lake) -> Result<Session, Error> {
+    let session = lake.session()?;
+    let frameworks = Frameworks::load()?;
+    session.register("finding_kinds", frameworks.finding_kinds_batch()?)?;
+    session.register("controls", frameworks.controls_batch()?)?;
+    session.register("mappings", frameworks.mappings_batch()?)?;
+    Ok(session)
+}
+
+/// The evidence tables that linking rewrites.
+fn linked_batches(evidence: &Evidence) -> Result<Vec<(&'static str, RecordBatch)>, Error> {
+    let mut tables = evidence.to_batches()?;
+    tables.retain(|(table, _)| LINKED.contains(table));
+    Ok(tables)
+}
+
+fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Error> {
+    fn one<R: Row>(rows: &[R]) -> Result<(&'static str, RecordBatch), Error> {
+        Ok((R::TABLE.name, R::to_batch(rows)?))
+    }
+    let Scores { nhi_scores, handoff_scores, secret_scores, reach_edges, evidence_gaps } = scores;
+    let gaps: Vec<ScoreGap> = evidence_gaps.iter().cloned().map(ScoreGap::from).collect();
+    Ok(vec![
+        one(nhi_scores)?,
+        one(handoff_scores)?,
+        one(secret_scores)?,
+        one(reach_edges)?,
+        one(&gaps)?,
+    ])
+}
+
+fn weights(config: &Config) -> Result<Weights, Error> {
+    let Some(path) = &config.weights else { return Ok(Weights::builtin()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Read { path: path.display().to_string(), source })?;
+    Ok(Weights::parse(&text)?)
+}
+
+/// The built-in audits and those of the configured folder.
+fn audits(config: &Config) -> Result<Vec<Audit>, Error> {
+    let mut audits = audit::builtin();
+    let Some(folder) = &config.audits else { return Ok(audits) };
+    let read = |source| Error::Read { path: folder.display().to_string(), source };
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .map_err(read)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(read)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    paths.sort();
+    for path in paths {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Error::Read { path: name.clone(), source })?;
+        audits.push(Audit::parse(&name, &text)?);
+    }
+    Ok(audits)
+}
+
+fn summarise(evidence: &Evidence, scores: &Scores, findings: &[Finding], batch_id: String) -> ScoreSummary {
+    let mut by_severity = [0; 5];
+    for finding in findings {
+        if let Ok(severity) = finding.severity.parse::<Severity>() {
+            by_severity[severity as usize] += 1;
+        }
+    }
+    ScoreSummary {
+        findings: by_severity,
+        nhis: scores.nhi_scores.len(),
+        handoffs: scores.handoff_scores.len(),
+        secrets: evidence.secrets.len(),
+        problems: evidence.problems.iter().filter(|problem| problem.lossy).count(),
+        batch_id,
+    }
+}

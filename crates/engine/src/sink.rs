@@ -1,0 +1,146 @@
+//! Scans the text importers come upon and turns sightings into rows.
+
+use leakgraph_ingest::{Mark, TextContext, TextSink};
+use leakgraph_model::Key;
+use leakgraph_model::tables::{EvidenceGap, Secret, SecretSighting};
+use leakgraph_scan::{Sighting, Worker};
+use std::collections::HashSet;
+
+/// Values shorter than this identify nothing and are not fingerprinted.
+const MIN_IDENTIFYING_BYTES: usize = 8;
+
+/// One worker's sink: rows of `secrets` and `secret_sightings`.
+pub(crate) struct ScanSink<'s> {
+    worker: Worker<'s>,
+    key_id: String,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) sightings: Vec<SecretSighting>,
+    pub(crate) gaps: Vec<EvidenceGap>,
+    pub(crate) bytes: u64,
+}
+
+impl<'s> ScanSink<'s> {
+    pub(crate) fn new(worker: Worker<'s>, key_id: &str) -> Self {
+        Self {
+            worker,
+            key_id: key_id.to_owned(),
+            secrets: Vec::new(),
+            sightings: Vec::new(),
+            gaps: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Text that is bound for a table, without the secrets it may quote.
+    pub(crate) fn redact(&mut self, text: &str) -> String {
+        self.worker.redact(text)
+    }
+
+    fn record(&mut self, context: &TextContext, sighting: Sighting) {
+        let mark = mark_at(&context.marks, sighting.offset);
+        let secret_key = Key::of("secret", &[&self.key_id, &sighting.fingerprint]);
+        let place = mark.map_or(context.place, |mark| mark.place);
+        let seen_at = mark.and_then(|mark| mark.at);
+        self.sightings.push(SecretSighting {
+            sighting_key: Key::of(
+                "sighting",
+                &[
+                    &context.source_key.to_string(),
+                    &context.path,
+                    context.name.as_deref().unwrap_or(""),
+                    &sighting.offset.to_string(),
+                    &sighting.fingerprint,
+                    &sighting.rule,
+                ],
+            ),
+            secret_key,
+            run_key: context.run_key,
+            job_key: context.job_key,
+            step_key: mark.and_then(|mark| mark.step_key),
+            handoff_key: context.handoff_key,
+            source_key: context.source_key,
+            path: context.path.clone(),
+            line: count(sighting.line),
+            byte_offset: count(sighting.offset),
+            place: place.to_owned(),
+            name: sighting
+                .name
+                .or_else(|| mark.and_then(|mark| mark.name.clone()))
+                .or_else(|| context.name.clone()),
+            encodings: sighting.encodings,
+            masked_elsewhere: false,
+            confidence: sighting.confidence.as_str().to_owned(),
+            seen_at,
+        });
+        let resolved = sighting.resolved;
+        let identity_key = resolved.as_ref().and_then(|resolved| {
+            let native_id = resolved.native_id.as_deref()?;
+            Some(leakgraph_model::tables::identity_key(&resolved.platform, native_id))
+        });
+        self.secrets.push(Secret {
+            secret_key,
+            fingerprint: sighting.fingerprint,
+            key_id: self.key_id.clone(),
+            rule: sighting.rule,
+            provider: sighting.provider,
+            kind: sighting.kind,
+            value_bytes: count(sighting.value_bytes),
+            preview: sighting.preview,
+            confidence: sighting.confidence.as_str().to_owned(),
+            verification: sighting.verification.as_str().to_owned(),
+            lifetime: sighting.lifetime,
+            severity: sighting.severity.to_string(),
+            identity_key,
+            resolved_by: resolved.as_ref().map(|resolved| resolved.by.clone()),
+            resolved_subject: resolved.map(|resolved| resolved.subject),
+            expires_at: sighting.expires_at,
+            first_seen_at: seen_at,
+            last_seen_at: seen_at,
+        });
+    }
+}
+
+/// Marks the sightings whose variable the job also showed masked.
+pub(crate) fn mark_masked(sightings: &mut [SecretSighting], masked: &HashSet<(Key, String)>) {
+    for sighting in sightings {
+        if let (Some(job), Some(name)) = (sighting.job_key, &sighting.name) {
+            sighting.masked_elsewhere = masked.contains(&(job, name.to_ascii_lowercase()));
+        }
+    }
+}
+
+/// The mark that holds at `offset`.
+fn mark_at(marks: &[Mark], offset: usize) -> Option<&Mark> {
+    let after = marks.partition_point(|mark| mark.offset <= offset);
+    marks.get(after.checked_sub(1)?)
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl TextSink for ScanSink<'_> {
+    fn text(&mut self, context: &TextContext, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        let scan = self.worker.scan(bytes);
+        for sighting in scan.sightings {
+            self.record(context, sighting);
+        }
+        let mut reasons: Vec<&str> = scan.gaps.iter().map(|gap| gap.reason).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        for reason in reasons {
+            self.gaps.push(EvidenceGap {
+                subject_key: context.source_key,
+                subject_table: "source_files".to_owned(),
+                analytic: "scan".to_owned(),
+                gap: reason.to_owned(),
+                effect: "lower_bound_only".to_owned(),
+            });
+        }
+    }
+
+    fn fingerprint(&mut self, value: &[u8]) -> Option<String> {
+        (value.len() >= MIN_IDENTIFYING_BYTES).then(|| self.worker.fingerprint(value))
+    }
+}
