@@ -1,0 +1,193 @@
+//! What can be typed.
+
+use crate::exit::Usage;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use leakgraph_engine::Config;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  leakgraph run                            the embedded demo organisation
+  leakgraph run runs/ inventory/           your logs and inventories
+  leakgraph findings --severity high       what to fix first
+  leakgraph explain 3f2a                   why, with the evidence
+  leakgraph sql -c 'SELECT * FROM nhi_scores ORDER BY excess_low DESC LIMIT 5'
+  leakgraph report -o report.html          one page to hand on
+
+Exit codes: 0 clean, 1 tool error, 2 usage or configuration,
+3 findings at or above --fail-on, 5 some input unreadable.";
+
+/// Whose is the secret a workflow leaked, what may it do that it never does,
+/// and how far does the damage reach?
+#[derive(Debug, Parser)]
+#[command(name = "leakgraph", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Folder of the lake, where results are kept [default: lake]
+    #[arg(long, global = true, env = "LEAKGRAPH_LAKE", value_name = "DIR")]
+    lake: Option<PathBuf>,
+    /// Configuration file [default: leakgraph.toml, if it is there]
+    #[arg(long, global = true, env = "LEAKGRAPH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Exit with 3 if there are findings of this severity or worse
+    #[arg(long, global = true, env = "LEAKGRAPH_FAIL_ON", value_name = "SEVERITY")]
+    fail_on: Option<String>,
+    /// Worker threads; 0 takes all cores
+    #[arg(long, global = true, env = "LEAKGRAPH_THREADS", value_name = "N")]
+    threads: Option<usize>,
+    /// Say more on stderr (-v, -vv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ingest, scan and score, then show what matters (the main job)
+    Run(Inputs),
+    /// Read and scan inputs into the lake, without scoring
+    Ingest(Inputs),
+    /// Score everything in the lake again
+    Score,
+    /// Scan files for secrets and print them; writes no lake
+    Scan(Scan),
+    /// Findings, worst first
+    Findings(Ranked),
+    /// Non-human identities by excess privilege
+    Nhis(Ranked),
+    /// Handoffs by blast radius
+    Handoffs(Ranked),
+    /// The evidence behind a finding, an identity or a handoff
+    Explain(Explain),
+    /// Ask the lake in SQL (read-only)
+    Sql(Sql),
+    /// Write the HTML report
+    Report(Report),
+    /// Print the effective configuration
+    Config,
+    /// Check the lake, the key and the coverage of evidence
+    Doctor,
+    /// Print a completion script
+    Completions {
+        /// Shell to write for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Files, folders and zips.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Inputs {
+    /// Run logs, inventories and activity; without any, the embedded demo
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Rows to show of each ranking
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) top: usize,
+    /// Also write the HTML report here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Scan {
+    /// Files, folders and zips to scan
+    #[arg(required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Least confidence shown: verified-structure, likely, possible
+    #[arg(long, default_value = "likely", value_name = "TIER")]
+    pub(crate) confidence: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Ranked {
+    /// Rows to show; 0 shows all
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) top: usize,
+    /// Least severity shown (findings only)
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) severity: Option<String>,
+    /// Only this finding kind (findings only)
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Explain {
+    /// Key (or its first digits) of a finding, handoff, identity or secret, or an identity's name or ARN
+    pub(crate) id: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sql {
+    /// Query text
+    #[arg(short, long, conflicts_with = "file", value_name = "SQL")]
+    pub(crate) command: Option<String>,
+    /// Query file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// File to write
+    #[arg(short, long, default_value = "report.html", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    #[default]
+    Table,
+    /// A JSON array
+    Json,
+    /// One JSON object per line
+    Ndjson,
+    /// Comma-separated values
+    Csv,
+}
+
+impl Args {
+    /// File, then environment and flags (clap has already merged those two).
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None if Path::new("leakgraph.toml").exists() => Config::read(Path::new("leakgraph.toml"))?,
+            None => Config::default(),
+        };
+        if let Some(lake) = &self.lake {
+            config.lake.clone_from(lake);
+        }
+        if let Some(fail_on) = &self.fail_on {
+            config.fail_on.clone_from(fail_on);
+        }
+        if let Some(threads) = self.threads {
+            config.threads = threads;
+        }
+        if config.fail_on != "none" && config.fail_on.parse::<leakgraph_model::Severity>().is_err() {
+            let text = format!("--fail-on {:?}: expected info, low, medium, high, critical or none", config.fail_on);
+            return Err(Usage(text).into());
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+}

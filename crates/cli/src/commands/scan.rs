@@ -1,0 +1,110 @@
+//! `scan`: secrets in files, straight to stdout.
+
+use crate::args::Scan;
+use crate::exit::{Exit, Usage};
+use crate::output;
+use crate::progress::Bars;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use leakgraph_engine::{Config, Event, Progress};
+use leakgraph_ingest::{Limits, TextContext, TextSink};
+use leakgraph_scan::{Confidence, Scanner, Sighting, Worker};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Sightings of one file, with the text's path inside it.
+struct Collect<'s> {
+    worker: Worker<'s>,
+    least: Confidence,
+    found: Vec<(String, Sighting)>,
+}
+
+impl TextSink for Collect<'_> {
+    fn text(&mut self, context: &TextContext, bytes: &[u8]) {
+        let sightings = self.worker.scan(bytes).sightings;
+        let kept = sightings.into_iter().filter(|sighting| sighting.confidence >= self.least);
+        self.found.extend(kept.map(|sighting| (context.path.clone(), sighting)));
+    }
+
+    fn fingerprint(&mut self, _value: &[u8]) -> Option<String> {
+        None
+    }
+}
+
+pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
+    let least = match args.confidence.as_str() {
+        "verified-structure" => Confidence::VerifiedStructure,
+        "likely" => Confidence::Likely,
+        "possible" => Confidence::Possible,
+        other => {
+            let text = format!("--confidence {other:?}: expected verified-structure, likely or possible");
+            return Err(Usage(text).into());
+        }
+    };
+    let limits = Limits::from(&config.limits);
+    let scanner = leakgraph_engine::scanner(config)?;
+    let bars = Bars::new();
+    bars.event(Event::Stage("scan"));
+    let (items, mut problems) = leakgraph_ingest::discover(&args.inputs, &limits);
+    bars.event(Event::Discovered { items: items.len(), bytes: items.iter().map(|item| item.bytes).sum() });
+    let results: Vec<_> = items
+        .par_iter()
+        .map(|item| {
+            let result = scan_item(item, &limits, &scanner, least);
+            bars.event(Event::ItemDone { bytes: item.bytes });
+            result
+        })
+        .collect();
+    bars.event(Event::StageDone);
+    let mut found = Vec::new();
+    for (sightings, more) in results {
+        found.extend(sightings);
+        problems.extend(more);
+    }
+    output::rows(&[batch(&found)?], args.format)?;
+    // A file of another platform was scanned all the same; only unread bytes count here.
+    let unread = problems.iter().filter(|problem| {
+        problem.lossy && problem.code != "unsupported_platform" && problem.code != "unrecognised"
+    });
+    let mut unread_count = 0;
+    for problem in unread {
+        tracing::warn!("{}: {}", problem.path, problem.reason);
+        unread_count += 1;
+    }
+    Ok(match (found.is_empty(), unread_count) {
+        (false, _) if config.fail_on != "none" => Exit::Findings,
+        (_, 1..) => Exit::Problems,
+        _ => Exit::Clean,
+    })
+}
+
+type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
+
+fn scan_item(item: &leakgraph_ingest::WorkItem, limits: &Limits, scanner: &Scanner, least: Confidence) -> Scanned {
+    let mut sink = Collect { worker: scanner.worker(), least, found: Vec::new() };
+    let evidence = leakgraph_ingest::read(item, limits, &mut sink);
+    let Collect { mut worker, found, .. } = sink;
+    let mut problems = evidence.problems;
+    for problem in &mut problems {
+        problem.reason = worker.redact(&problem.reason);
+    }
+    (found, problems)
+}
+
+fn batch(found: &[(String, Sighting)]) -> anyhow::Result<RecordBatch> {
+    let text = |of: &dyn Fn(&(String, Sighting)) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(found.iter().map(of)))
+    };
+    let number = |of: &dyn Fn(&Sighting) -> usize| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(found.iter().map(|(_, s)| i64::try_from(of(s)).unwrap_or(i64::MAX))))
+    };
+    Ok(RecordBatch::try_from_iter([
+        ("path", text(&|(path, _)| path.clone())),
+        ("line", number(&|sighting| sighting.line)),
+        ("byte_offset", number(&|sighting| sighting.offset)),
+        ("rule", text(&|(_, sighting)| sighting.rule.clone())),
+        ("confidence", text(&|(_, sighting)| sighting.confidence.as_str().to_owned())),
+        ("encodings", text(&|(_, sighting)| sighting.encodings.join(" > "))),
+        ("preview", text(&|(_, sighting)| sighting.preview.clone())),
+        ("fingerprint", text(&|(_, sighting)| sighting.fingerprint.clone())),
+    ])?)
+}
