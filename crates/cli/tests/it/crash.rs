@@ -1,0 +1,55 @@
+//! Killing the process mid-run and running again gives the lake of an undisturbed run.
+
+use crate::{demo, leakgraph, stdout};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The content of every table that does not name batches or times of commit.
+fn digest(lake: &Path) -> Vec<String> {
+    ["runs", "jobs", "steps", "bindings", "handoffs", "secret_sightings", "secrets", "identities", "grants", "activity", "findings", "nhi_scores", "handoff_scores"]
+        .iter()
+        .map(|table| {
+            let column = leakgraph_model::Evidence::TABLES
+                .iter()
+                .chain(leakgraph_model::scored::TABLES)
+                .find(|doc| doc.name == *table)
+                .and_then(|doc| doc.columns.first())
+                .map(|column| column.name)
+                .expect("a key column");
+            let key = if column.ends_with("_key") { format!("key({column})") } else { column.to_owned() };
+            let sql = format!("SELECT '{table}' AS t, count(*) AS n, count(DISTINCT {key}) AS d, min({key}) AS a, max({key}) AS b FROM {table}");
+            stdout(leakgraph(lake).args(["sql", "--format", "csv", "-c", &sql]), 0)
+        })
+        .collect()
+}
+
+#[test]
+fn killed_runs_leave_a_readable_lake_and_the_next_one_completes() {
+    let demo = demo();
+    let inputs = demo.lake().join("demo");
+    // The fingerprint key must be the same for the sightings to be comparable.
+    let key = demo.lake().join("fingerprint.key");
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let lake = folder.path().join("lake");
+    std::fs::create_dir(&lake).expect("a folder");
+    std::fs::copy(&key, lake.join("fingerprint.key")).expect("the key");
+    let mut killed = 0;
+    for wait in [30, 120, 250, 500, 900, 1500, 2500] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_leakgraph"))
+            .arg("--lake").arg(&lake).arg("run").arg(&inputs)
+            .stdout(Stdio::null()).stderr(Stdio::null())
+            .spawn().expect("starts");
+        std::thread::sleep(Duration::from_millis(wait));
+        if child.try_wait().expect("a state").is_none() {
+            killed += 1;
+        }
+        child.kill().expect("killable");
+        child.wait().expect("ends");
+        // Whatever was committed can be read.
+        stdout(leakgraph(&lake).args(["sql", "-c", "SELECT count(*) FROM runs"]), 0);
+    }
+    assert!(killed >= 2, "the runs were over before they could be killed");
+    stdout(leakgraph(&lake).arg("run").arg(&inputs), 0);
+    assert_eq!(digest(&lake), digest(&demo.lake()));
+}
