@@ -174,7 +174,8 @@ impl Args {
             config.threads = threads;
         }
         if config.fail_on != "none" && config.fail_on.parse::<leakgraph_model::Severity>().is_err() {
-            let text = format!("--fail-on {:?}: expected info, low, medium, high, critical or none", config.fail_on);
+            let text =
+                format!("--fail-on {:?}: expected info, low, medium, high, critical or none", config.fail_on);
             return Err(Usage(text).into());
         }
         Ok(config)

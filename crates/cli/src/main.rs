@@ -73,8 +73,9 @@ fn start_logging(verbose: u8) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .parse_lossy(format!("error,leakgraph={level},leakgraph_engine={level},leakgraph_lake={level}")),
+            tracing_subscriber::EnvFilter::builder().parse_lossy(format!(
+                "error,leakgraph={level},leakgraph_engine={level},leakgraph_lake={level}"
+            )),
         )
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && !plain)
@@ -85,8 +86,6 @@ fn start_logging(verbose: u8) {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }

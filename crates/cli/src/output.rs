@@ -84,8 +84,11 @@ fn table(batches: &[RecordBatch]) -> anyhow::Result<()> {
     let options = FormatOptions::default().with_null("–");
     let mut count = 0;
     for batch in batches {
-        let formatters: Vec<_> =
-            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<_, _>>()?;
+        let formatters: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options))
+            .collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
             table.add_row(formatters.iter().map(|formatter| cell(&formatter.value(row).to_string())));
             count += 1;

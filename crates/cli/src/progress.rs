@@ -12,7 +12,9 @@ pub(crate) struct Bars {
 impl Bars {
     pub(crate) fn new() -> Self {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{msg:<18} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:<18} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
+        {
             bar.set_style(style);
         }
         Self { bar }

@@ -68,44 +68,22 @@ macro_rules! scalar {
     };
 }
 
-scalar!(
-    String,
-    DataType::Utf8,
-    StringArray,
-    |value| value.as_str(),
-    |array, row| array.as_string_opt::<i32>().map(|a| a.value(row).to_owned())
-);
-scalar!(
-    i64,
-    DataType::Int64,
-    Int64Array,
-    |value| *value,
-    |array, row| array.as_primitive_opt::<Int64Type>().map(|a| a.value(row))
-);
-scalar!(
-    f64,
-    DataType::Float64,
-    Float64Array,
-    |value| *value,
-    |array, row| array.as_primitive_opt::<Float64Type>().map(|a| a.value(row))
-);
-scalar!(
-    bool,
-    DataType::Boolean,
-    BooleanArray,
-    |value| *value,
-    |array, row| array.as_boolean_opt().map(|a| a.value(row))
-);
-scalar!(
-    Key,
-    DataType::Binary,
-    BinaryArray,
-    |value| value.0.as_slice(),
-    |array, row| {
-        let bytes = array.as_binary_opt::<i32>()?.value(row);
-        bytes.try_into().ok().map(Key)
-    }
-);
+scalar!(String, DataType::Utf8, StringArray, |value| value.as_str(), |array, row| array
+    .as_string_opt::<i32>()
+    .map(|a| a.value(row).to_owned()));
+scalar!(i64, DataType::Int64, Int64Array, |value| *value, |array, row| array
+    .as_primitive_opt::<Int64Type>()
+    .map(|a| a.value(row)));
+scalar!(f64, DataType::Float64, Float64Array, |value| *value, |array, row| array
+    .as_primitive_opt::<Float64Type>()
+    .map(|a| a.value(row)));
+scalar!(bool, DataType::Boolean, BooleanArray, |value| *value, |array, row| array
+    .as_boolean_opt()
+    .map(|a| a.value(row)));
+scalar!(Key, DataType::Binary, BinaryArray, |value| value.0.as_slice(), |array, row| {
+    let bytes = array.as_binary_opt::<i32>()?.value(row);
+    bytes.try_into().ok().map(Key)
+});
 
 impl Column for Option<Timestamp> {
     const NULLABLE: bool = true;

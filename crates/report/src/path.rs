@@ -1,7 +1,5 @@
 //! A path through the reach graph, drawn.
 
-use std::fmt::Write;
-
 const BOX_WIDTH: usize = 190;
 const BOX_HEIGHT: usize = 46;
 const GAP: usize = 34;
@@ -39,9 +37,7 @@ fn node(svg: &mut String, place: usize, label: &str, is_target: bool) {
     let (x, y) = corner(place);
     let (kind, name) = label.split_once(':').unwrap_or(("", label));
     let class = if is_target { "node target" } else { "node" };
-    // Writing to a String cannot fail.
-    let _ = write!(
-        svg,
+    svg.push_str(&format!(
         "<g class=\"{class}\"><title>{}</title><rect x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"6\"/>\
          <text class=\"kind\" x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\">{}</text></g>",
         escape(label),
@@ -51,7 +47,7 @@ fn node(svg: &mut String, place: usize, label: &str, is_target: bool) {
         x + 10,
         y + 34,
         escape(&shorten(name)),
-    );
+    ));
 }
 
 fn arrow(svg: &mut String, place: usize) {
@@ -59,12 +55,7 @@ fn arrow(svg: &mut String, place: usize) {
     let path = if (place + 1) % PER_ROW == 0 {
         let (left, below) = corner(place + 1);
         let middle = y + BOX_HEIGHT + GAP / 2;
-        format!(
-            "M{} {} V{middle} H{} V{below}",
-            x + BOX_WIDTH / 2,
-            y + BOX_HEIGHT,
-            left + BOX_WIDTH / 2
-        )
+        format!("M{} {} V{middle} H{} V{below}", x + BOX_WIDTH / 2, y + BOX_HEIGHT, left + BOX_WIDTH / 2)
     } else {
         format!("M{} {} h{GAP}", x + BOX_WIDTH, y + BOX_HEIGHT / 2)
     };
@@ -74,7 +65,7 @@ fn arrow(svg: &mut String, place: usize) {
     } else {
         format!("M{tip_x} {} l-8 -5 v10 z", tip_y + BOX_HEIGHT / 2)
     };
-    let _ = write!(svg, "<path class=\"link\" d=\"{path}\"/><path class=\"tip\" d=\"{tip}\"/>");
+    svg.push_str(&format!("<path class=\"link\" d=\"{path}\"/><path class=\"tip\" d=\"{tip}\"/>"));
 }
 
 /// The end of a long name says more than its beginning (ARNs, paths).

@@ -28,7 +28,10 @@ pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
         }
     }
     match hits.as_slice() {
-        [] => Err(Usage(format!("nothing is called {:?}\nhint: `leakgraph findings` shows keys", args.id)).into()),
+        [] => {
+            Err(Usage(format!("nothing is called {:?}\nhint: `leakgraph findings` shows keys", args.id))
+                .into())
+        }
         [(table, key)] => {
             match *table {
                 "findings" => finding(&session, key)?,
@@ -40,7 +43,8 @@ pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
             Ok(Exit::Clean)
         }
         many => {
-            let list: Vec<String> = many.iter().take(10).map(|(table, key)| format!("  {key} ({table})")).collect();
+            let list: Vec<String> =
+                many.iter().take(10).map(|(table, key)| format!("  {key} ({table})")).collect();
             Err(Usage(format!("{:?} is ambiguous; give more digits:\n{}", args.id, list.join("\n"))).into())
         }
     }
@@ -59,7 +63,8 @@ fn keys(session: &Session, table: &str, column: &str, id: &str) -> anyhow::Resul
     if filter.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT DISTINCT key({column}) AS k FROM {table} WHERE {} ORDER BY k", filter.join(" OR "));
+    let sql =
+        format!("SELECT DISTINCT key({column}) AS k FROM {table} WHERE {} ORDER BY k", filter.join(" OR "));
     Ok(texts(&session.query(&sql)?)?.iter().filter_map(|text| Key::from_hex(text)).collect())
 }
 
@@ -79,7 +84,10 @@ fn finding(session: &Session, key: &Key) -> anyhow::Result<()> {
     let sql = format!("SELECT * FROM findings WHERE key(finding_key) = '{key}'");
     for batch in session.query(&sql)? {
         for finding in Finding::from_batch(&batch)? {
-            let controls = format!("SELECT control FROM mappings WHERE kind = {} ORDER BY control", literal(&finding.kind));
+            let controls = format!(
+                "SELECT control FROM mappings WHERE kind = {} ORDER BY control",
+                literal(&finding.kind)
+            );
             output::line(&format!("\nControls: {}", texts(&session.query(&controls)?)?.join(", ")))?;
             for reference in &finding.evidence {
                 let Some((table, key)) = reference.split_once(':') else { continue };
@@ -127,8 +135,11 @@ fn section(session: &Session, title: &str, table: &str, column: &str, key: &Key)
     let options = FormatOptions::default();
     let mut shown = 0;
     for batch in &rows {
-        let formatters: Vec<_> =
-            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<_, _>>()?;
+        let formatters: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options))
+            .collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
             shown += 1;
             if shown > MOST {
@@ -138,7 +149,8 @@ fn section(session: &Session, title: &str, table: &str, column: &str, key: &Key)
             for (field, formatter) in batch.schema().fields().iter().zip(&formatters) {
                 let text = formatter.value(row).to_string();
                 if !text.is_empty() && text != "[]" && field.name() != "batch_id" {
-                    let safe: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+                    let safe: String =
+                        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
                     output::line(&format!("  {:<20} {safe}", field.name()))?;
                 }
             }

@@ -19,10 +19,22 @@ pub(crate) fn doctor(config: &Config) -> anyhow::Result<Exit> {
     output::line(&format!("lake             {}", config.lake.display()))?;
     output::line(&format!("fingerprint key  {} ({})", config.key_path().display(), key_state(config)))?;
     for (title, sql) in [
-        ("Sources", "SELECT platform, kind, count(*) AS files, sum(bytes) AS bytes, sum(rows) AS rows FROM source_files GROUP BY platform, kind ORDER BY platform, kind"),
-        ("Problems", "SELECT code, lossy, count(*) AS files, min(path) AS example FROM problems GROUP BY code, lossy ORDER BY files DESC, code"),
-        ("Gaps in the evidence", "SELECT analytic, gap, effect, count(*) AS subjects FROM (SELECT analytic, gap, effect FROM evidence_gaps UNION ALL SELECT analytic, gap, effect FROM score_gaps) GROUP BY analytic, gap, effect ORDER BY subjects DESC, analytic, gap"),
-        ("Audits not assessed", "SELECT kind, reason FROM audit_runs WHERE status = 'not_assessed' ORDER BY kind"),
+        (
+            "Sources",
+            "SELECT platform, kind, count(*) AS files, sum(bytes) AS bytes, sum(rows) AS rows FROM source_files GROUP BY platform, kind ORDER BY platform, kind",
+        ),
+        (
+            "Problems",
+            "SELECT code, lossy, count(*) AS files, min(path) AS example FROM problems GROUP BY code, lossy ORDER BY files DESC, code",
+        ),
+        (
+            "Gaps in the evidence",
+            "SELECT analytic, gap, effect, count(*) AS subjects FROM (SELECT analytic, gap, effect FROM evidence_gaps UNION ALL SELECT analytic, gap, effect FROM score_gaps) GROUP BY analytic, gap, effect ORDER BY subjects DESC, analytic, gap",
+        ),
+        (
+            "Audits not assessed",
+            "SELECT kind, reason FROM audit_runs WHERE status = 'not_assessed' ORDER BY kind",
+        ),
     ] {
         output::line(&format!("\n{title}"))?;
         output::rows(&session.query(sql)?, Format::Table)?;

@@ -79,7 +79,12 @@ pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
 
 type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
 
-fn scan_item(item: &leakgraph_ingest::WorkItem, limits: &Limits, scanner: &Scanner, least: Confidence) -> Scanned {
+fn scan_item(
+    item: &leakgraph_ingest::WorkItem,
+    limits: &Limits,
+    scanner: &Scanner,
+    least: Confidence,
+) -> Scanned {
     let mut sink = Collect { worker: scanner.worker(), least, found: Vec::new() };
     let evidence = leakgraph_ingest::read(item, limits, &mut sink);
     let Collect { mut worker, found, .. } = sink;
@@ -95,7 +100,9 @@ fn batch(found: &[(String, Sighting)]) -> anyhow::Result<RecordBatch> {
         Arc::new(StringArray::from_iter_values(found.iter().map(of)))
     };
     let number = |of: &dyn Fn(&Sighting) -> usize| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(found.iter().map(|(_, s)| i64::try_from(of(s)).unwrap_or(i64::MAX))))
+        Arc::new(Int64Array::from_iter_values(
+            found.iter().map(|(_, s)| i64::try_from(of(s)).unwrap_or(i64::MAX)),
+        ))
     };
     Ok(RecordBatch::try_from_iter([
         ("path", text(&|(path, _)| path.clone())),

@@ -19,11 +19,20 @@ fn real_logs_and_inventories_are_recognised() {
         let text = stdout(leakgraph(&lake).args(["sql", "--format", "csv", "-c", sql]), 0);
         text.lines().nth(1).and_then(|line| line.parse().ok()).expect("a number")
     };
-    let bugswarm = number("SELECT count(*) FROM source_files WHERE platform = 'github' AND path LIKE '%bugswarm-gha%'");
+    let bugswarm =
+        number("SELECT count(*) FROM source_files WHERE platform = 'github' AND path LIKE '%bugswarm-gha%'");
     assert!(bugswarm >= 74, "{bugswarm} BugSwarm logs recognised");
-    assert!(number("SELECT count(*) FROM source_files WHERE path LIKE '%hcj1206%' AND platform = 'github'") >= 1);
-    assert!(number("SELECT count(*) FROM source_files WHERE path LIKE '%qubitquilt%' AND platform = 'github'") >= 1);
+    assert!(
+        number("SELECT count(*) FROM source_files WHERE path LIKE '%hcj1206%' AND platform = 'github'") >= 1
+    );
+    assert!(
+        number("SELECT count(*) FROM source_files WHERE path LIKE '%qubitquilt%' AND platform = 'github'")
+            >= 1
+    );
     assert!(number("SELECT count(*) FROM source_files WHERE kind = 'account_authorization_details'") >= 5);
-    assert!(number("SELECT count(*) FROM source_files WHERE kind = 'cloudtrail' AND path LIKE '%invictus%'") >= 50);
+    assert!(
+        number("SELECT count(*) FROM source_files WHERE kind = 'cloudtrail' AND path LIKE '%invictus%'")
+            >= 50
+    );
     assert_eq!(number("SELECT count(*) FROM problems WHERE code = 'panic'"), 0);
 }

@@ -37,9 +37,14 @@ fn killed_runs_leave_a_readable_lake_and_the_next_one_completes() {
     let mut killed = 0;
     for wait in [30, 120, 250, 500, 900, 1500, 2500] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_leakgraph"))
-            .arg("--lake").arg(&lake).arg("run").arg(&inputs)
-            .stdout(Stdio::null()).stderr(Stdio::null())
-            .spawn().expect("starts");
+            .arg("--lake")
+            .arg(&lake)
+            .arg("run")
+            .arg(&inputs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
         std::thread::sleep(Duration::from_millis(wait));
         if child.try_wait().expect("a state").is_none() {
             killed += 1;

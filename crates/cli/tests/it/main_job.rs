@@ -27,11 +27,17 @@ fn leak_identity_unused_privilege_and_reach_are_joined() {
 #[test]
 fn a_second_run_changes_nothing_and_says_so() {
     let demo = demo();
-    let before = demo.sql("SELECT count(*) AS n, min(key(finding_key)) AS a, max(key(finding_key)) AS b FROM findings");
+    let before = demo
+        .sql("SELECT count(*) AS n, min(key(finding_key)) AS a, max(key(finding_key)) AS b FROM findings");
     let rows = demo.number("SELECT count(*) FROM secret_sightings");
     let again = stdout(leakgraph(&demo.lake()).args(["ingest"]).arg(demo.lake().join("demo")), 0);
     assert!(again.contains("nothing new"), "{again}");
-    assert_eq!(before, demo.sql("SELECT count(*) AS n, min(key(finding_key)) AS a, max(key(finding_key)) AS b FROM findings"));
+    assert_eq!(
+        before,
+        demo.sql(
+            "SELECT count(*) AS n, min(key(finding_key)) AS a, max(key(finding_key)) AS b FROM findings"
+        )
+    );
     assert_eq!(rows, demo.number("SELECT count(*) FROM secret_sightings"));
 }
 
@@ -65,13 +71,22 @@ fn explain_shows_the_evidence_of_a_finding() {
     let keys = demo.sql("SELECT key(finding_key) FROM findings WHERE severity = 'critical' OR severity = 'high' ORDER BY 1 LIMIT 5");
     for key in keys.lines().skip(1) {
         let text = stdout(leakgraph(&demo.lake()).args(["explain", key]), 0);
-        assert!(text.contains("Finding") && text.contains("Evidence:") && text.contains("Controls:"), "{text}");
+        assert!(
+            text.contains("Finding") && text.contains("Evidence:") && text.contains("Controls:"),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn sql_is_read_only() {
-    for sql in ["DROP TABLE runs", "INSERT INTO runs SELECT * FROM runs", "COPY runs TO 'x.csv'", "CREATE TABLE x AS SELECT 1", "SELECT nothing FROM nowhere"] {
+    for sql in [
+        "DROP TABLE runs",
+        "INSERT INTO runs SELECT * FROM runs",
+        "COPY runs TO 'x.csv'",
+        "CREATE TABLE x AS SELECT 1",
+        "SELECT nothing FROM nowhere",
+    ] {
         let output = leakgraph(&demo().lake()).args(["sql", "-c", sql]).output().expect("starts");
         assert_eq!(output.status.code(), Some(2), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stderr.is_empty(), "{sql} must say why");
