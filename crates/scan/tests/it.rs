@@ -1,0 +1,41 @@
+//! Behaviour of the detector on secrets built at run time.
+use leakgraph_scan::{Confidence, FingerprintKey, RuleSet, Scanner};
+
+fn scanner() -> Scanner {
+    Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([7; 32])).unwrap()
+}
+fn github(good: bool) -> String {
+    let body: String = (0..30u8).map(|i| char::from(b'a' + (i * 7) % 26)).collect();
+    let mut crc = crc32fast::hash(body.as_bytes()) ^ u32::from(!good);
+    let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut sum = [b'0'; 6];
+    for digit in sum.iter_mut().rev() {
+        *digit = alphabet[(crc % 62) as usize];
+        crc /= 62;
+    }
+    format!("{}{}{}", "ghp_", body, String::from_utf8_lossy(&sum))
+}
+#[test]
+fn the_checksum_decides_confidence() {
+    let scanner = scanner();
+    for (good, confidence) in [(true, Confidence::VerifiedStructure), (false, Confidence::Possible)] {
+        let scan = scanner.worker().scan(format!("first\nTOKEN={}\n", github(good)).as_bytes());
+        assert_eq!(scan.sightings.len(), 1);
+        assert_eq!((scan.sightings[0].line, scan.sightings[0].offset), (2, 12));
+        assert_eq!(scan.sightings[0].confidence, confidence);
+    }
+}
+#[test]
+fn a_token_cut_by_colour_is_found_and_redacted() {
+    let token = github(true);
+    let (left, right) = token.split_at(9);
+    let text = format!("2026-11-02T09:14:07.1234567Z use {left}\u{1b}[31m{right}\u{1b}[0m now");
+    let redacted = scanner().worker().redact(&text);
+    assert!(redacted.contains("use [github_pat "), "{redacted}");
+    assert!(!redacted.contains(left) && !redacted.contains(right));
+}
+#[test]
+fn a_short_token_is_not_found() {
+    let token = github(true);
+    assert!(scanner().worker().scan(&token.as_bytes()[..30]).sightings.is_empty());
+}
