@@ -52,7 +52,7 @@ fn node(svg: &mut String, place: usize, label: &str, is_target: bool) {
 
 fn arrow(svg: &mut String, place: usize) {
     let (x, y) = corner(place);
-    let path = if (place + 1) % PER_ROW == 0 {
+    let path = if (place + 1).is_multiple_of(PER_ROW) {
         let (left, below) = corner(place + 1);
         let middle = y + BOX_HEIGHT + GAP / 2;
         format!("M{} {} V{middle} H{} V{below}", x + BOX_WIDTH / 2, y + BOX_HEIGHT, left + BOX_WIDTH / 2)
@@ -60,7 +60,7 @@ fn arrow(svg: &mut String, place: usize) {
         format!("M{} {} h{GAP}", x + BOX_WIDTH, y + BOX_HEIGHT / 2)
     };
     let (tip_x, tip_y) = corner(place + 1);
-    let tip = if (place + 1) % PER_ROW == 0 {
+    let tip = if (place + 1).is_multiple_of(PER_ROW) {
         format!("M{} {tip_y} l-5 -8 h10 z", tip_x + BOX_WIDTH / 2)
     } else {
         format!("M{tip_x} {} l-8 -5 v10 z", tip_y + BOX_HEIGHT / 2)
