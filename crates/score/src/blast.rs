@@ -27,32 +27,18 @@ pub(crate) struct Blast<'a> {
 
 impl<'a> Blast<'a> {
     pub(crate) fn new(evidence: &'a Evidence, graph: &'a Graph, weights: &'a Weights) -> Self {
-        let views = [View::Low, View::Central, View::High]
-            .map(|view| Csr::new(graph, view, weights.max_cost()));
+        let views =
+            [View::Low, View::Central, View::High].map(|view| Csr::new(graph, view, weights.max_cost()));
         let jobs = evidence.jobs.iter().map(|job| (job.job_key, job)).collect();
         let runs = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
-        Self {
-            evidence,
-            graph,
-            weights,
-            views,
-            total: graph.total(),
-            jobs,
-            runs,
-        }
+        Self { evidence, graph, weights, views, total: graph.total(), jobs, runs }
     }
 
     fn search(&self) -> Search {
         Search::new(self.graph.nodes.len(), self.weights.max_cost())
     }
 
-    fn score(
-        &self,
-        search: &mut Search,
-        view: usize,
-        sources: &[u32],
-        skip: impl Fn(u32) -> bool,
-    ) -> f64 {
+    fn score(&self, search: &mut Search, view: usize, sources: &[u32], skip: impl Fn(u32) -> bool) -> f64 {
         search.run(&self.views[view], sources, skip);
         scale(search.radius(self.graph), self.total)
     }
@@ -71,45 +57,26 @@ impl<'a> Blast<'a> {
         }
         let radii = closure::radii(self.graph, &self.views[1], self.weights.max_cost());
         for row in rows {
-            row.blast = self
-                .graph
-                .find(row.identity_key)
-                .map(|node| scale(radii[node as usize], self.total));
+            row.blast = self.graph.find(row.identity_key).map(|node| scale(radii[node as usize], self.total));
         }
     }
 
     fn top(&self, search: &Search) -> (Vec<String>, Option<String>) {
         let target = search.heaviest(self.graph);
-        let path = target
-            .map(|node| search.path(self.graph, node))
-            .unwrap_or_default();
-        (
-            path,
-            target.map(|node| self.graph.nodes[node as usize].label.clone()),
-        )
+        let path = target.map(|node| search.path(self.graph, node)).unwrap_or_default();
+        (path, target.map(|node| self.graph.nodes[node as usize].label.clone()))
     }
 
     fn count(&self, search: &Search, kinds: &[&str], sources: &[u32]) -> i64 {
-        let counts = |node: &u32| {
-            !sources.contains(node) && kinds.contains(&self.graph.nodes[*node as usize].kind)
-        };
+        let counts =
+            |node: &u32| !sources.contains(node) && kinds.contains(&self.graph.nodes[*node as usize].kind);
         i64::try_from(search.reached().filter(|(node, _)| counts(node)).count()).unwrap_or(i64::MAX)
     }
 
-    pub(crate) fn handoffs(
-        &self,
-        sides: &Sides,
-        crossings: &HashMap<Key, Crossing>,
-    ) -> Vec<HandoffScore> {
+    pub(crate) fn handoffs(&self, sides: &Sides, crossings: &HashMap<Key, Crossing>) -> Vec<HandoffScore> {
         let mut edges: HashMap<Key, Vec<u32>> = HashMap::new();
-        for (index, edge) in (0u32..)
-            .zip(&self.graph.edges)
-            .filter(|(_, edge)| edge.kind == "handoff")
-        {
-            edges
-                .entry(edge.evidence.unwrap_or_default())
-                .or_default()
-                .push(index);
+        for (index, edge) in (0u32..).zip(&self.graph.edges).filter(|(_, edge)| edge.kind == "handoff") {
+            edges.entry(edge.evidence.unwrap_or_default()).or_default().push(index);
         }
         let mut rows: Vec<HandoffScore> = self
             .evidence
@@ -119,9 +86,7 @@ impl<'a> Blast<'a> {
             .map_init(
                 || self.search(),
                 |search, (handoff, crossing)| {
-                    let own = edges
-                        .get(&handoff.handoff_key)
-                        .map_or(&[][..], Vec::as_slice);
+                    let own = edges.get(&handoff.handoff_key).map_or(&[][..], Vec::as_slice);
                     self.handoff(search, handoff, crossing, sides, own)
                 },
             )
@@ -138,11 +103,7 @@ impl<'a> Blast<'a> {
         sides: &Sides,
         own: &[u32],
     ) -> HandoffScore {
-        let find = |keys: &[Key]| {
-            keys.iter()
-                .filter_map(|key| self.graph.find(*key))
-                .collect::<Vec<u32>>()
-        };
+        let find = |keys: &[Key]| keys.iter().filter_map(|key| self.graph.find(*key)).collect::<Vec<u32>>();
         let parents = find(sides.parents(handoff.handoff_key));
         let mut children = find(sides.children(handoff.handoff_key));
         if children.is_empty() {
@@ -183,19 +144,12 @@ impl<'a> Blast<'a> {
 
     fn name(&self, job: Option<Key>, run: Option<Key>, child: Option<&Handoff>) -> String {
         let job = job.and_then(|key| self.jobs.get(&key).copied());
-        let run = job
-            .map(|job| job.run_key)
-            .or(run)
-            .and_then(|key| self.runs.get(&key).copied());
+        let run = job.map(|job| job.run_key).or(run).and_then(|key| self.runs.get(&key).copied());
         let name = job.map_or("*", |job| job.name.as_str());
         match (run, child) {
             (None, Some(handoff)) => {
                 let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
-                format!(
-                    "{} {} / {name}",
-                    part(&handoff.child_repo),
-                    part(&handoff.child_workflow)
-                )
+                format!("{} {} / {name}", part(&handoff.child_repo), part(&handoff.child_workflow))
             }
             (run, _) => job_label(run, name),
         }
@@ -222,22 +176,14 @@ impl<'a> Blast<'a> {
                         ..SecretScore::default()
                     };
                     let owner = secret.identity_key;
-                    row.identities.extend(
-                        owner
-                            .and_then(|key| names.get(&key))
-                            .map(|name| (*name).to_owned()),
-                    );
+                    row.identities
+                        .extend(owner.and_then(|key| names.get(&key)).map(|name| (*name).to_owned()));
                     if row.identities.is_empty() {
                         row.identities.extend(secret.resolved_subject.clone());
                     }
-                    if let Some(source) = self
-                        .graph
-                        .find(secret.secret_key)
-                        .filter(|_| owner.is_some())
-                    {
+                    if let Some(source) = self.graph.find(secret.secret_key).filter(|_| owner.is_some()) {
                         let [low, central, high] = self.bounds(search, &[source]);
-                        (row.blast_low, row.blast, row.blast_high) =
-                            (Some(low), Some(central), Some(high));
+                        (row.blast_low, row.blast, row.blast_high) = (Some(low), Some(central), Some(high));
                         row.top_path = self.top(search).0;
                     }
                     row

@@ -47,10 +47,7 @@ struct Known<'a> {
 }
 
 /// Looks at every handoff.
-pub(crate) fn crossings(
-    evidence: &Evidence,
-    sides: &Sides,
-) -> Result<HashMap<Key, Crossing>, Error> {
+pub(crate) fn crossings(evidence: &Evidence, sides: &Sides) -> Result<HashMap<Key, Crossing>, Error> {
     let mut identities: HashMap<Key, BTreeSet<Key>> = HashMap::new();
     for row in &evidence.identities_used {
         if let (Some(job), Some(identity)) = (row.job_key, row.identity_key) {
@@ -62,17 +59,8 @@ pub(crate) fn crossings(
         secrets: relations::secrets(evidence, sides)?,
         inputs: relations::inputs(evidence)?,
         forwarded: forwarded(evidence),
-        with_permissions: evidence
-            .token_permissions
-            .iter()
-            .map(|row| row.job_key)
-            .collect(),
-        with_log: evidence
-            .jobs
-            .iter()
-            .filter(|job| job.has_log)
-            .map(|job| job.job_key)
-            .collect(),
+        with_permissions: evidence.token_permissions.iter().map(|row| row.job_key).collect(),
+        with_log: evidence.jobs.iter().filter(|job| job.has_log).map(|job| job.job_key).collect(),
         inherits: evidence
             .secrets_passed
             .iter()
@@ -94,21 +82,14 @@ pub(crate) fn crossings(
             .collect(),
         sides,
     };
-    Ok(evidence
-        .handoffs
-        .iter()
-        .map(|handoff| (handoff.handoff_key, known.crossing(handoff)))
-        .collect())
+    Ok(evidence.handoffs.iter().map(|handoff| (handoff.handoff_key, known.crossing(handoff))).collect())
 }
 
 /// Inputs per handoff that carry a secret: known by value, by look, or masked.
 fn forwarded(evidence: &Evidence) -> HashMap<Key, i64> {
     let mut names: HashMap<Key, BTreeSet<&str>> = HashMap::new();
-    let prints: HashSet<&str> = evidence
-        .secrets
-        .iter()
-        .filter_map(|secret| secret.fingerprint.get(..16))
-        .collect();
+    let prints: HashSet<&str> =
+        evidence.secrets.iter().filter_map(|secret| secret.fingerprint.get(..16)).collect();
     for input in &evidence.handoff_inputs {
         let known = input
             .value_fingerprint
@@ -116,24 +97,15 @@ fn forwarded(evidence: &Evidence) -> HashMap<Key, i64> {
             .and_then(|print| print.get(..16))
             .is_some_and(|print| prints.contains(print));
         if known || matches!(input.value_class.as_str(), "token_like" | "masked") {
-            names
-                .entry(input.handoff_key)
-                .or_default()
-                .insert(&input.name);
+            names.entry(input.handoff_key).or_default().insert(&input.name);
         }
     }
     for row in &evidence.secret_sightings {
         if let Some(handoff) = row.handoff_key {
-            names
-                .entry(handoff)
-                .or_default()
-                .insert(row.name.as_deref().unwrap_or("?"));
+            names.entry(handoff).or_default().insert(row.name.as_deref().unwrap_or("?"));
         }
     }
-    names
-        .into_iter()
-        .map(|(key, names)| (key, i64::try_from(names.len()).unwrap_or(i64::MAX)))
-        .collect()
+    names.into_iter().map(|(key, names)| (key, i64::try_from(names.len()).unwrap_or(i64::MAX))).collect()
 }
 
 impl Known<'_> {
@@ -150,8 +122,7 @@ impl Known<'_> {
         let mut crossing = Crossing::default();
         if let Some(difference) = self.permissions.get(&key).filter(|_| permissions) {
             for (scope, (parent, child)) in &difference.levels {
-                let name =
-                    |level: i64| format!("{scope}:{}", if level == 2 { "write" } else { "read" });
+                let name = |level: i64| format!("{scope}:{}", if level == 2 { "write" } else { "read" });
                 if child > parent {
                     crossing.permissions_added.push(name(*child));
                 } else if parent > child {
@@ -170,8 +141,8 @@ impl Known<'_> {
         }
         crossing.forwarded = self.forwarded.get(&key).copied().unwrap_or(0);
         let inputs = self.inputs.get(&key).copied().unwrap_or_default();
-        crossing.validated = (inputs.total > inputs.undecided)
-            .then(|| inputs.validated as f64 / inputs.total as f64);
+        crossing.validated =
+            (inputs.total > inputs.undecided).then(|| inputs.validated as f64 / inputs.total as f64);
         crossing.mode = self.mode(handoff, &crossing, permissions);
         self.cost(handoff, &mut crossing, permissions, inputs);
         judge(&mut crossing, inputs);
@@ -179,16 +150,10 @@ impl Known<'_> {
     }
 
     fn mode(&self, handoff: &Handoff, crossing: &Crossing, permissions: bool) -> &'static str {
-        let (parents, children) = (
-            self.sides.parents(handoff.handoff_key),
-            self.sides.children(handoff.handoff_key),
-        );
+        let (parents, children) =
+            (self.sides.parents(handoff.handoff_key), self.sides.children(handoff.handoff_key));
         let used = |jobs: &[Key]| {
-            jobs.iter()
-                .filter_map(|job| self.identities.get(job))
-                .flatten()
-                .copied()
-                .collect::<BTreeSet<_>>()
+            jobs.iter().filter_map(|job| self.identities.get(job)).flatten().copied().collect::<BTreeSet<_>>()
         };
         let (before, after) = (used(parents), used(children));
         if children.is_empty() {
@@ -233,17 +198,12 @@ impl Known<'_> {
             _ => Some(false),
         };
         let closed = (crossing.validated.is_some()).then_some(inputs.validated == inputs.total);
-        let scope = match (
-            crossing.mode == "narrowed" || (permissions && narrowed(crossing)),
-            closed,
-        ) {
+        let scope = match (crossing.mode == "narrowed" || (permissions && narrowed(crossing)), closed) {
             (true, _) | (_, Some(true)) => Some(true),
             (false, None) if !permissions => None,
             _ => Some(false),
         };
-        let distinct = handoff
-            .child_run_key
-            .is_some_and(|run| self.approved.contains(&run));
+        let distinct = handoff.child_run_key.is_some_and(|run| self.approved.contains(&run));
         let approval = match handoff.gate.as_str() {
             "passed" => Some(true),
             _ if distinct => Some(true),
@@ -255,10 +215,8 @@ impl Known<'_> {
             crossing.unproven += u8::from(check.is_none());
         }
         let perms = |jobs: &[Key]| self.any(jobs, &self.with_permissions);
-        let (parents, children) = (
-            self.sides.parents(handoff.handoff_key),
-            self.sides.children(handoff.handoff_key),
-        );
+        let (parents, children) =
+            (self.sides.parents(handoff.handoff_key), self.sides.children(handoff.handoff_key));
         let questions = [
             (linked, "no_child"),
             (perms(parents), "no_permissions"),
@@ -292,25 +250,16 @@ fn judge(crossing: &mut Crossing, inputs: Inputs) {
                 .chain(&crossing.secrets_added)
                 .map(String::as_str)
                 .collect::<Vec<_>>();
-            failed.push(format!(
-                "the child has what the parent had not: {}",
-                gained.join(", ")
-            ));
+            failed.push(format!("the child has what the parent had not: {}", gained.join(", ")));
         }
         mode => failed.push(format!("the child's identity is {mode}, not its own")),
     }
     if crossing.forwarded > 0 {
-        failed.push(format!(
-            "{} of the inputs carry a secret",
-            crossing.forwarded
-        ));
+        failed.push(format!("{} of the inputs carry a secret", crossing.forwarded));
     }
     let free = inputs.total - inputs.validated - inputs.undecided;
     if free > 0 {
-        failed.push(format!(
-            "{free} of {} inputs are not validated",
-            inputs.total
-        ));
+        failed.push(format!("{free} of {} inputs are not validated", inputs.total));
     }
     if inputs.total == 0 || inputs.undecided > 0 {
         open.push("not every input was visible".to_owned());

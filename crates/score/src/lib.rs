@@ -8,6 +8,8 @@ mod handoffs;
 mod privilege;
 mod relations;
 mod sides;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use weights::{ClassWeight, Weights};
@@ -57,14 +59,9 @@ pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
     let usage = relations::usage(evidence)?;
     let crossings = handoffs::crossings(evidence, &sides)?;
     let effective = leakgraph_policy::effective(&evidence.identities, &evidence.grants);
-    let assume =
-        leakgraph_policy::assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
-    let escalations = leakgraph_policy::escalations(
-        &effective,
-        &evidence.identities,
-        &evidence.grants,
-        &evidence.trusts,
-    );
+    let assume = leakgraph_policy::assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
+    let escalations =
+        leakgraph_policy::escalations(&effective, &evidence.identities, &evidence.grants, &evidence.trusts);
     let facts = graph::build::Facts {
         sides: &sides,
         crossings: &crossings,
@@ -94,11 +91,8 @@ fn nhi_scores(
     weights: &Weights,
 ) -> Vec<NhiScore> {
     let windows = privilege::windows(evidence);
-    let identities: HashMap<Key, &Identity> = evidence
-        .identities
-        .iter()
-        .map(|row| (row.identity_key, row))
-        .collect();
+    let identities: HashMap<Key, &Identity> =
+        evidence.identities.iter().map(|row| (row.identity_key, row)).collect();
     let mut paths: HashMap<Key, Vec<&Escalation>> = HashMap::new();
     for path in escalations {
         paths.entry(path.identity_key).or_default().push(path);
@@ -116,8 +110,7 @@ fn nhi_scores(
                 effective,
                 escalations: paths.get(&key).map_or(&[], Vec::as_slice),
                 used: usage.get(&key).map_or(&[], Vec::as_slice),
-                window: privilege::account(identity)
-                    .and_then(|account| windows.get(&account).copied()),
+                window: privilege::account(identity).and_then(|account| windows.get(&account).copied()),
             };
             Some(privilege::score(&subject, weights))
         })
@@ -139,64 +132,24 @@ fn gaps(
     };
     let mut gaps = Vec::new();
     for row in scores.nhi_scores.iter().filter(|row| row.excess.is_none()) {
-        gaps.push(gap(
-            row.identity_key,
-            "identities",
-            "excess_privilege",
-            "no_usage",
-            "not_computed",
-        ));
+        gaps.push(gap(row.identity_key, "identities", "excess_privilege", "no_usage", "not_computed"));
     }
     for row in effective {
         for reason in &row.gaps {
-            gaps.push(gap(
-                row.identity_key,
-                "identities",
-                "excess_privilege",
-                reason,
-                "lower_bound_only",
-            ));
+            gaps.push(gap(row.identity_key, "identities", "excess_privilege", reason, "lower_bound_only"));
         }
     }
     for handoff in &evidence.handoffs {
-        for reason in crossings
-            .get(&handoff.handoff_key)
-            .into_iter()
-            .flat_map(|crossing| &crossing.gaps)
-        {
-            let effect = if *reason == "no_child" {
-                "lower_bound_only"
-            } else {
-                "upper_bound_only"
-            };
-            gaps.push(gap(
-                handoff.handoff_key,
-                "handoffs",
-                "blast_radius",
-                reason,
-                effect,
-            ));
+        for reason in crossings.get(&handoff.handoff_key).into_iter().flat_map(|crossing| &crossing.gaps) {
+            let effect = if *reason == "no_child" { "lower_bound_only" } else { "upper_bound_only" };
+            gaps.push(gap(handoff.handoff_key, "handoffs", "blast_radius", reason, effect));
         }
     }
-    for row in scores
-        .secret_scores
-        .iter()
-        .filter(|row| row.blast.is_none())
-    {
-        gaps.push(gap(
-            row.secret_key,
-            "secrets",
-            "blast_radius",
-            "no_inventory",
-            "not_computed",
-        ));
+    for row in scores.secret_scores.iter().filter(|row| row.blast.is_none()) {
+        gaps.push(gap(row.secret_key, "secrets", "blast_radius", "no_inventory", "not_computed"));
     }
     gaps.sort_by(|left, right| {
-        (left.subject_key, &left.analytic, &left.gap).cmp(&(
-            right.subject_key,
-            &right.analytic,
-            &right.gap,
-        ))
+        (left.subject_key, &left.analytic, &left.gap).cmp(&(right.subject_key, &right.analytic, &right.gap))
     });
     gaps.dedup();
     gaps

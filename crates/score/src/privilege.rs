@@ -31,10 +31,7 @@ impl Window {
 
 /// Account of an identity: as recorded, else from its ARN.
 pub(crate) fn account(identity: &Identity) -> Option<String> {
-    identity
-        .account
-        .clone()
-        .or_else(|| arn_account(&identity.native_id))
+    identity.account.clone().or_else(|| arn_account(&identity.native_id))
 }
 
 /// Fifth part of an ARN.
@@ -65,9 +62,7 @@ pub(crate) fn windows(evidence: &Evidence) -> HashMap<String, Window> {
 }
 
 fn activity_account(row: &Activity, accounts: &HashMap<Key, String>) -> Option<String> {
-    row.identity_key
-        .and_then(|key| accounts.get(&key).cloned())
-        .or_else(|| arn_account(&row.principal))
+    row.identity_key.and_then(|key| accounts.get(&key).cloned()).or_else(|| arn_account(&row.principal))
 }
 
 /// Everything that one identity's score depends on.
@@ -102,24 +97,14 @@ impl Usage {
             }
         }
         let Some(window) = subject.window else {
-            return Self {
-                actions,
-                services,
-                observed_share: 0.0,
-                data_events: false,
-                level: "none",
-            };
+            return Self { actions, services, observed_share: 0.0, data_events: false, level: "none" };
         };
         let age = subject
             .identity
             .created_at
             .zip(window.last)
             .map(|(made, last)| (last - made.0) as f64 / 86_400e6);
-        let days = window
-            .days()
-            .unwrap_or(0.0)
-            .min(age.unwrap_or(f64::INFINITY))
-            .max(0.0);
+        let days = window.days().unwrap_or(0.0).min(age.unwrap_or(f64::INFINITY)).max(0.0);
         let level = if !services.is_empty() && actions.is_empty() {
             "service"
         } else if window.data_events {
@@ -128,13 +113,7 @@ impl Usage {
             "action"
         };
         let observed_share = (days / weights.window_days()).min(1.0);
-        Self {
-            actions,
-            services,
-            observed_share,
-            data_events: window.data_events,
-            level,
-        }
+        Self { actions, services, observed_share, data_events: window.data_events, level }
     }
 
     /// Share of the window in which a use of the action would have been seen.
@@ -178,18 +157,12 @@ pub(crate) fn noisy_or(masses: &Masses, weights: &Weights) -> (f64, Masses) {
 fn extent(effective: &Effective, id: u32, weights: &Weights) -> f64 {
     let breadth = effective.breadth.get(&id).copied().map_or(1.0, f64::from);
     let condition = effective.condition.get(&id).copied().map_or(1.0, f64::from);
-    breadth.clamp(0.0, 1.0)
-        * condition.clamp(0.0, 1.0)
-        * weights.permission(&Catalog::get().action(id).name)
+    breadth.clamp(0.0, 1.0) * condition.clamp(0.0, 1.0) * weights.permission(&Catalog::get().action(id).name)
 }
 
 /// ESC mass counts paths, not single actions: an ESC action weighs as PERM.
 fn mass_class(class: Class) -> Class {
-    if class == Class::Esc {
-        Class::Perm
-    } else {
-        class
-    }
+    if class == Class::Esc { Class::Perm } else { class }
 }
 
 fn masses(
@@ -207,22 +180,15 @@ fn masses(
     }
     // One path per primitive and target: policies that split it count once.
     let mut paths: BTreeMap<(&str, Option<Key>), f64> = BTreeMap::new();
-    for path in subject
-        .escalations
-        .iter()
-        .filter(|path| path.decision >= least && path.decision != Decision::No)
+    for path in
+        subject.escalations.iter().filter(|path| path.decision >= least && path.decision != Decision::No)
     {
         let ids = || path.actions.iter().filter_map(|name| catalog.id(name));
         // The path falls with any of its actions, and is as broad as its narrowest.
-        let unneeded = ids().map(&unneeded).fold(None, |most: Option<f64>, u| {
-            Some(most.map_or(u, |m| m.max(u)))
-        });
-        let extent = ids()
-            .map(|id| extent(subject.effective, id, weights))
-            .fold(1.0, f64::min);
-        let mass = paths
-            .entry((path.primitive.as_str(), path.target))
-            .or_default();
+        let unneeded =
+            ids().map(&unneeded).fold(None, |most: Option<f64>, u| Some(most.map_or(u, |m| m.max(u))));
+        let extent = ids().map(|id| extent(subject.effective, id, weights)).fold(1.0, f64::min);
+        let mass = paths.entry((path.primitive.as_str(), path.target)).or_default();
         *mass = mass.max(unneeded.unwrap_or(1.0) * extent);
     }
     masses[ordinal(Class::Esc)] += paths.values().sum::<f64>();
@@ -234,17 +200,10 @@ pub(crate) fn score(subject: &Subject<'_>, weights: &Weights) -> NhiScore {
     let usage = Usage::of(subject, weights);
     let effective = subject.effective;
     let with = |granted: &RoaringBitmap, least, pi: f64| {
-        noisy_or(
-            &masses(subject, weights, granted, least, |id| {
-                usage.unneeded(id, pi)
-            }),
-            weights,
-        )
+        noisy_or(&masses(subject, weights, granted, least, |id| usage.unneeded(id, pi)), weights)
     };
-    let (granted_risk, granted_shares) = noisy_or(
-        &masses(subject, weights, &effective.must, Decision::Yes, |_| 1.0),
-        weights,
-    );
+    let (granted_risk, granted_shares) =
+        noisy_or(&masses(subject, weights, &effective.must, Decision::Yes, |_| 1.0), weights);
     let (middle, middle_shares) = with(&effective.must, Decision::Yes, weights.unobservable());
     let known = usage.level != "none";
     let low = known.then(|| with(&effective.must, Decision::Yes, 0.0).0);
@@ -293,10 +252,7 @@ fn classes(shares: &Masses) -> Vec<String> {
         .filter(|(_, share)| *share >= 0.05)
         .collect();
     listed.sort_by(|left, right| right.1.total_cmp(&left.1));
-    listed
-        .into_iter()
-        .map(|(class, share)| format!("{}={share:.1}", class.as_str()))
-        .collect()
+    listed.into_iter().map(|(class, share)| format!("{}={share:.1}", class.as_str())).collect()
 }
 
 /// What a grant adds to its class before saturation.
@@ -310,11 +266,8 @@ fn coverage(subject: &Subject<'_>, usage: &Usage, weights: &Weights) -> f64 {
     for id in &subject.effective.must {
         let action = Catalog::get().action(id);
         let mass = pull(subject, id, weights);
-        let share = if usage.actions.contains(id) {
-            1.0
-        } else {
-            usage.observable(id, &action.name, action.class)
-        };
+        let share =
+            if usage.actions.contains(id) { 1.0 } else { usage.observable(id, &action.name, action.class) };
         seen += mass * share;
         all += mass;
     }
@@ -335,11 +288,7 @@ fn top_grants(subject: &Subject<'_>, usage: &Usage, weights: &Weights) -> Vec<St
         .filter(|(weight, _)| *weight > 0.0)
         .collect();
     grants.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
-    grants
-        .into_iter()
-        .take(5)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    grants.into_iter().take(5).map(|(_, name)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -362,19 +311,13 @@ mod tests {
             "s3:PutObject",
             "s3:ListBucket",
         ];
-        wanted
-            .iter()
-            .filter(|name| catalog.id(name).is_some())
-            .map(|name| (*name).to_owned())
-            .collect()
+        wanted.iter().filter(|name| catalog.id(name).is_some()).map(|name| (*name).to_owned()).collect()
     }
 
     fn scored(granted: &[usize], used: &[usize], breadth: f32) -> NhiScore {
         let names = names();
-        let ids: RoaringBitmap = granted
-            .iter()
-            .filter_map(|i| Catalog::get().id(&names[i % names.len()]))
-            .collect();
+        let ids: RoaringBitmap =
+            granted.iter().filter_map(|i| Catalog::get().id(&names[i % names.len()])).collect();
         let effective = Effective {
             identity_key: Key::default(),
             must: ids.clone(),
@@ -383,21 +326,10 @@ mod tests {
             condition: HashMap::new(),
             gaps: Vec::new(),
         };
-        let used: Vec<Use> = used
-            .iter()
-            .map(|i| Use {
-                action: names[i % names.len()].to_lowercase(),
-            })
-            .collect();
-        let window = Window {
-            first: Some(0),
-            last: Some(100 * DAY),
-            data_events: true,
-        };
-        let identity = Identity {
-            created_at: Some(Timestamp(-DAY)),
-            ..Identity::default()
-        };
+        let used: Vec<Use> =
+            used.iter().map(|i| Use { action: names[i % names.len()].to_lowercase() }).collect();
+        let window = Window { first: Some(0), last: Some(100 * DAY), data_events: true };
+        let identity = Identity { created_at: Some(Timestamp(-DAY)), ..Identity::default() };
         score(
             &Subject {
                 identity: &identity,
@@ -462,10 +394,7 @@ mod tests {
             },
             &Weights::builtin(),
         );
-        assert_eq!(
-            (row.excess, row.usage.as_str(), row.coverage),
-            (None, "none", 0.0)
-        );
+        assert_eq!((row.excess, row.usage.as_str(), row.coverage), (None, "none", 0.0));
         assert!(row.granted_risk > 0.0);
     }
 

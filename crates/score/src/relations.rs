@@ -43,37 +43,20 @@ fn keys<'a>(keys: impl Iterator<Item = &'a Key>) -> ArrayRef {
 
 fn read_keys(frame: &DataFrame, name: &str) -> Result<Vec<Key>, Error> {
     let column = frame.column(name)?.binary()?.clone();
-    Ok(column
-        .iter()
-        .map(|bytes| Key(bytes.and_then(|b| b.try_into().ok()).unwrap_or_default()))
-        .collect())
+    Ok(column.iter().map(|bytes| Key(bytes.and_then(|b| b.try_into().ok()).unwrap_or_default())).collect())
 }
 
 fn read_numbers(frame: &DataFrame, name: &str) -> Result<Vec<i64>, Error> {
-    Ok(frame
-        .column(name)?
-        .i64()?
-        .iter()
-        .map(Option::unwrap_or_default)
-        .collect())
+    Ok(frame.column(name)?.i64()?.iter().map(Option::unwrap_or_default).collect())
 }
 
 fn read_texts(frame: &DataFrame, name: &str) -> Result<Vec<String>, Error> {
-    Ok(frame
-        .column(name)?
-        .str()?
-        .iter()
-        .map(|text| text.unwrap_or_default().to_owned())
-        .collect())
+    Ok(frame.column(name)?.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
 }
 
 /// Actions each identity used with success; attempts that were refused are no use.
 pub(crate) fn usage(evidence: &Evidence) -> Result<HashMap<Key, Vec<Use>>, Error> {
-    let rows: Vec<_> = evidence
-        .activity
-        .iter()
-        .filter_map(|row| Some((row.identity_key?, row)))
-        .collect();
+    let rows: Vec<_> = evidence.activity.iter().filter_map(|row| Some((row.identity_key?, row))).collect();
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
@@ -81,36 +64,20 @@ pub(crate) fn usage(evidence: &Evidence) -> Result<HashMap<Key, Vec<Use>>, Error
         ("identity", keys(rows.iter().map(|(key, _)| key))),
         (
             "action",
-            Arc::new(StringArray::from_iter_values(
-                rows.iter().map(|(_, row)| &row.action),
-            )),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, row)| row.action.to_lowercase()))),
         ),
-        (
-            "denied",
-            Arc::new(BooleanArray::from_iter(
-                rows.iter().map(|(_, row)| Some(row.denied)),
-            )),
-        ),
-        (
-            "calls",
-            Arc::new(Int64Array::from_iter_values(
-                rows.iter().map(|(_, row)| row.calls),
-            )),
-        ),
+        ("denied", Arc::new(BooleanArray::from_iter(rows.iter().map(|(_, row)| Some(row.denied))))),
+        ("calls", Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, row)| row.calls)))),
     ])?;
     let used = frame
         .lazy()
         .filter(col("denied").not())
-        .with_column(col("action").str().to_lowercase())
         .group_by([col("identity"), col("action")])
         .agg([col("calls").sum()])
         .sort(["identity", "action"], SortMultipleOptions::default())
         .collect()?;
     let mut by_identity: HashMap<Key, Vec<Use>> = HashMap::new();
-    for (key, action) in read_keys(&used, "identity")?
-        .into_iter()
-        .zip(read_texts(&used, "action")?)
-    {
+    for (key, action) in read_keys(&used, "identity")?.into_iter().zip(read_texts(&used, "action")?) {
         by_identity.entry(key).or_default().push(Use { action });
     }
     Ok(by_identity)
@@ -123,71 +90,37 @@ fn difference(sides: &Sides, rows: &[(Key, &str, i64)]) -> Result<HashMap<Key, D
     }
     let held = batch(vec![
         ("job", keys(rows.iter().map(|row| &row.0))),
-        (
-            "name",
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))),
-        ),
-        (
-            "level",
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.2))),
-        ),
+        ("name", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1)))),
+        ("level", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.2)))),
     ])?;
     let sided = batch(vec![
         ("handoff", keys(sides.rows.iter().map(|row| &row.handoff))),
         ("job", keys(sides.rows.iter().map(|row| &row.job))),
-        (
-            "child",
-            Arc::new(BooleanArray::from_iter(
-                sides.rows.iter().map(|row| Some(row.child)),
-            )),
-        ),
+        ("child", Arc::new(BooleanArray::from_iter(sides.rows.iter().map(|row| Some(row.child))))),
     ])?;
     let compared = sided
         .lazy()
-        .join(
-            held.lazy(),
-            [col("job")],
-            [col("job")],
-            JoinArgs::new(JoinType::Inner),
-        )
+        .join(held.lazy(), [col("job")], [col("job")], JoinArgs::new(JoinType::Inner))
         .with_columns([
-            when(col("child"))
-                .then(lit(0i64))
-                .otherwise(col("level"))
-                .alias("parent_level"),
-            when(col("child"))
-                .then(col("level"))
-                .otherwise(lit(0i64))
-                .alias("child_level"),
+            when(col("child")).then(lit(0i64)).otherwise(col("level")).alias("parent_level"),
+            when(col("child")).then(col("level")).otherwise(lit(0i64)).alias("child_level"),
         ])
         .group_by([col("handoff"), col("name")])
         .agg([col("parent_level").max(), col("child_level").max()])
         .sort(["handoff", "name"], SortMultipleOptions::default())
         .collect()?;
-    let levels = read_numbers(&compared, "parent_level")?
-        .into_iter()
-        .zip(read_numbers(&compared, "child_level")?);
+    let levels =
+        read_numbers(&compared, "parent_level")?.into_iter().zip(read_numbers(&compared, "child_level")?);
     let names = read_texts(&compared, "name")?;
     let mut by_handoff: HashMap<Key, Difference> = HashMap::new();
-    for ((key, name), level) in read_keys(&compared, "handoff")?
-        .into_iter()
-        .zip(names)
-        .zip(levels)
-    {
-        by_handoff
-            .entry(key)
-            .or_default()
-            .levels
-            .insert(name, level);
+    for ((key, name), level) in read_keys(&compared, "handoff")?.into_iter().zip(names).zip(levels) {
+        by_handoff.entry(key).or_default().levels.insert(name, level);
     }
     Ok(by_handoff)
 }
 
 /// Job token scopes of parent and child; levels 0 none, 1 read, 2 write.
-pub(crate) fn permissions(
-    evidence: &Evidence,
-    sides: &Sides,
-) -> Result<HashMap<Key, Difference>, Error> {
+pub(crate) fn permissions(evidence: &Evidence, sides: &Sides) -> Result<HashMap<Key, Difference>, Error> {
     let rows: Vec<_> = evidence
         .token_permissions
         .iter()
@@ -206,31 +139,17 @@ pub(crate) fn access_level(access: &str) -> i64 {
 }
 
 /// Secret names of parent and child; level 1 is held. The job token is no named secret.
-pub(crate) fn secrets(
-    evidence: &Evidence,
-    sides: &Sides,
-) -> Result<HashMap<Key, Difference>, Error> {
+pub(crate) fn secrets(evidence: &Evidence, sides: &Sides) -> Result<HashMap<Key, Difference>, Error> {
     let mut jobs_of_run: HashMap<Key, Vec<Key>> = HashMap::new();
     for job in &evidence.jobs {
-        jobs_of_run
-            .entry(job.run_key)
-            .or_default()
-            .push(job.job_key);
+        jobs_of_run.entry(job.run_key).or_default().push(job.job_key);
     }
     let mut rows = Vec::new();
-    for row in evidence
-        .secrets_passed
-        .iter()
-        .filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN"))
-    {
+    for row in evidence.secrets_passed.iter().filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN")) {
         match row.job_key {
             Some(job) => rows.push((job, row.name.as_str(), 1)),
             None => rows.extend(
-                jobs_of_run
-                    .get(&row.run_key)
-                    .into_iter()
-                    .flatten()
-                    .map(|job| (*job, row.name.as_str(), 1)),
+                jobs_of_run.get(&row.run_key).into_iter().flatten().map(|job| (*job, row.name.as_str(), 1)),
             ),
         }
     }
@@ -248,29 +167,19 @@ pub(crate) fn inputs(evidence: &Evidence) -> Result<HashMap<Key, Inputs>, Error>
         (
             "validated",
             Arc::new(Int64Array::from_iter_values(
-                rows.iter()
-                    .map(|row| i64::from(row.validated == Some(true))),
+                rows.iter().map(|row| i64::from(row.validated == Some(true))),
             )),
         ),
         (
             "undecided",
-            Arc::new(Int64Array::from_iter_values(
-                rows.iter().map(|row| i64::from(row.validated.is_none())),
-            )),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.validated.is_none())))),
         ),
-        (
-            "total",
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| 1))),
-        ),
+        ("total", Arc::new(Int64Array::from_iter_values(rows.iter().map(|_| 1)))),
     ])?;
     let counted = frame
         .lazy()
         .group_by([col("handoff")])
-        .agg([
-            col("validated").sum(),
-            col("undecided").sum(),
-            col("total").sum(),
-        ])
+        .agg([col("validated").sum(), col("undecided").sum(), col("total").sum()])
         .collect()?;
     let validated = read_numbers(&counted, "validated")?;
     let undecided = read_numbers(&counted, "undecided")?;
@@ -279,15 +188,6 @@ pub(crate) fn inputs(evidence: &Evidence) -> Result<HashMap<Key, Inputs>, Error>
     Ok(read_keys(&counted, "handoff")?
         .into_iter()
         .zip(numbers)
-        .map(|(key, ((validated, undecided), total))| {
-            (
-                key,
-                Inputs {
-                    total,
-                    validated,
-                    undecided,
-                },
-            )
-        })
+        .map(|(key, ((validated, undecided), total))| (key, Inputs { total, validated, undecided }))
         .collect())
 }

@@ -23,10 +23,7 @@ impl Sides {
     pub(crate) fn of(evidence: &Evidence) -> Self {
         let mut jobs_of_run: HashMap<Key, Vec<Key>> = HashMap::new();
         for job in &evidence.jobs {
-            jobs_of_run
-                .entry(job.run_key)
-                .or_default()
-                .push(job.job_key);
+            jobs_of_run.entry(job.run_key).or_default().push(job.job_key);
         }
         let resolve = |job: Option<Key>, run: Option<Key>| match (job, run) {
             (Some(job), _) => vec![job],
@@ -38,16 +35,8 @@ impl Sides {
             let key = handoff.handoff_key;
             let parents = resolve(handoff.parent_job_key, handoff.parent_run_key);
             let children = resolve(handoff.child_job_key, handoff.child_run_key);
-            sides.rows.extend(parents.iter().map(|job| Side {
-                handoff: key,
-                job: *job,
-                child: false,
-            }));
-            sides.rows.extend(children.iter().map(|job| Side {
-                handoff: key,
-                job: *job,
-                child: true,
-            }));
+            sides.rows.extend(parents.iter().map(|job| Side { handoff: key, job: *job, child: false }));
+            sides.rows.extend(children.iter().map(|job| Side { handoff: key, job: *job, child: true }));
             sides.parents.insert(key, parents);
             sides.children.insert(key, children);
         }

@@ -66,10 +66,7 @@ impl Weights {
         let mut classes = Vec::with_capacity(8);
         for class in Class::ALL {
             let name = class.as_str();
-            let weight = table
-                .class
-                .get(name)
-                .ok_or_else(|| Error::Weights(format!("no class {name}")))?;
+            let weight = table.class.get(name).ok_or_else(|| Error::Weights(format!("no class {name}")))?;
             unit("ceiling", weight.ceiling)?;
             positive("saturation", weight.saturation)?;
             not_negative("sensitivity", weight.sensitivity)?;
@@ -83,37 +80,17 @@ impl Weights {
         if table.max_cost > 16 {
             return Err(Error::Weights("max_cost must be at most 16".to_owned()));
         }
-        for value in [
-            table.node.job,
-            table.node.identity,
-            table.node.secret,
-            table.node.admin,
-        ] {
+        for value in [table.node.job, table.node.identity, table.node.secret, table.node.admin] {
             not_negative("node", value)?;
         }
         for value in table.lifetime.values().chain(table.permission.values()) {
             unit("lifetime or permission", *value)?;
         }
-        let permission = table
-            .permission
-            .iter()
-            .map(|(name, w)| (name.to_lowercase(), *w))
-            .collect();
+        let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
         let digest = Sha256::digest(toml.as_bytes());
-        let hash = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let classes = classes
-            .try_into()
-            .map_err(|_| Error::Weights("class count".to_owned()))?;
-        Ok(Self {
-            table,
-            classes,
-            permission,
-            hash,
-        })
+        let hash = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let classes = classes.try_into().map_err(|_| Error::Weights("class count".to_owned()))?;
+        Ok(Self { table, classes, permission, hash })
     }
 
     /// First 16 hexadecimal digits of the SHA-256 of the TOML text.
@@ -147,27 +124,17 @@ impl Weights {
     }
 
     pub(crate) fn permission(&self, action: &str) -> f64 {
-        self.permission
-            .get(&action.to_lowercase())
-            .copied()
-            .unwrap_or(1.0)
+        self.permission.get(&action.to_lowercase()).copied().unwrap_or(1.0)
     }
 }
 
 /// Position of a class in [`Class::ALL`].
 pub(crate) fn ordinal(class: Class) -> usize {
-    Class::ALL
-        .iter()
-        .position(|other| *other == class)
-        .unwrap_or(Class::ALL.len() - 1)
+    Class::ALL.iter().position(|other| *other == class).unwrap_or(Class::ALL.len() - 1)
 }
 
 fn unit(name: &str, value: f64) -> Result<(), Error> {
-    if (0.0..=1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(Error::Weights(format!("{name} must be 0 to 1")))
-    }
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Weights(format!("{name} must be 0 to 1"))) }
 }
 
 fn positive(name: &str, value: f64) -> Result<(), Error> {
@@ -195,19 +162,14 @@ mod tests {
         let weights = Weights::builtin();
         assert_eq!(weights.hash().len(), 16);
         assert_eq!(weights.max_cost(), 4);
-        let other =
-            Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 0.4")).unwrap();
+        let other = Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 0.4")).unwrap();
         assert_ne!(weights.hash(), other.hash());
     }
 
     #[test]
     fn out_of_bounds_is_refused() {
-        assert!(
-            Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 1.5")).is_err()
-        );
-        assert!(
-            Weights::parse(&BUILTIN.replace("window_days = 90.0", "window_days = 0.0")).is_err()
-        );
+        assert!(Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 1.5")).is_err());
+        assert!(Weights::parse(&BUILTIN.replace("window_days = 90.0", "window_days = 0.0")).is_err());
         assert!(Weights::parse(&BUILTIN.replace("max_cost", "mox_cost")).is_err());
     }
 }

@@ -32,13 +32,7 @@ struct Builder<'a> {
 /// Builds the graph.
 pub(crate) fn build(evidence: &Evidence, facts: &Facts<'_>, weights: &Weights) -> Graph {
     let runs = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
-    let mut builder = Builder {
-        evidence,
-        facts,
-        weights,
-        runs,
-        links: Links::default(),
-    };
+    let mut builder = Builder { evidence, facts, weights, runs, links: Links::default() };
     builder.nodes();
     builder.handoffs();
     builder.job_tokens();
@@ -54,13 +48,8 @@ pub(crate) fn build(evidence: &Evidence, facts: &Facts<'_>, weights: &Weights) -
 /// `repo workflow / job`, as far as known.
 pub(crate) fn job_label(run: Option<&Run>, job: &str) -> String {
     let repo = run.and_then(|run| run.repo.as_deref()).unwrap_or("?");
-    let workflow = run
-        .and_then(|run| {
-            run.workflow_name
-                .as_deref()
-                .or(run.workflow_path.as_deref())
-        })
-        .unwrap_or("?");
+    let workflow =
+        run.and_then(|run| run.workflow_name.as_deref().or(run.workflow_path.as_deref())).unwrap_or("?");
     format!("{repo} {workflow} / {job}")
 }
 
@@ -80,16 +69,13 @@ fn admin(account: &str) -> Key {
 
 impl<'a> Builder<'a> {
     fn repo(&self, job: &Job) -> Option<&'a str> {
-        self.runs
-            .get(&job.run_key)
-            .and_then(|run| run.repo.as_deref())
+        self.runs.get(&job.run_key).and_then(|run| run.repo.as_deref())
     }
 
     fn nodes(&mut self) {
         for job in &self.evidence.jobs {
             let label = job_label(self.runs.get(&job.run_key).copied(), &job.name);
-            self.links
-                .node(job.job_key, "job", label, self.weights.node().job);
+            self.links.node(job.job_key, "job", label, self.weights.node().job);
         }
         for identity in &self.evidence.identities {
             self.links.node(
@@ -139,21 +125,11 @@ impl<'a> Builder<'a> {
 
     /// A child without evidence may, at worst, write to its whole repository.
     fn unseen(&mut self, handoff: &Handoff) -> Key {
-        let parent = handoff
-            .parent_run_key
-            .and_then(|run| self.runs.get(&run).copied());
-        let repo = handoff
-            .child_repo
-            .as_deref()
-            .or_else(|| parent.and_then(|run| run.repo.as_deref()));
-        let label = format!(
-            "{} {} / ?",
-            repo.unwrap_or("?"),
-            handoff.child_workflow.as_deref().unwrap_or("?")
-        );
-        let node = self
-            .links
-            .node(unseen_child(handoff), "job", label, self.weights.node().job);
+        let parent = handoff.parent_run_key.and_then(|run| self.runs.get(&run).copied());
+        let repo = handoff.child_repo.as_deref().or_else(|| parent.and_then(|run| run.repo.as_deref()));
+        let label =
+            format!("{} {} / ?", repo.unwrap_or("?"), handoff.child_workflow.as_deref().unwrap_or("?"));
+        let node = self.links.node(unseen_child(handoff), "job", label, self.weights.node().job);
         if let Some(repo) = repo {
             self.worst_token(node, repo);
         }
@@ -167,47 +143,23 @@ impl<'a> Builder<'a> {
             "actions:write".to_owned(),
         ]);
         let token = self.token(repo, &scopes);
-        self.links.edge(
-            from,
-            token,
-            Link {
-                kind: "runs_as",
-                unknown: true,
-                ..Link::default()
-            },
-        );
+        self.links.edge(from, token, Link { kind: "runs_as", unknown: true, ..Link::default() });
     }
 
     /// Tokens with equal scopes on one repository are one node, others are not.
     fn token(&mut self, repo: &str, scopes: &BTreeSet<String>) -> Key {
-        let list = scopes
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(",");
+        let list = scopes.iter().map(String::as_str).collect::<Vec<_>>().join(",");
         let label = format!("repo:{repo}:token[{list}]");
         let key = Key::of("scoped-token", &[&label]);
-        let token = self
-            .links
-            .node(key, "identity", label, self.weights.node().identity);
+        let token = self.links.node(key, "identity", label, self.weights.node().identity);
         for scope in scopes {
-            let class = Catalog::get()
-                .id(scope)
-                .map(|id| Catalog::get().action(id).class);
-            let class = class.unwrap_or(if scope.ends_with(":write") {
-                Class::Write
-            } else {
-                Class::Read
-            });
+            let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
+            let class = class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read });
             self.permission(
                 token,
                 &format!("repo:{repo}"),
                 class,
-                Link {
-                    kind: "permission",
-                    observed: true,
-                    ..Link::default()
-                },
+                Link { kind: "permission", observed: true, ..Link::default() },
             );
         }
         token
@@ -216,12 +168,7 @@ impl<'a> Builder<'a> {
     fn permission(&mut self, identity: Key, resource: &str, class: Class, link: Link) {
         let label = format!("{resource} [{}]", class.as_str());
         let key = Key::of("resource", &[&label]);
-        let node = self.links.node(
-            key,
-            "resource",
-            label,
-            self.weights.class(class).sensitivity,
-        );
+        let node = self.links.node(key, "resource", label, self.weights.class(class).sensitivity);
         self.links.edge(identity, node, link);
     }
 
@@ -255,11 +202,7 @@ impl<'a> Builder<'a> {
                         self.links.edge(
                             job.job_key,
                             listed,
-                            Link {
-                                kind: "runs_as",
-                                unproven: 1,
-                                ..Link::default()
-                            },
+                            Link { kind: "runs_as", unproven: 1, ..Link::default() },
                         );
                     } else {
                         self.worst_token(job.job_key, repo);
@@ -271,24 +214,13 @@ impl<'a> Builder<'a> {
 
     fn identities_used(&mut self) {
         let mut federated: HashMap<Key, u8> = HashMap::new();
-        for edge in self
-            .facts
-            .assume
-            .iter()
-            .filter(|edge| edge.source_principal.starts_with("oidc:"))
-        {
+        for edge in self.facts.assume.iter().filter(|edge| edge.source_principal.starts_with("oidc:")) {
             let cost = checks(edge);
-            federated
-                .entry(edge.target)
-                .and_modify(|least| *least = cost.min(*least))
-                .or_insert(cost);
+            federated.entry(edge.target).and_modify(|least| *least = cost.min(*least)).or_insert(cost);
         }
         for used in &self.evidence.identities_used {
             let Some(job) = used.job_key else { continue };
-            let subject = used
-                .subject
-                .clone()
-                .unwrap_or_else(|| used.identity_kind.clone());
+            let subject = used.subject.clone().unwrap_or_else(|| used.identity_kind.clone());
             let key = used
                 .identity_key
                 .unwrap_or_else(|| Key::of("unlisted-identity", &[&used.identity_kind, &subject]));
@@ -297,17 +229,9 @@ impl<'a> Builder<'a> {
                 key,
                 "identity",
                 subject,
-                if listed {
-                    0.0
-                } else {
-                    self.weights.node().identity
-                },
+                if listed { 0.0 } else { self.weights.node().identity },
             );
-            let cost = if used.how == "oidc" {
-                federated.get(&key).copied().unwrap_or(0)
-            } else {
-                0
-            };
+            let cost = if used.how == "oidc" { federated.get(&key).copied().unwrap_or(0) } else { 0 };
             self.links.edge(
                 job,
                 key,
@@ -319,44 +243,21 @@ impl<'a> Builder<'a> {
                     ..Link::default()
                 },
             );
-            let account = used
-                .account
-                .clone()
-                .or_else(|| used.subject.as_deref().and_then(arn_account));
-            if let Some(account) =
-                account.filter(|_| !listed && used.identity_kind.starts_with("aws"))
-            {
+            let account = used.account.clone().or_else(|| used.subject.as_deref().and_then(arn_account));
+            if let Some(account) = account.filter(|_| !listed && used.identity_kind.starts_with("aws")) {
                 let node = self.admin(&account);
-                self.links.edge(
-                    key,
-                    node,
-                    Link {
-                        kind: "permission",
-                        unknown: true,
-                        ..Link::default()
-                    },
-                );
+                self.links.edge(key, node, Link { kind: "permission", unknown: true, ..Link::default() });
             }
         }
     }
 
     fn admin(&mut self, account: &str) -> Key {
-        self.links.node(
-            admin(account),
-            "admin",
-            format!("aws:{account}:admin"),
-            self.weights.node().admin,
-        )
+        self.links.node(admin(account), "admin", format!("aws:{account}:admin"), self.weights.node().admin)
     }
 
     fn trusts(&mut self) {
         let denied = self.denied();
-        for edge in self
-            .facts
-            .assume
-            .iter()
-            .filter(|edge| edge.decision != Decision::No)
-        {
+        for edge in self.facts.assume.iter().filter(|edge| edge.decision != Decision::No) {
             let unproven = u8::from(edge.assumed || edge.decision == Decision::May);
             let link = Link {
                 kind: "trust",
@@ -375,38 +276,21 @@ impl<'a> Builder<'a> {
 
     /// A federated subject stands for every job that could present it.
     fn external(&mut self, edge: &AssumeEdge, link: &Link) {
-        let pattern = edge
-            .source_principal
-            .find("repo:")
-            .and_then(|at| edge.source_principal.get(at..));
+        let pattern = edge.source_principal.find("repo:").and_then(|at| edge.source_principal.get(at..));
         let Some(pattern) = pattern.filter(|_| edge.source_principal.starts_with("oidc:")) else {
             let key = Key::of("principal", &[&edge.source_principal]);
-            let node = self
-                .links
-                .node(key, "human", edge.source_principal.clone(), 0.0);
+            let node = self.links.node(key, "human", edge.source_principal.clone(), 0.0);
             self.links.edge(node, edge.target, link.clone());
             return;
         };
         let scopes: HashMap<Key, bool> = self.id_token();
         for job in &self.evidence.jobs {
             let allowed = scopes.get(&job.job_key).copied();
-            if allowed == Some(false)
-                || !self
-                    .subjects(job)
-                    .iter()
-                    .any(|subject| like(pattern, subject))
-            {
+            if allowed == Some(false) || !self.subjects(job).iter().any(|subject| like(pattern, subject)) {
                 continue;
             }
             let unproven = link.unproven.max(u8::from(allowed.is_none()));
-            self.links.edge(
-                job.job_key,
-                edge.target,
-                Link {
-                    unproven,
-                    ..link.clone()
-                },
-            );
+            self.links.edge(job.job_key, edge.target, Link { unproven, ..link.clone() });
         }
     }
 
@@ -414,8 +298,7 @@ impl<'a> Builder<'a> {
     fn id_token(&self) -> HashMap<Key, bool> {
         let mut may = HashMap::new();
         for row in &self.evidence.token_permissions {
-            *may.entry(row.job_key).or_insert(false) |=
-                row.scope == "id-token" && row.access == "write";
+            *may.entry(row.job_key).or_insert(false) |= row.scope == "id-token" && row.access == "write";
         }
         may
     }
@@ -434,45 +317,24 @@ impl<'a> Builder<'a> {
             return vec![format!("repo:{repo}:pull_request")];
         }
         let head = run.head_ref.as_deref().unwrap_or_default();
-        let head = head
-            .strip_prefix("refs/heads/")
-            .or_else(|| head.strip_prefix("refs/tags/"))
-            .unwrap_or(head);
-        vec![
-            format!("repo:{repo}:ref:refs/heads/{head}"),
-            format!("repo:{repo}:ref:refs/tags/{head}"),
-        ]
+        let head =
+            head.strip_prefix("refs/heads/").or_else(|| head.strip_prefix("refs/tags/")).unwrap_or(head);
+        vec![format!("repo:{repo}:ref:refs/heads/{head}"), format!("repo:{repo}:ref:refs/tags/{head}")]
     }
 
     /// Pairs that were only ever refused.
     fn denied(&self) -> HashSet<(Key, Key)> {
-        let pair = |row: &leakgraph_model::tables::Assumption| {
-            row.source_identity_key.zip(row.target_identity_key)
-        };
-        let granted: HashSet<_> = self
-            .evidence
-            .assumptions
-            .iter()
-            .filter(|row| !row.denied)
-            .filter_map(pair)
-            .collect();
-        let refused = self
-            .evidence
-            .assumptions
-            .iter()
-            .filter(|row| row.denied)
-            .filter_map(pair);
+        let pair =
+            |row: &leakgraph_model::tables::Assumption| row.source_identity_key.zip(row.target_identity_key);
+        let granted: HashSet<_> =
+            self.evidence.assumptions.iter().filter(|row| !row.denied).filter_map(pair).collect();
+        let refused = self.evidence.assumptions.iter().filter(|row| row.denied).filter_map(pair);
         refused.filter(|pair| !granted.contains(pair)).collect()
     }
 
     fn assumptions(&mut self) {
         let mut trusted: HashMap<(Key, Key), u8> = HashMap::new();
-        for edge in self
-            .facts
-            .assume
-            .iter()
-            .filter(|edge| edge.decision != Decision::No)
-        {
+        for edge in self.facts.assume.iter().filter(|edge| edge.decision != Decision::No) {
             if let Some(source) = edge.source {
                 let cost = checks(edge);
                 trusted
@@ -482,8 +344,7 @@ impl<'a> Builder<'a> {
             }
         }
         for row in self.evidence.assumptions.iter().filter(|row| !row.denied) {
-            let (Some(source), Some(target)) = (row.source_identity_key, row.target_identity_key)
-            else {
+            let (Some(source), Some(target)) = (row.source_identity_key, row.target_identity_key) else {
                 continue;
             };
             let cost = trusted.get(&(source, target)).copied();
@@ -505,60 +366,34 @@ impl<'a> Builder<'a> {
     }
 
     fn secrets(&mut self) {
-        let seen = Link {
-            kind: "secret_forward",
-            observed: true,
-            ..Link::default()
-        };
+        let seen = Link { kind: "secret_forward", observed: true, ..Link::default() };
         for row in &self.evidence.secret_sightings {
             let evidence = Some(row.sighting_key);
-            let children = row
-                .handoff_key
-                .map(|handoff| self.facts.sides.children(handoff))
-                .unwrap_or_default();
+            let children =
+                row.handoff_key.map(|handoff| self.facts.sides.children(handoff)).unwrap_or_default();
             for job in row.job_key.iter().chain(children) {
-                self.links.edge(
-                    *job,
-                    row.secret_key,
-                    Link {
-                        evidence,
-                        ..seen.clone()
-                    },
-                );
+                self.links.edge(*job, row.secret_key, Link { evidence, ..seen.clone() });
             }
         }
         for input in &self.evidence.handoff_inputs {
-            let Some(secret) = input
-                .value_fingerprint
-                .as_deref()
-                .and_then(|print| self.secret(print))
-            else {
+            let Some(secret) = input.value_fingerprint.as_deref().and_then(|print| self.secret(print)) else {
                 continue;
             };
-            let (parents, children) = (
-                self.facts.sides.parents(input.handoff_key),
-                self.facts.sides.children(input.handoff_key),
-            );
+            let (parents, children) =
+                (self.facts.sides.parents(input.handoff_key), self.facts.sides.children(input.handoff_key));
             for job in parents.iter().chain(children) {
                 self.links.edge(
                     *job,
                     secret.secret_key,
-                    Link {
-                        evidence: Some(input.handoff_key),
-                        ..seen.clone()
-                    },
+                    Link { evidence: Some(input.handoff_key), ..seen.clone() },
                 );
             }
         }
         for secret in &self.evidence.secrets {
             if let Some(identity) = secret.identity_key {
-                let subject = secret
-                    .resolved_subject
-                    .clone()
-                    .unwrap_or_else(|| "?".to_owned());
+                let subject = secret.resolved_subject.clone().unwrap_or_else(|| "?".to_owned());
                 if !self.links.contains(identity) {
-                    self.links
-                        .node(identity, "identity", subject, self.weights.node().identity);
+                    self.links.node(identity, "identity", subject, self.weights.node().identity);
                 }
                 self.links.edge(
                     secret.secret_key,
@@ -576,51 +411,24 @@ impl<'a> Builder<'a> {
     }
 
     fn secret(&self, fingerprint: &str) -> Option<&'a Secret> {
-        let fits = |secret: &&Secret| {
-            !fingerprint.is_empty() && secret.fingerprint.starts_with(fingerprint)
-        };
+        let fits = |secret: &&Secret| !fingerprint.is_empty() && secret.fingerprint.starts_with(fingerprint);
         self.evidence.secrets.iter().find(fits)
     }
 
     fn named_secrets(&mut self) {
-        let jobs: HashMap<Key, &Job> = self
-            .evidence
-            .jobs
-            .iter()
-            .map(|job| (job.job_key, job))
-            .collect();
-        for row in self
-            .evidence
-            .secrets_passed
-            .iter()
-            .filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN"))
+        let jobs: HashMap<Key, &Job> = self.evidence.jobs.iter().map(|job| (job.job_key, job)).collect();
+        for row in
+            self.evidence.secrets_passed.iter().filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN"))
         {
-            let Some(repo) = self
-                .runs
-                .get(&row.run_key)
-                .and_then(|run| run.repo.as_deref())
-            else {
+            let Some(repo) = self.runs.get(&row.run_key).and_then(|run| run.repo.as_deref()) else {
                 continue;
             };
             let Some(job) = row.job_key.filter(|job| jobs.contains_key(job)) else {
                 continue;
             };
             let key = named_secret(repo, &row.name);
-            self.links.node(
-                key,
-                "secret",
-                format!("secret:{repo}/{}", row.name),
-                self.weights.node().secret,
-            );
-            self.links.edge(
-                job,
-                key,
-                Link {
-                    kind: "secret_forward",
-                    observed: true,
-                    ..Link::default()
-                },
-            );
+            self.links.node(key, "secret", format!("secret:{repo}/{}", row.name), self.weights.node().secret);
+            self.links.edge(job, key, Link { kind: "secret_forward", observed: true, ..Link::default() });
         }
         for row in &self.evidence.secret_sightings {
             let run = row.run_key.and_then(|run| self.runs.get(&run));
@@ -631,31 +439,24 @@ impl<'a> Builder<'a> {
                     evidence: Some(row.sighting_key),
                     ..Link::default()
                 };
-                self.links
-                    .edge(named_secret(repo, name), row.secret_key, link);
+                self.links.edge(named_secret(repo, name), row.secret_key, link);
             }
         }
     }
 
     fn permissions(&mut self) {
-        let effective: HashMap<Key, &Effective> = self
-            .facts
-            .effective
-            .iter()
-            .map(|row| (row.identity_key, row))
-            .collect();
+        let effective: HashMap<Key, &Effective> =
+            self.facts.effective.iter().map(|row| (row.identity_key, row)).collect();
         let mut patterns: HashMap<String, RoaringBitmap> = HashMap::new();
         let mut held: BTreeMap<(Key, &str), RoaringBitmap> = BTreeMap::new();
         let allowed = |grant: &&Grant| {
-            grant.effect == "allow"
-                && !matches!(grant.policy_kind.as_str(), "boundary" | "scp" | "rcp")
+            grant.effect == "allow" && !matches!(grant.policy_kind.as_str(), "boundary" | "scp" | "rcp")
         };
         for grant in self.evidence.grants.iter().filter(allowed) {
             let mut actions = RoaringBitmap::new();
             for action in &grant.actions {
-                actions |= &*patterns
-                    .entry(action.clone())
-                    .or_insert_with(|| Catalog::get().matching(action));
+                actions |=
+                    &*patterns.entry(action.clone()).or_insert_with(|| Catalog::get().matching(action));
             }
             if grant.not_actions {
                 let all: RoaringBitmap =
@@ -663,11 +464,7 @@ impl<'a> Builder<'a> {
                 actions = all - actions;
             }
             let everywhere = grant.not_resources || grant.resources.is_empty();
-            let listed = grant
-                .resources
-                .iter()
-                .map(String::as_str)
-                .filter(|_| !everywhere);
+            let listed = grant.resources.iter().map(String::as_str).filter(|_| !everywhere);
             for resource in listed.chain(everywhere.then_some("*")) {
                 *held.entry((grant.identity_key, resource)).or_default() |= &actions;
             }
@@ -682,11 +479,7 @@ impl<'a> Builder<'a> {
                     identity,
                     resource,
                     class,
-                    Link {
-                        kind: "permission",
-                        unknown,
-                        ..Link::default()
-                    },
+                    Link { kind: "permission", unknown, ..Link::default() },
                 );
             }
         }
@@ -700,47 +493,21 @@ impl<'a> Builder<'a> {
             .filter_map(|identity| Some((identity.identity_key, account(identity)?)))
             .collect();
         let mut ruled = BTreeSet::new();
-        for path in self
-            .facts
-            .escalations
-            .iter()
-            .filter(|path| path.decision != Decision::No)
-        {
-            let link = Link {
-                kind: "pass_role",
-                unknown: path.decision == Decision::May,
-                ..Link::default()
-            };
+        for path in self.facts.escalations.iter().filter(|path| path.decision != Decision::No) {
+            let link = Link { kind: "pass_role", unknown: path.decision == Decision::May, ..Link::default() };
             match (path.target, accounts.get(&path.identity_key)) {
                 (Some(target), _) => self.links.edge(path.identity_key, target, link),
                 (None, Some(account)) => {
                     let node = self.admin(account);
-                    self.links.edge(
-                        path.identity_key,
-                        node,
-                        Link {
-                            kind: "permission",
-                            ..link
-                        },
-                    );
+                    self.links.edge(path.identity_key, node, Link { kind: "permission", ..link });
                     ruled.insert(account.clone());
                 }
                 (None, None) => {}
             }
         }
         // Who administers an account can become anyone in it.
-        for (identity, account) in accounts
-            .iter()
-            .filter(|(_, account)| ruled.contains(*account))
-        {
-            self.links.edge(
-                admin(account),
-                *identity,
-                Link {
-                    kind: "permission",
-                    ..Link::default()
-                },
-            );
+        for (identity, account) in accounts.iter().filter(|(_, account)| ruled.contains(*account)) {
+            self.links.edge(admin(account), *identity, Link { kind: "permission", ..Link::default() });
         }
     }
 }
@@ -749,23 +516,17 @@ impl<'a> Builder<'a> {
 fn class_set(sure: &RoaringBitmap, maybe: &RoaringBitmap) -> Vec<(Class, bool)> {
     let classes = |actions: &RoaringBitmap| {
         let mut found = [false; 8];
-        actions
-            .iter()
-            .for_each(|id| found[crate::weights::ordinal(Catalog::get().action(id).class)] = true);
+        actions.iter().for_each(|id| found[crate::weights::ordinal(Catalog::get().action(id).class)] = true);
         found
     };
     let (sure, maybe) = (classes(sure), classes(maybe));
     let all = Class::ALL.into_iter().enumerate();
-    all.filter(|(i, _)| sure[*i] || maybe[*i])
-        .map(|(i, class)| (class, !sure[i]))
-        .collect()
+    all.filter(|(i, _)| sure[*i] || maybe[*i]).map(|(i, class)| (class, !sure[i])).collect()
 }
 
 /// Re-validations of an assumption.
 fn checks(edge: &AssumeEdge) -> u8 {
-    u8::from(edge.identity_checked)
-        + u8::from(edge.scope_checked)
-        + u8::from(edge.freshness_checked)
+    u8::from(edge.identity_checked) + u8::from(edge.scope_checked) + u8::from(edge.freshness_checked)
 }
 
 /// `*` and `?` as IAM's StringLike reads them.
@@ -789,9 +550,7 @@ fn like(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern
-        .get(p..)
-        .is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
 }
 
 #[cfg(test)]
@@ -802,10 +561,7 @@ mod tests {
     fn wildcards_backtrack() {
         assert!(like("repo:o/r:*", "repo:o/r:ref:refs/heads/main"));
         assert!(like("repo:o/*:ref:*/main", "repo:o/r:ref:refs/heads/main"));
-        assert!(!like(
-            "repo:o/r:environment:prod",
-            "repo:o/r:environment:production"
-        ));
+        assert!(!like("repo:o/r:environment:prod", "repo:o/r:environment:production"));
         assert!(like("repo:o/?:*", "repo:o/r:x") && !like("repo:o/?:*", "repo:o/rr:x"));
     }
 }

@@ -38,9 +38,7 @@ pub(crate) fn components(csr: &Csr) -> (Vec<u32>, usize) {
             }
             let arcs = csr.out(node);
             let mut descended = false;
-            for (offset, (target, cost, _)) in
-                arcs.iter().enumerate().skip(position.saturating_sub(1))
-            {
+            for (offset, (target, cost, _)) in arcs.iter().enumerate().skip(position.saturating_sub(1)) {
                 let to = *target as usize;
                 if *cost != 0 {
                     continue;
@@ -92,29 +90,16 @@ pub(crate) fn radii(graph: &Graph, csr: &Csr, max_cost: u8) -> Vec<f64> {
         .filter(|(_, node)| node.weight > 0.0)
         .map(|(i, node)| (component[i as usize], node.weight))
         .collect();
-    let partial: Vec<Vec<f64>> = targets
-        .par_chunks(BATCH)
-        .map(|chunk| batch(&arcs, count, chunk, usize::from(max_cost)))
-        .collect();
+    let partial: Vec<Vec<f64>> =
+        targets.par_chunks(BATCH).map(|chunk| batch(&arcs, count, chunk, usize::from(max_cost))).collect();
     let mut of_component = vec![0.0; count];
     for part in partial {
-        of_component
-            .iter_mut()
-            .zip(part)
-            .for_each(|(sum, value)| *sum += value);
+        of_component.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
     }
-    component
-        .into_iter()
-        .map(|c| of_component[c as usize])
-        .collect()
+    component.into_iter().map(|c| of_component[c as usize]).collect()
 }
 
-fn batch(
-    arcs: &[(u32, u32, u8)],
-    count: usize,
-    targets: &[(u32, f64)],
-    max_cost: usize,
-) -> Vec<f64> {
+fn batch(arcs: &[(u32, u32, u8)], count: usize, targets: &[(u32, f64)], max_cost: usize) -> Vec<f64> {
     let mut own = vec![[0u64; WORDS]; count];
     for (bit, (component, _)) in targets.iter().enumerate() {
         own[*component as usize][bit / 64] |= 1 << (bit % 64);
@@ -129,14 +114,9 @@ fn batch(
             while let Some((_, to, cost)) = arcs.get(arc).filter(|found| found.0 as usize == from) {
                 let cost = usize::from(*cost);
                 if cost <= layer {
-                    let other = if cost == 0 {
-                        &sets[*to as usize]
-                    } else {
-                        &layers[layer - cost][*to as usize]
-                    };
-                    set.iter_mut()
-                        .zip(other)
-                        .for_each(|(word, more)| *word |= more);
+                    let other =
+                        if cost == 0 { &sets[*to as usize] } else { &layers[layer - cost][*to as usize] };
+                    set.iter_mut().zip(other).for_each(|(word, more)| *word |= more);
                 }
                 arc += 1;
             }
@@ -187,10 +167,7 @@ mod tests {
             unknown: false,
             evidence: None,
         });
-        Graph {
-            nodes: nodes.collect(),
-            edges: edges.collect(),
-        }
+        Graph { nodes: nodes.collect(), edges: edges.collect() }
     }
 
     fn all(graph: &Graph) -> Vec<f64> {
@@ -211,8 +188,7 @@ mod tests {
             }
         }
         let near = distance.iter().zip(&graph.nodes).filter(|(d, _)| **d <= 4);
-        near.map(|(d, node)| node.weight / f64::from(1u32 << *d))
-            .sum()
+        near.map(|(d, node)| node.weight / f64::from(1u32 << *d)).sum()
     }
 
     fn edges() -> impl Strategy<Value = Vec<(usize, usize, u8)>> {

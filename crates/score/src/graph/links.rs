@@ -25,12 +25,7 @@ pub(crate) struct Links {
 impl Links {
     /// Adds a node; of two descriptions the heavier stays.
     pub(crate) fn node(&mut self, key: Key, kind: &'static str, label: String, weight: f64) -> Key {
-        let new = Node {
-            key,
-            label,
-            kind,
-            weight,
-        };
+        let new = Node { key, label, kind, weight };
         let old = self.nodes.entry(key).or_insert_with(|| new.clone());
         if (new.weight, &new.label) > (old.weight, &old.label) {
             *old = new;
@@ -48,10 +43,8 @@ impl Links {
             return;
         }
         let rank = |link: &Link| (link.unknown, link.cost, link.unproven, !link.observed);
-        let slot = self
-            .edges
-            .entry((source, target, link.kind, link.evidence))
-            .or_insert_with(|| link.clone());
+        let slot =
+            self.edges.entry((source, target, link.kind, link.evidence)).or_insert_with(|| link.clone());
         if rank(&link) < rank(slot) {
             *slot = link;
         }
@@ -61,29 +54,11 @@ impl Links {
     pub(crate) fn freeze(self) -> Graph {
         let mut nodes: Vec<Node> = self.nodes.into_values().collect();
         nodes.sort_unstable_by_key(|node| node.key);
-        let mut graph = Graph {
-            nodes,
-            edges: Vec::with_capacity(self.edges.len()),
-        };
+        let mut graph = Graph { nodes, edges: Vec::with_capacity(self.edges.len()) };
         for ((source, target, kind, evidence), link) in self.edges {
             if let (Some(source), Some(target)) = (graph.find(source), graph.find(target)) {
-                let Link {
-                    cost,
-                    unproven,
-                    observed,
-                    unknown,
-                    ..
-                } = link;
-                graph.edges.push(Edge {
-                    source,
-                    target,
-                    kind,
-                    cost,
-                    unproven,
-                    observed,
-                    unknown,
-                    evidence,
-                });
+                let Link { cost, unproven, observed, unknown, .. } = link;
+                graph.edges.push(Edge { source, target, kind, cost, unproven, observed, unknown, evidence });
             }
         }
         graph

@@ -55,9 +55,7 @@ pub(crate) enum View {
 impl View {
     pub(crate) fn cost(self, edge: &Edge) -> Option<u8> {
         match self {
-            Self::Low if edge.observed && !edge.unknown => {
-                Some(edge.cost.saturating_add(edge.unproven))
-            }
+            Self::Low if edge.observed && !edge.unknown => Some(edge.cost.saturating_add(edge.unproven)),
             Self::Low => None,
             Self::Central => (!edge.unknown).then_some(edge.cost),
             Self::High => Some(if edge.unknown { 0 } else { edge.cost }),
@@ -75,10 +73,7 @@ pub(crate) struct Graph {
 impl Graph {
     /// Index of a node.
     pub(crate) fn find(&self, key: Key) -> Option<u32> {
-        let index = self
-            .nodes
-            .binary_search_by(|node| node.key.cmp(&key))
-            .ok()?;
+        let index = self.nodes.binary_search_by(|node| node.key.cmp(&key)).ok()?;
         u32::try_from(index).ok()
     }
 
@@ -90,9 +85,5 @@ impl Graph {
 
 /// `100·ln(1+BR)/ln(1+Σσ)`: 0 where nothing is at stake.
 pub(crate) fn scale(reach: f64, total: f64) -> f64 {
-    if total <= 0.0 {
-        0.0
-    } else {
-        (100.0 * reach.ln_1p() / total.ln_1p()).clamp(0.0, 100.0)
-    }
+    if total <= 0.0 { 0.0 } else { (100.0 * reach.ln_1p() / total.ln_1p()).clamp(0.0, 100.0) }
 }

@@ -31,10 +31,7 @@ impl Csr {
         }
         Self {
             starts,
-            arcs: arcs
-                .into_iter()
-                .map(|(_, target, cost, index)| (target, cost, index))
-                .collect(),
+            arcs: arcs.into_iter().map(|(_, target, cost, index)| (target, cost, index)).collect(),
         }
     }
 
@@ -106,25 +103,20 @@ impl Search {
 
     /// Reached nodes with their distances, by node.
     pub(crate) fn reached(&self) -> impl Iterator<Item = (u32, u8)> + '_ {
-        self.touched
-            .iter()
-            .map(|node| (*node, self.distance[*node as usize]))
+        self.touched.iter().map(|node| (*node, self.distance[*node as usize]))
     }
 
     /// `BR = Σ σ·2^-d` over what was reached.
     pub(crate) fn radius(&self, graph: &Graph) -> f64 {
         self.reached()
-            .map(|(node, distance)| {
-                graph.nodes[node as usize].weight * 0.5f64.powi(i32::from(distance))
-            })
+            .map(|(node, distance)| graph.nodes[node as usize].weight * 0.5f64.powi(i32::from(distance)))
             .sum()
     }
 
     /// The target with the largest σ·2^-d; ties go to the nearer, then to the lesser label.
     pub(crate) fn heaviest(&self, graph: &Graph) -> Option<u32> {
-        let value = |node: u32, distance: u8| {
-            graph.nodes[node as usize].weight * 0.5f64.powi(i32::from(distance))
-        };
+        let value =
+            |node: u32, distance: u8| graph.nodes[node as usize].weight * 0.5f64.powi(i32::from(distance));
         self.reached()
             .filter(|(node, distance)| value(*node, *distance) > 0.0)
             .max_by(|left, right| {
@@ -132,9 +124,7 @@ impl Search {
                     .total_cmp(&value(right.0, right.1))
                     .then(right.1.cmp(&left.1))
                     .then_with(|| {
-                        graph.nodes[right.0 as usize]
-                            .label
-                            .cmp(&graph.nodes[left.0 as usize].label)
+                        graph.nodes[right.0 as usize].label.cmp(&graph.nodes[left.0 as usize].label)
                     })
             })
             .map(|(node, _)| node)
