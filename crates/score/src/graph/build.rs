@@ -375,8 +375,16 @@ impl<'a> Builder<'a> {
                 self.links.edge(*job, row.secret_key, Link { evidence, ..seen.clone() });
             }
         }
+        // Inputs carry half a fingerprint: enough to match, too little to be one.
+        let by_print: HashMap<&str, &Secret> = self
+            .evidence
+            .secrets
+            .iter()
+            .filter_map(|secret| Some((secret.fingerprint.get(..16)?, secret)))
+            .collect();
         for input in &self.evidence.handoff_inputs {
-            let Some(secret) = input.value_fingerprint.as_deref().and_then(|print| self.secret(print)) else {
+            let print = input.value_fingerprint.as_deref().and_then(|print| print.get(..16));
+            let Some(secret) = print.and_then(|print| by_print.get(print)) else {
                 continue;
             };
             let (parents, children) =
@@ -408,11 +416,6 @@ impl<'a> Builder<'a> {
             }
         }
         self.named_secrets();
-    }
-
-    fn secret(&self, fingerprint: &str) -> Option<&'a Secret> {
-        let fits = |secret: &&Secret| !fingerprint.is_empty() && secret.fingerprint.starts_with(fingerprint);
-        self.evidence.secrets.iter().find(fits)
     }
 
     fn named_secrets(&mut self) {
