@@ -1,0 +1,570 @@
+//! Nodes and edges of the reach graph from the evidence.
+
+use super::Graph;
+use super::links::{Link, Links};
+use crate::handoffs::Crossing;
+use crate::privilege::{account, arn_account};
+use crate::sides::Sides;
+use crate::weights::Weights;
+use leakgraph_model::tables::{Grant, Handoff, Job, Run, Secret, identity_key};
+use leakgraph_model::{Evidence, Key};
+use leakgraph_policy::{AssumeEdge, Catalog, Class, Decision, Effective, Escalation};
+use roaring::RoaringBitmap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What other crates and modules found out, for the edges.
+pub(crate) struct Facts<'a> {
+    pub(crate) sides: &'a Sides,
+    pub(crate) crossings: &'a HashMap<Key, Crossing>,
+    pub(crate) effective: &'a [Effective],
+    pub(crate) assume: &'a [AssumeEdge],
+    pub(crate) escalations: &'a [Escalation],
+}
+
+struct Builder<'a> {
+    evidence: &'a Evidence,
+    facts: &'a Facts<'a>,
+    weights: &'a Weights,
+    runs: HashMap<Key, &'a Run>,
+    links: Links,
+}
+
+/// Builds the graph.
+pub(crate) fn build(evidence: &Evidence, facts: &Facts<'_>, weights: &Weights) -> Graph {
+    let runs = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
+    let mut builder = Builder { evidence, facts, weights, runs, links: Links::default() };
+    builder.nodes();
+    builder.handoffs();
+    builder.job_tokens();
+    builder.identities_used();
+    builder.trusts();
+    builder.assumptions();
+    builder.secrets();
+    builder.permissions();
+    builder.escalations();
+    builder.links.freeze()
+}
+
+/// `repo workflow / job`, as far as known.
+pub(crate) fn job_label(run: Option<&Run>, job: &str) -> String {
+    let repo = run.and_then(|run| run.repo.as_deref()).unwrap_or("?");
+    let workflow =
+        run.and_then(|run| run.workflow_name.as_deref().or(run.workflow_path.as_deref())).unwrap_or("?");
+    format!("{repo} {workflow} / {job}")
+}
+
+/// Node that stands for a child nobody saw.
+pub(crate) fn unseen_child(handoff: &Handoff) -> Key {
+    Key::of("unseen-child", &[&handoff.handoff_key.to_string()])
+}
+
+/// Node of a secret known by name only.
+fn named_secret(repo: &str, name: &str) -> Key {
+    Key::of("named-secret", &[repo, name])
+}
+
+fn admin(account: &str) -> Key {
+    Key::of("account-admin", &["aws", account])
+}
+
+impl<'a> Builder<'a> {
+    fn repo(&self, job: &Job) -> Option<&'a str> {
+        self.runs.get(&job.run_key).and_then(|run| run.repo.as_deref())
+    }
+
+    fn nodes(&mut self) {
+        for job in &self.evidence.jobs {
+            let label = job_label(self.runs.get(&job.run_key).copied(), &job.name);
+            self.links.node(job.job_key, "job", label, self.weights.node().job);
+        }
+        for identity in &self.evidence.identities {
+            self.links.node(
+                identity.identity_key,
+                "identity",
+                identity.native_id.clone(),
+                self.weights.node().identity,
+            );
+        }
+        for secret in &self.evidence.secrets {
+            let label = format!(
+                "{} {} {}",
+                secret.provider,
+                secret.kind,
+                secret.fingerprint.get(..8).unwrap_or_default()
+            );
+            let weight = self.weights.node().secret * self.weights.lifetime(&secret.lifetime);
+            self.links.node(secret.secret_key, "secret", label, weight);
+        }
+    }
+
+    fn handoffs(&mut self) {
+        for handoff in &self.evidence.handoffs {
+            let key = handoff.handoff_key;
+            let crossing = self.facts.crossings.get(&key).cloned().unwrap_or_default();
+            let mut children = self.facts.sides.children(key).to_vec();
+            let unseen = children.is_empty();
+            if unseen {
+                children.push(self.unseen(handoff));
+            }
+            let observed = handoff.evidence != "inferred" && handoff.link_method != "temporal";
+            let link = Link {
+                kind: "handoff",
+                cost: crossing.cost,
+                unproven: crossing.unproven,
+                observed,
+                unknown: false,
+                evidence: Some(key),
+            };
+            for parent in self.facts.sides.parents(key) {
+                for child in &children {
+                    self.links.edge(*parent, *child, link.clone());
+                }
+            }
+        }
+    }
+
+    /// A child without evidence may, at worst, write to its whole repository.
+    fn unseen(&mut self, handoff: &Handoff) -> Key {
+        let parent = handoff.parent_run_key.and_then(|run| self.runs.get(&run).copied());
+        let repo = handoff.child_repo.as_deref().or_else(|| parent.and_then(|run| run.repo.as_deref()));
+        let label =
+            format!("{} {} / ?", repo.unwrap_or("?"), handoff.child_workflow.as_deref().unwrap_or("?"));
+        let node = self.links.node(unseen_child(handoff), "job", label, self.weights.node().job);
+        if let Some(repo) = repo {
+            self.worst_token(node, repo);
+        }
+        node
+    }
+
+    fn worst_token(&mut self, from: Key, repo: &str) {
+        let scopes = BTreeSet::from([
+            "contents:write".to_owned(),
+            "packages:write".to_owned(),
+            "actions:write".to_owned(),
+        ]);
+        let token = self.token(repo, &scopes);
+        self.links.edge(from, token, Link { kind: "runs_as", unknown: true, ..Link::default() });
+    }
+
+    /// Tokens with equal scopes on one repository are one node, others are not.
+    fn token(&mut self, repo: &str, scopes: &BTreeSet<String>) -> Key {
+        let list = scopes.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let label = format!("repo:{repo}:token[{list}]");
+        let key = Key::of("scoped-token", &[&label]);
+        let token = self.links.node(key, "identity", label, self.weights.node().identity);
+        for scope in scopes {
+            let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
+            let class = class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read });
+            self.permission(
+                token,
+                &format!("repo:{repo}"),
+                class,
+                Link { kind: "permission", observed: true, ..Link::default() },
+            );
+        }
+        token
+    }
+
+    fn permission(&mut self, identity: Key, resource: &str, class: Class, link: Link) {
+        let label = format!("{resource} [{}]", class.as_str());
+        let key = Key::of("resource", &[&label]);
+        let node = self.links.node(key, "resource", label, self.weights.class(class).sensitivity);
+        self.links.edge(identity, node, link);
+    }
+
+    fn job_tokens(&mut self) {
+        let mut scopes: HashMap<Key, BTreeSet<String>> = HashMap::new();
+        for row in &self.evidence.token_permissions {
+            let held = scopes.entry(row.job_key).or_default();
+            if row.access != "none" {
+                held.insert(format!("{}:{}", row.scope, row.access));
+            }
+        }
+        for job in &self.evidence.jobs {
+            let Some(repo) = self.repo(job) else { continue };
+            match scopes.get(&job.job_key) {
+                Some(held) => {
+                    let token = self.token(repo, held);
+                    self.links.edge(
+                        job.job_key,
+                        token,
+                        Link {
+                            kind: "runs_as",
+                            observed: true,
+                            evidence: Some(job.job_key),
+                            ..Link::default()
+                        },
+                    );
+                }
+                None => {
+                    let listed = identity_key("github", &format!("repo:{repo}:token"));
+                    if self.links.contains(listed) {
+                        self.links.edge(
+                            job.job_key,
+                            listed,
+                            Link { kind: "runs_as", unproven: 1, ..Link::default() },
+                        );
+                    } else {
+                        self.worst_token(job.job_key, repo);
+                    }
+                }
+            }
+        }
+    }
+
+    fn identities_used(&mut self) {
+        let mut federated: HashMap<Key, u8> = HashMap::new();
+        for edge in self.facts.assume.iter().filter(|edge| edge.source_principal.starts_with("oidc:")) {
+            let cost = checks(edge);
+            federated.entry(edge.target).and_modify(|least| *least = cost.min(*least)).or_insert(cost);
+        }
+        for used in &self.evidence.identities_used {
+            let Some(job) = used.job_key else { continue };
+            let subject = used.subject.clone().unwrap_or_else(|| used.identity_kind.clone());
+            let key = used
+                .identity_key
+                .unwrap_or_else(|| Key::of("unlisted-identity", &[&used.identity_kind, &subject]));
+            let listed = self.links.contains(key);
+            self.links.node(
+                key,
+                "identity",
+                subject,
+                if listed { 0.0 } else { self.weights.node().identity },
+            );
+            let cost = if used.how == "oidc" { federated.get(&key).copied().unwrap_or(0) } else { 0 };
+            self.links.edge(
+                job,
+                key,
+                Link {
+                    kind: "runs_as",
+                    cost,
+                    observed: true,
+                    evidence: used.identity_key,
+                    ..Link::default()
+                },
+            );
+            let account = used.account.clone().or_else(|| used.subject.as_deref().and_then(arn_account));
+            if let Some(account) = account.filter(|_| !listed && used.identity_kind.starts_with("aws")) {
+                let node = self.admin(&account);
+                self.links.edge(key, node, Link { kind: "permission", unknown: true, ..Link::default() });
+            }
+        }
+    }
+
+    fn admin(&mut self, account: &str) -> Key {
+        self.links.node(admin(account), "admin", format!("aws:{account}:admin"), self.weights.node().admin)
+    }
+
+    fn trusts(&mut self) {
+        let denied = self.denied();
+        for edge in self.facts.assume.iter().filter(|edge| edge.decision != Decision::No) {
+            let unproven = u8::from(edge.assumed || edge.decision == Decision::May);
+            let link = Link {
+                kind: "trust",
+                cost: checks(edge),
+                unproven,
+                evidence: Some(edge.trust_key),
+                ..Link::default()
+            };
+            match edge.source {
+                Some(source) if denied.contains(&(source, edge.target)) => {}
+                Some(source) => self.links.edge(source, edge.target, link),
+                None => self.external(edge, &link),
+            }
+        }
+    }
+
+    /// A federated subject stands for every job that could present it.
+    fn external(&mut self, edge: &AssumeEdge, link: &Link) {
+        let pattern = edge.source_principal.find("repo:").and_then(|at| edge.source_principal.get(at..));
+        let Some(pattern) = pattern.filter(|_| edge.source_principal.starts_with("oidc:")) else {
+            let key = Key::of("principal", &[&edge.source_principal]);
+            let node = self.links.node(key, "human", edge.source_principal.clone(), 0.0);
+            self.links.edge(node, edge.target, link.clone());
+            return;
+        };
+        let scopes: HashMap<Key, bool> = self.id_token();
+        for job in &self.evidence.jobs {
+            let allowed = scopes.get(&job.job_key).copied();
+            if allowed == Some(false) || !self.subjects(job).iter().any(|subject| like(pattern, subject)) {
+                continue;
+            }
+            let unproven = link.unproven.max(u8::from(allowed.is_none()));
+            self.links.edge(job.job_key, edge.target, Link { unproven, ..link.clone() });
+        }
+    }
+
+    /// Whether each job's token may ask for an OIDC token; absent is unknown.
+    fn id_token(&self) -> HashMap<Key, bool> {
+        let mut may = HashMap::new();
+        for row in &self.evidence.token_permissions {
+            *may.entry(row.job_key).or_insert(false) |= row.scope == "id-token" && row.access == "write";
+        }
+        may
+    }
+
+    fn subjects(&self, job: &Job) -> Vec<String> {
+        let Some(run) = self.runs.get(&job.run_key) else {
+            return Vec::new();
+        };
+        let Some(repo) = run.repo.as_deref() else {
+            return Vec::new();
+        };
+        if let Some(environment) = &job.environment {
+            return vec![format!("repo:{repo}:environment:{environment}")];
+        }
+        if run.event.as_deref() == Some("pull_request") {
+            return vec![format!("repo:{repo}:pull_request")];
+        }
+        let head = run.head_ref.as_deref().unwrap_or_default();
+        let head =
+            head.strip_prefix("refs/heads/").or_else(|| head.strip_prefix("refs/tags/")).unwrap_or(head);
+        vec![format!("repo:{repo}:ref:refs/heads/{head}"), format!("repo:{repo}:ref:refs/tags/{head}")]
+    }
+
+    /// Pairs that were only ever refused.
+    fn denied(&self) -> HashSet<(Key, Key)> {
+        let pair =
+            |row: &leakgraph_model::tables::Assumption| row.source_identity_key.zip(row.target_identity_key);
+        let granted: HashSet<_> =
+            self.evidence.assumptions.iter().filter(|row| !row.denied).filter_map(pair).collect();
+        let refused = self.evidence.assumptions.iter().filter(|row| row.denied).filter_map(pair);
+        refused.filter(|pair| !granted.contains(pair)).collect()
+    }
+
+    fn assumptions(&mut self) {
+        let mut trusted: HashMap<(Key, Key), u8> = HashMap::new();
+        for edge in self.facts.assume.iter().filter(|edge| edge.decision != Decision::No) {
+            if let Some(source) = edge.source {
+                let cost = checks(edge);
+                trusted
+                    .entry((source, edge.target))
+                    .and_modify(|least| *least = cost.min(*least))
+                    .or_insert(cost);
+            }
+        }
+        for row in self.evidence.assumptions.iter().filter(|row| !row.denied) {
+            let (Some(source), Some(target)) = (row.source_identity_key, row.target_identity_key) else {
+                continue;
+            };
+            let cost = trusted.get(&(source, target)).copied();
+            let unproven = u8::from(cost.is_none());
+            self.links.node(source, "identity", row.source.clone(), 0.0);
+            self.links.node(target, "identity", row.target.clone(), 0.0);
+            self.links.edge(
+                source,
+                target,
+                Link {
+                    kind: "assumed",
+                    cost: cost.unwrap_or(0),
+                    unproven,
+                    observed: true,
+                    ..Link::default()
+                },
+            );
+        }
+    }
+
+    fn secrets(&mut self) {
+        let seen = Link { kind: "secret_forward", observed: true, ..Link::default() };
+        for row in &self.evidence.secret_sightings {
+            let evidence = Some(row.sighting_key);
+            let children =
+                row.handoff_key.map(|handoff| self.facts.sides.children(handoff)).unwrap_or_default();
+            for job in row.job_key.iter().chain(children) {
+                self.links.edge(*job, row.secret_key, Link { evidence, ..seen.clone() });
+            }
+        }
+        // Inputs carry half a fingerprint: enough to match, too little to be one.
+        let by_print: HashMap<&str, &Secret> = self
+            .evidence
+            .secrets
+            .iter()
+            .filter_map(|secret| Some((secret.fingerprint.get(..16)?, secret)))
+            .collect();
+        for input in &self.evidence.handoff_inputs {
+            let print = input.value_fingerprint.as_deref().and_then(|print| print.get(..16));
+            let Some(secret) = print.and_then(|print| by_print.get(print)) else {
+                continue;
+            };
+            let (parents, children) =
+                (self.facts.sides.parents(input.handoff_key), self.facts.sides.children(input.handoff_key));
+            for job in parents.iter().chain(children) {
+                self.links.edge(
+                    *job,
+                    secret.secret_key,
+                    Link { evidence: Some(input.handoff_key), ..seen.clone() },
+                );
+            }
+        }
+        for secret in &self.evidence.secrets {
+            if let Some(identity) = secret.identity_key {
+                let subject = secret.resolved_subject.clone().unwrap_or_else(|| "?".to_owned());
+                if !self.links.contains(identity) {
+                    self.links.node(identity, "identity", subject, self.weights.node().identity);
+                }
+                self.links.edge(
+                    secret.secret_key,
+                    identity,
+                    Link {
+                        kind: "secret_of",
+                        observed: true,
+                        evidence: Some(secret.secret_key),
+                        ..Link::default()
+                    },
+                );
+            }
+        }
+        self.named_secrets();
+    }
+
+    fn named_secrets(&mut self) {
+        let jobs: HashMap<Key, &Job> = self.evidence.jobs.iter().map(|job| (job.job_key, job)).collect();
+        for row in
+            self.evidence.secrets_passed.iter().filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN"))
+        {
+            let Some(repo) = self.runs.get(&row.run_key).and_then(|run| run.repo.as_deref()) else {
+                continue;
+            };
+            let Some(job) = row.job_key.filter(|job| jobs.contains_key(job)) else {
+                continue;
+            };
+            let key = named_secret(repo, &row.name);
+            self.links.node(key, "secret", format!("secret:{repo}/{}", row.name), self.weights.node().secret);
+            self.links.edge(job, key, Link { kind: "secret_forward", observed: true, ..Link::default() });
+        }
+        for row in &self.evidence.secret_sightings {
+            let run = row.run_key.and_then(|run| self.runs.get(&run));
+            if let (Some(repo), Some(name)) = (run.and_then(|run| run.repo.as_deref()), &row.name) {
+                let link = Link {
+                    kind: "secret_of",
+                    observed: true,
+                    evidence: Some(row.sighting_key),
+                    ..Link::default()
+                };
+                self.links.edge(named_secret(repo, name), row.secret_key, link);
+            }
+        }
+    }
+
+    fn permissions(&mut self) {
+        let effective: HashMap<Key, &Effective> =
+            self.facts.effective.iter().map(|row| (row.identity_key, row)).collect();
+        let mut patterns: HashMap<String, RoaringBitmap> = HashMap::new();
+        let mut held: BTreeMap<(Key, &str), RoaringBitmap> = BTreeMap::new();
+        let allowed = |grant: &&Grant| {
+            grant.effect == "allow" && !matches!(grant.policy_kind.as_str(), "boundary" | "scp" | "rcp")
+        };
+        for grant in self.evidence.grants.iter().filter(allowed) {
+            let mut actions = RoaringBitmap::new();
+            for action in &grant.actions {
+                actions |=
+                    &*patterns.entry(action.clone()).or_insert_with(|| Catalog::get().matching(action));
+            }
+            if grant.not_actions {
+                let all: RoaringBitmap =
+                    (0..u32::try_from(Catalog::get().len()).unwrap_or(u32::MAX)).collect();
+                actions = all - actions;
+            }
+            let everywhere = grant.not_resources || grant.resources.is_empty();
+            let listed = grant.resources.iter().map(String::as_str).filter(|_| !everywhere);
+            for resource in listed.chain(everywhere.then_some("*")) {
+                *held.entry((grant.identity_key, resource)).or_default() |= &actions;
+            }
+        }
+        for ((identity, resource), actions) in held {
+            let Some(effective) = effective.get(&identity) else {
+                continue;
+            };
+            let (sure, maybe) = (&actions & &effective.must, &actions & &effective.may);
+            for (class, unknown) in class_set(&sure, &maybe) {
+                self.permission(
+                    identity,
+                    resource,
+                    class,
+                    Link { kind: "permission", unknown, ..Link::default() },
+                );
+            }
+        }
+    }
+
+    fn escalations(&mut self) {
+        let accounts: HashMap<Key, String> = self
+            .evidence
+            .identities
+            .iter()
+            .filter_map(|identity| Some((identity.identity_key, account(identity)?)))
+            .collect();
+        let mut ruled = BTreeSet::new();
+        for path in self.facts.escalations.iter().filter(|path| path.decision != Decision::No) {
+            let link = Link { kind: "pass_role", unknown: path.decision == Decision::May, ..Link::default() };
+            match (path.target, accounts.get(&path.identity_key)) {
+                (Some(target), _) => self.links.edge(path.identity_key, target, link),
+                (None, Some(account)) => {
+                    let node = self.admin(account);
+                    self.links.edge(path.identity_key, node, Link { kind: "permission", ..link });
+                    ruled.insert(account.clone());
+                }
+                (None, None) => {}
+            }
+        }
+        // Who administers an account can become anyone in it.
+        for (identity, account) in accounts.iter().filter(|(_, account)| ruled.contains(*account)) {
+            self.links.edge(admin(account), *identity, Link { kind: "permission", ..Link::default() });
+        }
+    }
+}
+
+/// Classes on one resource, and whether the class rests on "may" alone.
+fn class_set(sure: &RoaringBitmap, maybe: &RoaringBitmap) -> Vec<(Class, bool)> {
+    let classes = |actions: &RoaringBitmap| {
+        let mut found = [false; 8];
+        actions.iter().for_each(|id| found[crate::weights::ordinal(Catalog::get().action(id).class)] = true);
+        found
+    };
+    let (sure, maybe) = (classes(sure), classes(maybe));
+    let all = Class::ALL.into_iter().enumerate();
+    all.filter(|(i, _)| sure[*i] || maybe[*i]).map(|(i, class)| (class, !sure[i])).collect()
+}
+
+/// Re-validations of an assumption.
+fn checks(edge: &AssumeEdge) -> u8 {
+    u8::from(edge.identity_checked) + u8::from(edge.scope_checked) + u8::from(edge.freshness_checked)
+}
+
+/// `*` and `?` as IAM's StringLike reads them.
+fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, from)) = star else { return false };
+                star = Some((at, from + 1));
+                (p, t) = (at + 1, from + 1);
+            }
+        }
+    }
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::like;
+
+    #[test]
+    fn wildcards_backtrack() {
+        assert!(like("repo:o/r:*", "repo:o/r:ref:refs/heads/main"));
+        assert!(like("repo:o/*:ref:*/main", "repo:o/r:ref:refs/heads/main"));
+        assert!(!like("repo:o/r:environment:prod", "repo:o/r:environment:production"));
+        assert!(like("repo:o/?:*", "repo:o/r:x") && !like("repo:o/?:*", "repo:o/rr:x"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The numbers behind the scores: embedded defaults, overridable as TOML.
+
+use crate::Error;
+use leakgraph_policy::Class;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Ceiling, saturation and resource sensitivity of one action class.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassWeight {
+    /// σ: the most the class can contribute, 0 to 1.
+    pub ceiling: f64,
+    /// κ: mass at which the class reaches 63 % of its ceiling.
+    pub saturation: f64,
+    /// Sensitivity of a resource on which the class is allowed.
+    pub sensitivity: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeWeights {
+    pub(crate) job: f64,
+    pub(crate) identity: f64,
+    pub(crate) secret: f64,
+    pub(crate) admin: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    window_days: f64,
+    unobservable: f64,
+    max_cost: u8,
+    class: BTreeMap<String, ClassWeight>,
+    node: NodeWeights,
+    lifetime: BTreeMap<String, f64>,
+    permission: BTreeMap<String, f64>,
+}
+
+/// All weights, checked.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    table: Table,
+    classes: [ClassWeight; 8],
+    permission: BTreeMap<String, f64>,
+    hash: String,
+}
+
+const BUILTIN: &str = include_str!("weights.toml");
+
+impl Weights {
+    /// The embedded weights.
+    pub fn builtin() -> Self {
+        Self::parse(BUILTIN).expect("the embedded weights are checked by a test")
+    }
+
+    /// Reads weights from TOML; every key of the embedded file must be present.
+    ///
+    /// # Errors
+    /// Malformed TOML, an unknown or missing key, or a number out of its bounds.
+    pub fn parse(toml: &str) -> Result<Self, Error> {
+        let table: Table =
+            toml::from_str(toml).map_err(|error| Error::Weights(error.message().to_owned()))?;
+        let mut classes = Vec::with_capacity(8);
+        for class in Class::ALL {
+            let name = class.as_str();
+            let weight = table.class.get(name).ok_or_else(|| Error::Weights(format!("no class {name}")))?;
+            unit("ceiling", weight.ceiling)?;
+            positive("saturation", weight.saturation)?;
+            not_negative("sensitivity", weight.sensitivity)?;
+            classes.push(*weight);
+        }
+        if table.class.len() != Class::ALL.len() {
+            return Err(Error::Weights("unknown class".to_owned()));
+        }
+        unit("unobservable", table.unobservable)?;
+        positive("window_days", table.window_days)?;
+        if table.max_cost > 16 {
+            return Err(Error::Weights("max_cost must be at most 16".to_owned()));
+        }
+        for value in [table.node.job, table.node.identity, table.node.secret, table.node.admin] {
+            not_negative("node", value)?;
+        }
+        for value in table.lifetime.values().chain(table.permission.values()) {
+            unit("lifetime or permission", *value)?;
+        }
+        let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
+        let digest = Sha256::digest(toml.as_bytes());
+        let hash = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let classes = classes.try_into().map_err(|_| Error::Weights("class count".to_owned()))?;
+        Ok(Self { table, classes, permission, hash })
+    }
+
+    /// First 16 hexadecimal digits of the SHA-256 of the TOML text.
+    pub fn hash(&self) -> String {
+        self.hash.clone()
+    }
+
+    /// Weights of a class.
+    pub fn class(&self, class: Class) -> ClassWeight {
+        self.classes[ordinal(class)]
+    }
+
+    pub(crate) fn window_days(&self) -> f64 {
+        self.table.window_days
+    }
+
+    pub(crate) fn unobservable(&self) -> f64 {
+        self.table.unobservable
+    }
+
+    pub(crate) fn max_cost(&self) -> u8 {
+        self.table.max_cost
+    }
+
+    pub(crate) fn node(&self) -> &NodeWeights {
+        &self.table.node
+    }
+
+    pub(crate) fn lifetime(&self, lifetime: &str) -> f64 {
+        self.table.lifetime.get(lifetime).copied().unwrap_or(1.0)
+    }
+
+    pub(crate) fn permission(&self, action: &str) -> f64 {
+        self.permission.get(&action.to_lowercase()).copied().unwrap_or(1.0)
+    }
+}
+
+/// Position of a class in [`Class::ALL`].
+pub(crate) fn ordinal(class: Class) -> usize {
+    Class::ALL.iter().position(|other| *other == class).unwrap_or(Class::ALL.len() - 1)
+}
+
+fn unit(name: &str, value: f64) -> Result<(), Error> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Weights(format!("{name} must be 0 to 1"))) }
+}
+
+fn positive(name: &str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(Error::Weights(format!("{name} must be above 0")))
+    }
+}
+
+fn not_negative(name: &str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(Error::Weights(format!("{name} must not be negative")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedded_weights_are_valid_and_hashed() {
+        let weights = Weights::builtin();
+        assert_eq!(weights.hash().len(), 16);
+        assert_eq!(weights.max_cost(), 4);
+        let other = Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 0.4")).unwrap();
+        assert_ne!(weights.hash(), other.hash());
+    }
+
+    #[test]
+    fn out_of_bounds_is_refused() {
+        assert!(Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 1.5")).is_err());
+        assert!(Weights::parse(&BUILTIN.replace("window_days = 90.0", "window_days = 0.0")).is_err());
+        assert!(Weights::parse(&BUILTIN.replace("max_cost", "mox_cost")).is_err());
+    }
+}
