@@ -1,1 +1,81 @@
-//! leakgraph-ingest
+//! Bytes in, canonical rows and problems out.
+//!
+//! Architecture invariant: importers never fail. They return rows; a bad input is
+//! a row of `problems` with path, offset, code and reason.
+//!
+//! Architecture invariant: this crate does not know the scanner. It hands text to a
+//! [`TextSink`], with the place of every byte.
+
+mod activity;
+mod archive;
+mod discover;
+mod identity;
+mod limits;
+mod link;
+mod reader;
+mod workflow;
+
+pub use discover::{WorkItem, WorkKind, discover};
+pub use limits::Limits;
+pub use link::link;
+pub use reader::{content_sha256, read};
+
+use leakgraph_model::{Key, Timestamp};
+
+/// Raised when importers change what they extract: sources are then read again.
+pub const IMPORTER_VERSION: u32 = 1;
+
+/// Receives the text that importers come upon.
+pub trait TextSink {
+    /// Takes one text, once; `context` says where every byte belongs.
+    fn text(&mut self, context: &TextContext, bytes: &[u8]);
+    /// Keyed fingerprint of a value; `None` if it is too short to identify anything.
+    fn fingerprint(&mut self, value: &[u8]) -> Option<String>;
+}
+
+/// Where a text comes from.
+#[derive(Clone, Debug)]
+pub struct TextContext {
+    /// The source file.
+    pub source_key: Key,
+    /// Its path, members after `!/`.
+    pub path: String,
+    /// The run it belongs to.
+    pub run_key: Option<Key>,
+    /// The job it belongs to.
+    pub job_key: Option<Key>,
+    /// The handoff whose input it is.
+    pub handoff_key: Option<Key>,
+    /// Place where no mark holds: log, system, handoff_input, webhook, json.
+    pub place: &'static str,
+    /// Name of the input or field.
+    pub name: Option<String>,
+    /// Changes of place, sorted by offset.
+    pub marks: Vec<Mark>,
+}
+
+/// From `offset` to the next mark, bytes belong to this place.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// Byte offset in the text.
+    pub offset: usize,
+    /// The step.
+    pub step_key: Option<Key>,
+    /// log, script_echo, env_binding, with_binding, system.
+    pub place: &'static str,
+    /// Name of the variable, for bindings.
+    pub name: Option<String>,
+    /// Time of the line.
+    pub at: Option<Timestamp>,
+}
+
+/// A parsed file on its way to an importer.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    /// Its path, members after `!/`.
+    pub path: &'a str,
+    /// Key of its content.
+    pub source_key: Key,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}

@@ -1,0 +1,304 @@
+//! Recognises one work item by content and hands it to its importer.
+
+use crate::archive::{self, Budget, Entry};
+use crate::limits::Limits;
+use crate::workflow::github;
+use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity, identity};
+use leakgraph_model::tables::{Problem, SourceFile};
+use leakgraph_model::{Evidence, Key};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::Path;
+
+/// SHA-256 of an item's content, hexadecimal; for a folder, of its files' names and contents.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    // The path decides which run a log belongs to, so it is part of the content.
+    hasher.update(github::RunPath::of(&item.display).to_string());
+    match &item.kind {
+        WorkKind::File => copy(&item.path, &mut hasher)?,
+        WorkKind::LogFolder(files) => {
+            for file in files {
+                hasher.update(file.strip_prefix(&item.path).unwrap_or(file).as_os_str().as_encoded_bytes());
+                copy(file, &mut hasher)?;
+            }
+        }
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+fn copy(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
+    hasher.update(std::fs::read(path)?);
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads one item. Never fails: what goes wrong is in `problems`.
+pub fn read(item: &WorkItem, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let mut reader = Reader { limits, sink, evidence: Evidence::default(), budget: Budget::new(limits) };
+    match &item.kind {
+        WorkKind::File => match std::fs::read(&item.path) {
+            Ok(bytes) => reader.bytes(&item.display, &bytes),
+            Err(error) => reader.problem(&item.display, "unreadable", &error.kind().to_string()),
+        },
+        WorkKind::LogFolder(files) => reader.folder(item, files),
+    }
+    reader.evidence
+}
+
+struct Reader<'a> {
+    limits: &'a Limits,
+    sink: &'a mut dyn TextSink,
+    evidence: Evidence,
+    budget: Budget,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, path: &str, code: &str, reason: &str) {
+        self.evidence.problems.push(Problem {
+            path: path.to_owned(),
+            offset: None,
+            code: code.to_owned(),
+            reason: reason.to_owned(),
+            lossy: true,
+        });
+    }
+
+    fn folder(&mut self, item: &WorkItem, files: &[std::path::PathBuf]) {
+        let mut entries = Vec::new();
+        for file in files {
+            let name = file.strip_prefix(&item.path).unwrap_or(file).to_string_lossy().into_owned();
+            match std::fs::read(file) {
+                Ok(bytes) => entries.push(Entry { name, bytes }),
+                Err(error) => {
+                    self.problem(&file.display().to_string(), "unreadable", &error.kind().to_string())
+                }
+            }
+        }
+        self.run_archive(&item.display, entries);
+    }
+
+    /// Any bytes: archive, stream, JSON or text.
+    fn bytes(&mut self, path: &str, bytes: &[u8]) {
+        if archive::is_zip(bytes) {
+            let (entries, problems) = archive::unzip(path, bytes, self.limits, &mut self.budget);
+            self.evidence.problems.extend(problems);
+            if github::is_run_archive(&entries) {
+                self.run_archive(path, entries);
+            } else {
+                self.budget.depth = self.budget.depth.saturating_sub(1);
+                for entry in entries {
+                    self.bytes(&format!("{path}!/{}", entry.name), &entry.bytes);
+                }
+                self.budget.depth += 1;
+            }
+        } else if archive::is_gzip(bytes) {
+            let (inflated, problem) = archive::gunzip(path, bytes, self.limits, &mut self.budget);
+            self.evidence.problems.extend(problem);
+            self.plain(path, &inflated);
+        } else {
+            self.plain(path, bytes);
+        }
+    }
+
+    fn plain(&mut self, path: &str, bytes: &[u8]) {
+        let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        if matches!(start.first(), Some(b'{' | b'[')) && !github::log::is_job_log(bytes) {
+            self.json(path, bytes);
+        } else if github::log::is_job_log(bytes) {
+            self.job_log(path, bytes);
+        } else {
+            self.other_text(path, bytes);
+        }
+    }
+
+    fn run_archive(&mut self, path: &str, entries: Vec<Entry>) {
+        let evidence = github::import_archive(path, &entries, self.limits, self.sink);
+        self.evidence.append(evidence);
+    }
+
+    fn job_log(&mut self, path: &str, bytes: &[u8]) {
+        let evidence = github::import_job_log(path, bytes, self.limits, self.sink);
+        self.evidence.append(evidence);
+    }
+
+    /// Text of no known importer: scanned all the same.
+    fn other_text(&mut self, path: &str, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let source_key = source_key(bytes);
+        let (platform, code, reason) = other_platform(path, bytes);
+        if code == "binary" {
+            return self.problem(path, "unrecognised", "binary content of no known kind");
+        }
+        self.source_file(path, source_key, platform, "text", bytes, 0);
+        self.scan(path, source_key, "log", bytes);
+        self.problem(path, code, reason);
+    }
+
+    fn scan(&mut self, path: &str, source_key: Key, place: &'static str, bytes: &[u8]) {
+        let context = TextContext {
+            source_key,
+            path: path.to_owned(),
+            run_key: None,
+            job_key: None,
+            handoff_key: None,
+            place,
+            name: None,
+            marks: Vec::new(),
+        };
+        self.sink.text(&context, bytes);
+    }
+
+    fn json(&mut self, path: &str, bytes: &[u8]) {
+        if bytes.len() as u64 > self.limits.max_json_bytes {
+            let reason = format!("JSON of more than {} bytes", self.limits.max_json_bytes);
+            return self.problem(path, "too_large", &reason);
+        }
+        let source_key = source_key(bytes);
+        let document = Document { path, source_key, bytes };
+        let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut pages = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
+        let mut unknown = 0;
+        let mut known: Option<(&'static str, &'static str)> = None;
+        let rows_before = self.evidence.rows();
+        loop {
+            match pages.next() {
+                None => break,
+                Some(Ok(value)) => match self.value(&document, &value) {
+                    Some(kind) => known = Some(kind),
+                    None => unknown += 1,
+                },
+                Some(Err(error)) => {
+                    self.evidence.problems.push(Problem {
+                        path: path.to_owned(),
+                        offset: i64::try_from(pages.byte_offset()).ok(),
+                        code: "malformed_json".to_owned(),
+                        reason: format!("malformed JSON at line {}, column {}", error.line(), error.column()),
+                        lossy: true,
+                    });
+                    break;
+                }
+            }
+        }
+        let rows = self.evidence.rows() - rows_before;
+        match known {
+            Some((platform, kind)) => self.source_file(path, source_key, platform, kind, bytes, rows),
+            None => {
+                self.source_file(path, source_key, "unknown", "json", bytes, rows);
+                self.scan(path, source_key, "json", bytes);
+            }
+        }
+        if unknown > 0 && known.is_none() {
+            self.problem(
+                path,
+                "unrecognised",
+                "JSON of no known kind: no run, job, webhook, inventory or activity",
+            );
+        }
+    }
+
+    /// Hands one JSON value to the importer that knows it.
+    fn value(&mut self, document: &Document<'_>, value: &Value) -> Option<(&'static str, &'static str)> {
+        if let Some(kind) = identity::recognise(value) {
+            self.evidence.append(identity::import(kind, document, value));
+            return Some((if kind.starts_with("github") { "github" } else { "aws" }, kind));
+        }
+        if let Some(kind) = activity::recognise(value) {
+            self.evidence.append(activity::import(kind, document, value));
+            return Some(("aws", kind));
+        }
+        if let Some(kind) = github::recognise(document.path, value) {
+            self.evidence.append(github::import_json(kind, document, value, self.sink));
+            return Some(("github", kind));
+        }
+        None
+    }
+
+    fn source_file(
+        &mut self,
+        path: &str,
+        source_key: Key,
+        platform: &str,
+        kind: &str,
+        bytes: &[u8],
+        rows: usize,
+    ) {
+        self.evidence.source_files.push(source_file(path, source_key, platform, kind, bytes, rows));
+    }
+}
+
+/// Key of a source by its content.
+pub(crate) fn source_key(bytes: &[u8]) -> Key {
+    Key::of("source", &[&hex(&Sha256::digest(bytes))])
+}
+
+pub(crate) fn source_file(
+    path: &str,
+    source_key: Key,
+    platform: &str,
+    kind: &str,
+    bytes: &[u8],
+    rows: usize,
+) -> SourceFile {
+    SourceFile {
+        source_key,
+        path: path.to_owned(),
+        platform: platform.to_owned(),
+        kind: kind.to_owned(),
+        content_sha256: hex(&Sha256::digest(bytes)),
+        bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+        layout: None,
+        lines: i64::try_from(memchr::memchr_iter(b'\n', bytes).count()).ok(),
+        rows: i64::try_from(rows).unwrap_or(i64::MAX),
+    }
+}
+
+/// Names the platform of a text that has no importer yet.
+fn other_platform(path: &str, bytes: &[u8]) -> (&'static str, &'static str, &'static str) {
+    let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+    let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
+    let nuls = memchr::memchr_iter(0, head).count();
+    let is_utf16 = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]);
+    if nuls > 0 && !is_utf16 {
+        return ("unknown", "binary", "");
+    }
+    let lower = path.to_ascii_lowercase();
+    if has(b"section_start:") || has(b"Running with gitlab-runner") {
+        return (
+            "gitlab",
+            "unsupported_platform",
+            "a GitLab job trace: scanned, but its jobs have no importer yet",
+        );
+    }
+    if has(b"travis_fold:") || has(b"travis_time:") {
+        return (
+            "travis",
+            "unsupported_platform",
+            "a Travis log: scanned, but its jobs have no importer yet",
+        );
+    }
+    if has(b"[Pipeline]") || has(b"Started by ") {
+        return (
+            "jenkins",
+            "unsupported_platform",
+            "a Jenkins console: scanned, but its builds have no importer yet",
+        );
+    }
+    if lower.ends_with(".yml") || lower.ends_with(".yaml") {
+        return (
+            "unknown",
+            "unsupported_platform",
+            "YAML: scanned, but workflow definitions have no importer yet",
+        );
+    }
+    ("unknown", "unrecognised", "text of no known kind: scanned for secrets only")
+}

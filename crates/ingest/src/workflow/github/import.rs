@@ -1,0 +1,541 @@
+//! Run-log archives (layouts A and B), single job logs (C) and folders (D).
+
+use super::dispatch::{self, Place};
+use super::log::{Line, is_job_log, lines};
+use super::run_path::RunPath;
+use super::setup::Setup;
+use super::steps::{self, StepPart};
+use super::system::{System, workflow_file};
+use crate::archive::Entry;
+use crate::limits::Limits;
+use crate::reader::{source_file, source_key};
+use crate::{Mark, TextContext, TextSink};
+use leakgraph_model::tables::{
+    Binding, Handoff, HandoffInput, Job, Problem, Run, SecretPassed, Step, TokenPermission, Trigger, job_key,
+};
+use leakgraph_model::{Evidence, Key};
+use std::collections::BTreeMap;
+
+/// Whether a zip's members are those of a run-log archive.
+pub(crate) fn is_run_archive(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| {
+        entry.name.ends_with("/system.txt")
+            || (entry.name.ends_with(".txt")
+                && numbered(file_name(&entry.name)).is_some()
+                && is_job_log(&entry.bytes))
+    })
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// `10_Post Checkout.txt` as number and name.
+fn numbered(name: &str) -> Option<(i64, &str)> {
+    let (number, rest) = name.split_once('_')?;
+    Some((number.parse().ok()?, rest.strip_suffix(".txt")?))
+}
+
+/// The files of one job.
+#[derive(Default)]
+struct JobFiles<'a> {
+    whole: Option<&'a Entry>,
+    steps: Vec<(i64, &'a str, &'a Entry)>,
+    system: Option<&'a Entry>,
+}
+
+/// Imports the members of a run-log archive.
+pub(crate) fn import_archive(
+    path: &str,
+    entries: &[Entry],
+    limits: &Limits,
+    sink: &mut dyn TextSink,
+) -> Evidence {
+    let mut jobs: BTreeMap<String, JobFiles<'_>> = BTreeMap::new();
+    let mut importer = Importer::new(path, limits, sink);
+    for entry in entries {
+        let name = file_name(&entry.name);
+        match (entry.name.rsplit_once(['/', '\\']), numbered(name)) {
+            (Some((job, _)), _) if name == "system.txt" => {
+                jobs.entry(job.to_owned()).or_default().system = Some(entry)
+            }
+            (Some((job, _)), Some((number, title))) => {
+                jobs.entry(job.to_owned()).or_default().steps.push((number, title, entry))
+            }
+            (None, Some((_, job))) if is_job_log(&entry.bytes) => {
+                let files = jobs.entry(job.to_owned()).or_default();
+                if files.whole.is_none_or(|whole| whole.bytes.len() < entry.bytes.len()) {
+                    files.whole = Some(entry);
+                }
+            }
+            _ => importer.stray(entry),
+        }
+    }
+    for (name, files) in &jobs {
+        importer.job(name, files);
+    }
+    importer.finish()
+}
+
+/// Imports the plain text of one job (layout C, or a piece of one: D).
+pub(crate) fn import_job_log(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let mut importer = Importer::new(path, limits, sink);
+    let name = file_name(path);
+    let name =
+        numbered(name).map_or_else(|| name.rsplit_once('.').map_or(name, |(stem, _)| stem), |(_, job)| job);
+    let entry = Entry { name: String::new(), bytes: bytes.to_vec() };
+    importer.job(name, &JobFiles { whole: Some(&entry), ..JobFiles::default() });
+    importer.finish()
+}
+
+struct Importer<'a> {
+    path: &'a str,
+    run_path: RunPath,
+    limits: &'a Limits,
+    sink: &'a mut dyn TextSink,
+    evidence: Evidence,
+    run: Option<Run>,
+}
+
+impl<'a> Importer<'a> {
+    fn new(path: &'a str, limits: &'a Limits, sink: &'a mut dyn TextSink) -> Self {
+        let run_path = RunPath::of(path);
+        Self { path, run_path, limits, sink, evidence: Evidence::default(), run: None }
+    }
+
+    fn member(&self, entry: &Entry) -> String {
+        if entry.name.is_empty() { self.path.to_owned() } else { format!("{}!/{}", self.path, entry.name) }
+    }
+
+    /// A member that belongs to no job: scanned, and said.
+    fn stray(&mut self, entry: &Entry) {
+        let path = self.member(entry);
+        let source = source_key(&entry.bytes);
+        self.evidence.source_files.push(source_file(&path, source, "unknown", "text", &entry.bytes, 0));
+        let context = TextContext {
+            source_key: source,
+            path: path.clone(),
+            run_key: None,
+            job_key: None,
+            handoff_key: None,
+            place: "log",
+            name: None,
+            marks: Vec::new(),
+        };
+        self.sink.text(&context, &entry.bytes);
+        self.evidence.problems.push(Problem {
+            path,
+            offset: None,
+            code: "unrecognised".to_owned(),
+            reason: "not a log of a job or step: scanned for secrets only".to_owned(),
+            lossy: true,
+        });
+    }
+
+    /// The run's key: by path, else by the first text of it.
+    fn run_key(&mut self, system: &System, source: Key) -> Key {
+        if self.run_path.repo.is_none() {
+            self.run_path.repo = system.repo();
+        }
+        let run_path = &self.run_path;
+        let run = self.run.get_or_insert_with(|| Run {
+            run_key: run_path.key().unwrap_or_else(|| Key::of("run", &["source", &source.to_string()])),
+            platform: "github".to_owned(),
+            platform_run_id: run_path.run_id.clone(),
+            attempt: run_path.attempt.or(run_path.run_id.as_ref().map(|_| 1)),
+            evidence: "log".to_owned(),
+            source_key: source,
+            ..Run::default()
+        });
+        run.repo = run.repo.take().or_else(|| run_path.repo.clone());
+        let root = system.chain.first().or(system.defined_at.as_ref());
+        if let (None, Some((path, reference, sha))) = (&run.workflow_path, root) {
+            run.workflow_path = Some(workflow_file(path).to_owned());
+            run.workflow_ref.clone_from(reference);
+            run.workflow_sha.clone_from(sha);
+        }
+        run.run_key
+    }
+
+    fn job(&mut self, folder: &str, files: &JobFiles<'_>) {
+        let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
+        let Some(first) = files.whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
+            return;
+        };
+        let source = source_key(&first.bytes);
+        let run_key = self.run_key(&system, source);
+        // Step files attribute exactly; the whole log only where they are missing. Never both.
+        let has_steps = !files.steps.is_empty();
+        let (setup, parts) =
+            if has_steps { from_step_files(files.steps.clone()) } else { from_whole(files.whole) };
+        let name = setup.job_name.clone().unwrap_or_else(|| folder.to_owned());
+        let job_key = job_key(run_key, &name);
+        let repo = self.run.as_ref().and_then(|run| run.repo.clone());
+        let layout = match (has_steps, files.system.is_some(), files.whole.is_some()) {
+            (true, ..) => "A",
+            (false, true, _) => "B",
+            _ if setup.job_name.is_some() => "C",
+            _ => "D",
+        };
+        self.job_row(run_key, job_key, &name, &setup, &system, &parts, source);
+        self.permissions(job_key, &setup, source);
+        self.chain(run_key, job_key, &setup, &system, source);
+        self.condition(run_key, job_key, &system, source);
+        let mut texts: BTreeMap<&str, (&Entry, Key, Vec<Mark>)> = BTreeMap::new();
+        for (ordinal, (entry, part)) in parts.iter().enumerate() {
+            let text =
+                texts.entry(&entry.name).or_insert_with(|| (entry, source_key(&entry.bytes), Vec::new()));
+            let source = text.1;
+            let step_key = self.step(job_key, ordinal, part, &setup, has_steps, source);
+            let place = Place { run_key, job_key, step: ordinal, repo: repo.as_deref(), source_key: source };
+            dispatch::add(part, &place, &mut self.evidence, self.sink);
+            self.bindings(run_key, job_key, step_key, part, source);
+            self.outputs(run_key, job_key, part, source);
+            text.2.extend(part.marks.iter().cloned().map(|mark| Mark { step_key: Some(step_key), ..mark }));
+        }
+        for (entry, source, mut marks) in texts.into_values() {
+            marks.sort_by_key(|mark| mark.offset);
+            let path = self.member(entry);
+            let mut row = source_file(
+                &path,
+                source,
+                "github",
+                if has_steps { "step_log" } else { "job_log" },
+                &entry.bytes,
+                1,
+            );
+            row.layout = Some(layout.to_owned());
+            self.evidence.source_files.push(row);
+            let context = TextContext {
+                source_key: source,
+                path,
+                run_key: Some(run_key),
+                job_key: Some(job_key),
+                handoff_key: None,
+                place: "log",
+                name: None,
+                marks,
+            };
+            self.sink.text(&context, &entry.bytes);
+        }
+        if let Some(entry) = files.system {
+            let source = source_key(&entry.bytes);
+            let path = self.member(entry);
+            self.evidence.source_files.push(source_file(
+                &path,
+                source,
+                "github",
+                "system_log",
+                &entry.bytes,
+                1,
+            ));
+            let context = TextContext {
+                source_key: source,
+                path,
+                run_key: Some(run_key),
+                job_key: Some(job_key),
+                handoff_key: None,
+                place: "system",
+                name: None,
+                marks: Vec::new(),
+            };
+            self.sink.text(&context, &entry.bytes);
+        }
+        if let (true, Some(whole)) = (has_steps, files.whole) {
+            // Same content as the step files; named so that it is not missed, not read twice.
+            let path = self.member(whole);
+            let mut row = source_file(&path, source_key(&whole.bytes), "github", "job_log", &whole.bytes, 0);
+            row.layout = Some("A".to_owned());
+            self.evidence.source_files.push(row);
+        }
+        self.long_lines(first);
+    }
+
+    fn long_lines(&mut self, entry: &Entry) {
+        let longest = lines(&entry.bytes).map(|line| line.text.len()).max().unwrap_or(0);
+        if longest > self.limits.max_line_bytes {
+            self.evidence.problems.push(Problem {
+                path: self.member(entry),
+                offset: None,
+                code: "long_line".to_owned(),
+                reason: format!("a line of {longest} bytes: scanned in pieces"),
+                lossy: false,
+            });
+        }
+    }
+
+    fn job_row(
+        &mut self,
+        run_key: Key,
+        job_key: Key,
+        name: &str,
+        setup: &Setup,
+        system: &System,
+        parts: &[(&Entry, StepPart)],
+        source: Key,
+    ) {
+        let defined = setup
+            .uses
+            .as_ref()
+            .or(system.defined_at.as_ref().filter(|_| system.chain.len() > 1))
+            .or(system.chain.last().filter(|_| system.chain.len() > 1));
+        self.evidence.jobs.push(Job {
+            job_key,
+            run_key,
+            name: name.to_owned(),
+            runner_kind: Some(if system.is_hosted { "hosted" } else { setup.runner_kind() }.to_owned()),
+            runner_name: setup.runner_name.clone(),
+            labels: system.labels.clone(),
+            runner_version: setup.runner_version.clone(),
+            secret_source: setup.secret_source.clone(),
+            started_at: parts.first().and_then(|(_, part)| part.started_at),
+            ended_at: parts.last().and_then(|(_, part)| part.ended_at),
+            job_workflow_path: defined.map(|(path, ..)| path.clone()),
+            job_workflow_ref: defined.and_then(|(_, reference, _)| reference.clone()),
+            job_workflow_sha: system
+                .chain
+                .last()
+                .and_then(|link| link.2.clone())
+                .or_else(|| defined.and_then(|(.., sha)| sha.clone())),
+            chain_depth: i64::try_from(system.chain.len().saturating_sub(1))
+                .unwrap_or(0)
+                .max(i64::from(setup.uses.is_some())),
+            condition: system.condition.clone(),
+            condition_result: system.result,
+            has_log: !parts.is_empty(),
+            evidence: "log".to_owned(),
+            source_key: source,
+            ..Job::default()
+        });
+    }
+
+    fn permissions(&mut self, job_key: Key, setup: &Setup, source: Key) {
+        for (scope, access) in setup.permissions.iter().flatten() {
+            self.evidence.token_permissions.push(TokenPermission {
+                job_key,
+                token: "GITHUB_TOKEN".to_owned(),
+                scope: scope.clone(),
+                access: access.clone(),
+                evidence: "log".to_owned(),
+                source_key: source,
+            });
+        }
+    }
+
+    /// One handoff per hop of a reusable chain; the `Uses:` line where there is no chain.
+    fn chain(&mut self, run_key: Key, job_key: Key, setup: &Setup, system: &System, source: Key) {
+        let hops: Vec<_> = match (system.chain.len(), &setup.uses) {
+            (0 | 1, Some(uses)) => vec![uses.clone()],
+            _ => system.chain.iter().skip(1).cloned().collect(),
+        };
+        let last = hops.len().saturating_sub(1);
+        for (index, (path, reference, sha)) in hops.into_iter().enumerate() {
+            let key = Key::of("handoff", &[&job_key.to_string(), "workflow_call", &path]);
+            let parent_repo = self.run.as_ref().and_then(|run| run.repo.clone());
+            let child_repo: String = path.split('/').take(2).collect::<Vec<_>>().join("/");
+            let crosses = match parent_repo {
+                Some(parent) if parent.eq_ignore_ascii_case(&child_repo) => "none",
+                Some(parent) if parent.split('/').next() == child_repo.split('/').next() => "repo",
+                Some(_) => "org",
+                None => "none",
+            };
+            self.evidence.handoffs.push(Handoff {
+                handoff_key: key,
+                parent_run_key: Some(run_key),
+                child_run_key: Some(run_key),
+                child_job_key: (index == last).then_some(job_key),
+                child_repo: Some(child_repo),
+                child_workflow: Some(workflow_file(&path).to_owned()),
+                mechanism: "workflow_call".to_owned(),
+                credential_kind: "GITHUB_TOKEN".to_owned(),
+                crosses: crosses.to_owned(),
+                link_method: "chain".to_owned(),
+                confidence: 1.0,
+                child_ref: reference,
+                child_sha: sha,
+                gate: "unknown".to_owned(),
+                evidence: "log".to_owned(),
+                source_key: source,
+                ..Handoff::default()
+            });
+            if index == last {
+                for (name, value) in &setup.inputs {
+                    let input = dispatch::input(key, name, value, "log", source, self.sink);
+                    self.evidence.handoff_inputs.push(input);
+                }
+            }
+        }
+    }
+
+    fn condition(&mut self, run_key: Key, job_key: Key, system: &System, source: Key) {
+        if system.condition.is_some() || system.result.is_some() {
+            self.evidence.triggers.push(Trigger {
+                run_key,
+                job_key: Some(job_key),
+                kind: "condition".to_owned(),
+                subject_trust: "unknown".to_owned(),
+                condition: system.condition.clone(),
+                result: system.result,
+                source_key: source,
+                ..Trigger::default()
+            });
+        }
+    }
+
+    fn step(
+        &mut self,
+        job_key: Key,
+        ordinal: usize,
+        part: &StepPart,
+        setup: &Setup,
+        has_files: bool,
+        source: Key,
+    ) -> Key {
+        let number = part.number.unwrap_or_else(|| i64::try_from(ordinal).unwrap_or(i64::MAX));
+        let step_key = Key::of(
+            "step",
+            &[
+                &job_key.to_string(),
+                if part.number.is_some() { "number" } else { "ordinal" },
+                &number.to_string(),
+            ],
+        );
+        self.evidence.steps.push(Step {
+            step_key,
+            job_key,
+            number: part.number,
+            ordinal: i64::try_from(ordinal).unwrap_or(i64::MAX),
+            name: part.name.clone(),
+            kind: part.kind.to_owned(),
+            resolved_sha: part.uses.as_ref().and_then(|uses| resolved(setup, uses)),
+            uses_ref: part.uses.as_ref().and_then(|uses| Some(uses.split_once('@')?.1.to_owned())),
+            pinned: part.uses.as_deref().map(|uses| steps::pinned(uses).to_owned()),
+            uses: part.uses.clone(),
+            shell: part.shell.clone(),
+            script_bytes: (!part.script.is_empty())
+                .then(|| i64::try_from(part.script.len()).unwrap_or(i64::MAX)),
+            conclusion: part.failed.then(|| "failure".to_owned()),
+            started_at: part.started_at,
+            ended_at: part.ended_at,
+            attribution: if has_files { "file" } else { "order" }.to_owned(),
+            source_key: source,
+        });
+        step_key
+    }
+
+    fn bindings(&mut self, run_key: Key, job_key: Key, step_key: Key, part: &StepPart, source: Key) {
+        for (ordinal, bound) in part.bound.iter().enumerate() {
+            if bound.state == "masked" {
+                self.evidence.secrets_passed.push(SecretPassed {
+                    job_key: Some(job_key),
+                    run_key,
+                    name: bound.name.clone(),
+                    secret_scope: "unknown".to_owned(),
+                    how: "binding".to_owned(),
+                    source_key: source,
+                });
+            }
+            self.evidence.bindings.push(Binding {
+                binding_key: Key::of(
+                    "binding",
+                    &[&step_key.to_string(), bound.place, &bound.name, &ordinal.to_string()],
+                ),
+                step_key,
+                job_key,
+                place: bound.place.to_owned(),
+                name: bound.name.clone(),
+                state: bound.state.to_owned(),
+                value_bytes: (bound.state == "clear")
+                    .then(|| i64::try_from(bound.value.len()).unwrap_or(i64::MAX)),
+                guessed_kind: steps::guess(&bound.name).to_owned(),
+                byte_offset: i64::try_from(bound.offset).unwrap_or(i64::MAX),
+                source_key: source,
+            });
+        }
+    }
+
+    /// Job outputs are a handoff to whatever job needs this one.
+    fn outputs(&mut self, run_key: Key, job_key: Key, part: &StepPart, source: Key) {
+        if part.outputs.is_empty() || part.kind != "complete" {
+            return;
+        }
+        let key = Key::of("handoff", &[&job_key.to_string(), "job_output"]);
+        self.evidence.handoffs.push(Handoff {
+            handoff_key: key,
+            parent_run_key: Some(run_key),
+            parent_job_key: Some(job_key),
+            child_run_key: Some(run_key),
+            mechanism: "job_output".to_owned(),
+            credential_kind: "none".to_owned(),
+            crosses: "none".to_owned(),
+            link_method: "unlinked".to_owned(),
+            gate: "none".to_owned(),
+            sent_at: part.started_at,
+            evidence: "log".to_owned(),
+            source_key: source,
+            ..Handoff::default()
+        });
+        for (name, was_set) in &part.outputs {
+            self.evidence.handoff_inputs.push(HandoffInput {
+                handoff_key: key,
+                name: name.clone(),
+                value_class: if *was_set { "unknown" } else { "masked" }.to_owned(),
+                visible: "none".to_owned(),
+                source_key: source,
+                ..HandoffInput::default()
+            });
+        }
+    }
+
+    fn finish(mut self) -> Evidence {
+        self.evidence.runs.extend(self.run);
+        self.evidence
+    }
+}
+
+/// The commit an action reference resolved to: of the action, not of its sub-path.
+fn resolved(setup: &Setup, uses: &str) -> Option<String> {
+    if let Some(sha) = setup.actions.get(uses) {
+        return Some(sha.clone());
+    }
+    let (path, reference) = uses.split_once('@')?;
+    let action: Vec<&str> = path.split('/').take(2).collect();
+    setup.actions.get(&format!("{}@{reference}", action.join("/"))).cloned()
+}
+
+/// Setup and steps of the step files, in the order of their numbers.
+fn from_step_files<'e>(mut files: Vec<(i64, &str, &'e Entry)>) -> (Setup, Vec<(&'e Entry, StepPart)>) {
+    files.sort_by_key(|(number, ..)| *number);
+    let mut setup = Setup::default();
+    let mut parts = Vec::new();
+    for (number, title, entry) in files {
+        let lines: Vec<Line<'_>> = lines(&entry.bytes).collect();
+        let kind = match title {
+            "Set up job" => "setup",
+            "Complete job" => "complete",
+            title if title.starts_with("Post ") => "post",
+            _ => "run",
+        };
+        if kind == "setup" {
+            setup = Setup::parse(&lines).0;
+        }
+        let mut part = steps::part(&lines, kind, title.to_owned());
+        part.number = Some(number);
+        parts.push((entry, part));
+    }
+    (setup, parts)
+}
+
+/// Setup and steps of a whole-job log.
+fn from_whole(whole: Option<&Entry>) -> (Setup, Vec<(&Entry, StepPart)>) {
+    let Some(entry) = whole else { return Default::default() };
+    let lines: Vec<Line<'_>> = lines(&entry.bytes).collect();
+    let (setup, count) = Setup::parse(&lines);
+    let mut parts = Vec::new();
+    let (head, rest) = lines.split_at(count.min(lines.len()));
+    if !head.is_empty() {
+        parts.push(steps::part(head, "setup", "Set up job".to_owned()));
+    }
+    parts.extend(steps::split(rest));
+    (setup, parts.into_iter().map(|part| (entry, part)).collect())
+}

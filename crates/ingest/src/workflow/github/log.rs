@@ -1,0 +1,145 @@
+//! Lines of a job log: timestamp prefix, BOM, CR, continuation lines.
+//!
+//! The runner writes `DateTime.UtcNow.ToString("O") + " " + message`
+//! (actions/runner `PagingLogger.Write`), so a line without the prefix continues
+//! the message before it.
+
+use leakgraph_model::Timestamp;
+use std::borrow::Cow;
+
+/// `YYYY-MM-DDTHH:MM:SS.fffffffZ`
+const STAMP_BYTES: usize = 28;
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// One line without its prefix.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    /// Byte offset of the line, prefix included, in the text.
+    pub(crate) offset: usize,
+    /// Its text, without prefix, BOM and line end.
+    pub(crate) text: &'a [u8],
+    /// Its time, or that of the line it continues.
+    pub(crate) stamp: Option<&'a [u8]>,
+    /// Whether it had no prefix of its own.
+    pub(crate) continues: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        self.stamp.and_then(|stamp| std::str::from_utf8(stamp).ok()).and_then(Timestamp::parse)
+    }
+
+    pub(crate) fn lossy(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.text)
+    }
+}
+
+/// Splits a log into lines.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut last = None;
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]).filter_map(move |end| {
+        let offset = std::mem::replace(&mut start, end + 1);
+        let line = bytes.get(offset..end)?;
+        if line.is_empty() && end == bytes.len() {
+            return None;
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = line.strip_prefix(BOM).unwrap_or(line);
+        let (stamp, text) = split_stamp(line);
+        if stamp.is_some() {
+            last = stamp;
+        }
+        Some(Line { offset, text, stamp: last, continues: stamp.is_none() })
+    })
+}
+
+/// The timestamp prefix and the rest.
+fn split_stamp(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    match line.split_at_checked(STAMP_BYTES) {
+        Some((stamp, rest)) if is_stamp(stamp) => (Some(stamp), rest.strip_prefix(b" ").unwrap_or(rest)),
+        _ => (None, line),
+    }
+}
+
+fn is_stamp(bytes: &[u8]) -> bool {
+    let shape = b"dddd-dd-ddTdd:dd:dd.dddddddZ";
+    bytes.iter().zip(shape).all(|(byte, shape)| match shape {
+        b'd' => byte.is_ascii_digit(),
+        other => byte == other,
+    })
+}
+
+/// What only a runner writes, at the head of a job log or a step log.
+const TELLS: [&[u8]; 7] = [
+    b"Current runner version: ",
+    b"##[group]GITHUB_TOKEN Permissions",
+    b"Secret source: ",
+    b"##[group]Run ",
+    b"##[group]Operating System",
+    b"##[section]Starting: ",
+    b"Job defined at: ",
+];
+
+/// Whether a text is a GitHub Actions job log (or a part of one), with or without
+/// timestamps.
+pub(crate) fn is_job_log(bytes: &[u8]) -> bool {
+    let stamped = lines(bytes).take(20).any(|line| !line.continues);
+    let head = bytes.get(..bytes.len().min(64 << 10)).unwrap_or_default();
+    TELLS.iter().any(|tell| {
+        memchr::memmem::find_iter(head, tell).any(|at| {
+            let before = head.get(..at).unwrap_or_default();
+            // At the start of a message: after a prefix, or of a line.
+            before.is_empty() || before.ends_with(b"\n") || before.ends_with(b"Z ") || before.ends_with(BOM)
+        })
+    }) || (stamped && memchr::memmem::find(head, b"##[").is_some())
+}
+
+/// Text without ANSI escape sequences.
+pub(crate) fn plain(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(0x1b, text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != 0x1b {
+            plain.push(byte);
+        } else if bytes.next_if_eq(&b'[').is_some() {
+            for end in bytes.by_ref() {
+                if end.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+        }
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_cut_and_continuations_keep_the_time() {
+        let text =
+            b"\xef\xbb\xbf2026-08-03T16:28:53.7580000Z first\r\nsecond\n2026-08-03T16:28:54.0000000Z third";
+        let lines: Vec<_> = lines(text).collect();
+        let texts: Vec<_> = lines.iter().map(|line| line.text).collect();
+        assert_eq!(texts, [&b"first"[..], b"second", b"third"]);
+        assert!(lines[1].continues && lines[1].at() == lines[0].at());
+        assert_eq!(lines[2].offset, 46);
+    }
+
+    #[test]
+    fn colours_are_cut() {
+        assert_eq!(plain(b"\x1b[36;1mecho hi\x1b[0m").as_ref(), b"echo hi");
+    }
+
+    #[test]
+    fn logs_are_told_from_text() {
+        assert!(is_job_log(b"2026-08-03T16:28:53.7580000Z ##[group]Run make\n"));
+        assert!(is_job_log(b"Current runner version: '2.3'\n"));
+        assert!(!is_job_log(b"# Notes\nsome ##[group]Run quoted\n"));
+    }
+}

@@ -1,0 +1,311 @@
+//! Steps of a job log: headers, bindings, script echo, places of bytes.
+//!
+//! A step's header is `##[group]Run X`, the echoed script (`ESC[36;1m…`), `shell:`,
+//! then `with:` and `env:` blocks of two-space `key: value` lines
+//! (actions/runner `Handler.cs`, `ScriptHandler.cs`).
+
+use super::log::{Line, plain};
+use crate::Mark;
+use leakgraph_model::Timestamp;
+
+/// A value handed to a step.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) place: &'static str,
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    /// The shown value; only for classification, never stored.
+    pub(crate) value: String,
+    pub(crate) offset: usize,
+}
+
+/// One step as read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StepPart {
+    pub(crate) number: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) uses: Option<String>,
+    pub(crate) shell: Option<String>,
+    pub(crate) script: String,
+    pub(crate) bound: Vec<Bound>,
+    /// Output text that mentions dispatches, runs or roles, without ANSI.
+    pub(crate) notable: Vec<String>,
+    /// `Set output` (true) and `Skip output` (false) of the job's end.
+    pub(crate) outputs: Vec<(String, bool)>,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+    pub(crate) failed: bool,
+    /// Changes of place inside the step.
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// Whether a line begins a step in a whole-job log.
+fn begins_step(text: &[u8]) -> Option<(&'static str, String)> {
+    if let Some(title) = text.strip_prefix(b"##[group]Run ") {
+        let title = String::from_utf8_lossy(&plain(title)).into_owned();
+        return Some(("run", format!("Run {title}")));
+    }
+    if text == b"Post job cleanup." {
+        return Some(("post", "Post job cleanup.".to_owned()));
+    }
+    let ends = text == b"Evaluate and set job outputs" || text == b"Cleaning up orphan processes";
+    ends.then(|| ("complete", "Complete job".to_owned()))
+}
+
+/// Splits the lines after the setup section into steps, by order.
+pub(crate) fn split(lines: &[Line<'_>]) -> Vec<StepPart> {
+    let mut starts = Vec::new();
+    let mut in_header = false;
+    let mut complete = false;
+    for (index, line) in lines.iter().enumerate() {
+        match begins_step(line.text) {
+            Some(("complete", _)) if complete => {}
+            Some((kind, name)) if !in_header => {
+                complete |= kind == "complete";
+                in_header = kind == "run";
+                starts.push((index, kind, name));
+            }
+            _ => {}
+        }
+        if line.text.starts_with(b"##[endgroup]") {
+            in_header = false;
+        }
+    }
+    let ends = starts.iter().skip(1).map(|start| start.0).chain([lines.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|((start, kind, name), end)| {
+            part(lines.get(*start..end).unwrap_or_default(), kind, name.clone())
+        })
+        .collect()
+}
+
+/// Reads the lines of one step. Only its first `##[group]Run` is its header: further
+/// ones come from the inner steps of a composite action.
+pub(crate) fn part(lines: &[Line<'_>], kind: &'static str, name: String) -> StepPart {
+    let mut step = StepPart {
+        name,
+        kind,
+        started_at: lines.first().and_then(Line::at),
+        ended_at: lines.last().and_then(Line::at),
+        ..StepPart::default()
+    };
+    let mut block = Block::Output;
+    let mut place = "";
+    for line in lines {
+        let text = plain(line.text);
+        block = step.line(line, &text, block);
+        let (now, name) = match &block {
+            Block::Output => ("log", None),
+            Block::Script => ("script_echo", None),
+            Block::With(name) => ("with_binding", name.clone()),
+            Block::Env(name) => ("env_binding", name.clone()),
+        };
+        // A mark per change, per binding, and per line in output often enough to date it.
+        if now != place || name.is_some() || step.marks.len() < MAX_MARKS {
+            step.marks.push(Mark { offset: line.offset, step_key: None, place: now, name, at: line.at() });
+            place = now;
+        }
+    }
+    step.uses = step.action();
+    if step.kind == "run" && step.uses.is_some() {
+        step.kind = "action";
+    }
+    step
+}
+
+/// Beyond this many marks, output lines of a step share the last time stamp.
+const MAX_MARKS: usize = 20_000;
+
+/// Where in a step we are.
+enum Block {
+    Output,
+    Script,
+    With(Option<String>),
+    Env(Option<String>),
+}
+
+impl StepPart {
+    fn line(&mut self, line: &Line<'_>, text: &[u8], block: Block) -> Block {
+        if text.starts_with(b"##[endgroup]") {
+            return Block::Output;
+        }
+        if text.starts_with(b"##[group]Run ")
+            && self.bound.is_empty()
+            && self.script.is_empty()
+            && self.shell.is_none()
+        {
+            self.header(text);
+            return Block::Script;
+        }
+        if text.starts_with(b"##[error]") {
+            self.failed = true;
+        }
+        match block {
+            Block::Output => {
+                self.output(text);
+                Block::Output
+            }
+            _ if text == b"with:" => Block::With(None),
+            _ if text == b"env:" => Block::Env(None),
+            Block::Script => {
+                match text.strip_prefix(b"shell: ") {
+                    Some(shell) => self.shell = Some(String::from_utf8_lossy(shell).into_owned()),
+                    None if line.text.starts_with(b"\x1b[36;1m") => {
+                        self.script.push_str(&String::from_utf8_lossy(text));
+                        self.script.push('\n');
+                    }
+                    None => {}
+                }
+                Block::Script
+            }
+            Block::With(name) => Block::With(self.bind("with", line, text).or(name)),
+            Block::Env(name) => Block::Env(self.bind("env", line, text).or(name)),
+        }
+    }
+
+    fn header(&mut self, text: &[u8]) {
+        if self.name.is_empty() {
+            self.name = String::from_utf8_lossy(text.strip_prefix(b"##[group]").unwrap_or(text)).into_owned();
+        }
+        let title = text.strip_prefix(b"##[group]Run ").unwrap_or_default();
+        self.uses = Some(String::from_utf8_lossy(title).trim().to_owned());
+    }
+
+    /// Records `  key: value`; gives the name.
+    fn bind(&mut self, place: &'static str, line: &Line<'_>, text: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(text.strip_prefix(b"  ")?);
+        let (name, value) = text.split_once(':')?;
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        if !is_name || line.continues && line.stamp.is_some() {
+            return None;
+        }
+        let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+        let state = match value.as_str() {
+            "" => "empty",
+            "***" => "masked",
+            other if other.contains("***") => "partial",
+            _ => "clear",
+        };
+        self.bound.push(Bound { place, name: name.to_owned(), state, value, offset: line.offset });
+        Some(name.to_owned())
+    }
+
+    fn output(&mut self, text: &[u8]) {
+        const NOTABLE: [&[u8]; 7] = [
+            b"/actions/runs/",
+            b"/dispatches",
+            b"gh workflow run",
+            b"workflow_dispatch event",
+            b"assumedRoleId",
+            b"assumed-role/",
+            b"Assuming role",
+        ];
+        let lossy = || String::from_utf8_lossy(text).into_owned();
+        if NOTABLE.iter().any(|word| memchr::memmem::find(text, word).is_some()) && text.len() < 4096 {
+            self.notable.push(lossy());
+        }
+        if let Some(name) = quoted(&lossy(), "Set output '") {
+            self.outputs.push((name, true));
+        } else if let Some(name) = quoted(&lossy(), "Skip output '") {
+            self.outputs.push((name, false));
+        }
+    }
+
+    /// The action of an action step: `owner/name[/path]@ref`, `./local` or `docker://…`.
+    fn action(&self) -> Option<String> {
+        let title = self.uses.as_deref()?;
+        let first = title.split_whitespace().next()?;
+        let is_reference = first == title
+            && (first.starts_with("./")
+                || first.starts_with("docker://")
+                || first.split_once('@').is_some_and(|(action, reference)| {
+                    !reference.is_empty() && action.contains('/') && !action.contains(['"', '\'', '$', ':'])
+                }));
+        is_reference.then(|| first.to_owned())
+    }
+}
+
+/// The quoted name after `before`, where the line is `…before<name>'…`.
+fn quoted(text: &str, before: &str) -> Option<String> {
+    let (_, rest) = text.split_once(before)?;
+    Some(rest.split_once('\'')?.0.to_owned())
+}
+
+/// How an action reference is pinned.
+pub(crate) fn pinned(uses: &str) -> &'static str {
+    if uses.starts_with("./") {
+        return "local";
+    }
+    if uses.starts_with("docker://") {
+        return "docker";
+    }
+    let reference = uses.split_once('@').map_or("", |(_, reference)| reference);
+    let is_sha = matches!(reference.len(), 40 | 64) && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_tag = reference.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit());
+    if is_sha {
+        "sha"
+    } else if is_tag {
+        "tag"
+    } else {
+        "branch"
+    }
+}
+
+/// What a variable of this name usually holds.
+pub(crate) fn guess(name: &str) -> &'static str {
+    let name = name.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&["AWS_", "AZURE_", "GCP_", "GOOGLE_", "ARM_"]) && has(&["KEY", "SECRET", "CREDENTIAL", "TOKEN"]) {
+        "cloud_key"
+    } else if has(&["DOCKER", "REGISTRY", "NPM_", "PYPI", "NUGET"]) && has(&["TOKEN", "PASS", "AUTH", "KEY"])
+    {
+        "registry"
+    } else if has(&["SSH", "DEPLOY_KEY", "PRIVATE_KEY"]) {
+        "ssh_key"
+    } else if has(&["GITHUB_TOKEN", "GH_TOKEN", "GITLAB", "_PAT"]) || name == "TOKEN" {
+        "scm_token"
+    } else if has(&["WEBHOOK"]) {
+        "webhook"
+    } else if has(&["OPENAI", "ANTHROPIC", "GEMINI", "HF_TOKEN"]) {
+        "ai_key"
+    } else if has(&["DATABASE_URL", "DB_", "POSTGRES", "MYSQL", "MONGO", "REDIS"]) {
+        "db"
+    } else if has(&["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL"]) {
+        "generic"
+    } else {
+        "none"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::lines;
+    use super::*;
+
+    const TEXT: &[u8] = b"##[group]Run actions/checkout@v4\nwith:\n  repository: o/r\n  token: ***\nenv:\n  EMPTY: \n##[endgroup]\nSyncing\n\
+##[group]Run make deploy\n\x1b[36;1mmake deploy\x1b[0m\nshell: /usr/bin/bash -e {0}\nenv:\n  URL: https://u:***@host\n##[endgroup]\nok\n\
+Post job cleanup.\nEvaluate and set job outputs\nSet output 'version'\nCleaning up orphan processes\n";
+
+    #[test]
+    fn steps_are_split_by_order() {
+        let lines: Vec<_> = lines(TEXT).collect();
+        let steps = split(&lines);
+        let kinds: Vec<_> = steps.iter().map(|step| step.kind).collect();
+        assert_eq!(kinds, ["action", "run", "post", "complete"]);
+        let states: Vec<_> = steps[0].bound.iter().map(|bound| (bound.name.as_str(), bound.state)).collect();
+        assert_eq!(states, [("repository", "clear"), ("token", "masked"), ("EMPTY", "empty")]);
+        assert_eq!(steps[1].script, "make deploy\n");
+        assert_eq!(steps[1].bound[0].state, "partial");
+        assert_eq!(steps[3].outputs, [("version".to_owned(), true)]);
+    }
+
+    #[test]
+    fn references_are_judged_by_form() {
+        assert_eq!(pinned("a/b@34e114876b0b11c390a56381ad16ebd13914f8d5"), "sha");
+        assert_eq!((pinned("a/b@v4"), pinned("a/b@main"), pinned("./x")), ("tag", "branch", "local"));
+    }
+}

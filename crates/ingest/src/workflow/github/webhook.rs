@@ -1,0 +1,184 @@
+//! Webhook bodies: dispatches with their inputs, runs, jobs, deployment reviews.
+
+use super::rest::{actor_kind, job, run, text, time};
+use super::{dispatch, rest};
+use crate::{Document, TextContext, TextSink};
+use leakgraph_model::tables::{Approval, Handoff};
+use leakgraph_model::{Evidence, Key};
+use serde_json::Value;
+
+/// The event a body belongs to, by shape: GitHub names it only in a header.
+pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+    if !value.is_object() || value.get("sender").is_none() {
+        return None;
+    }
+    let has = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
+    if has("workflow_job") {
+        Some("webhook_workflow_job")
+    } else if has("client_payload")
+        || (has("branch")
+            && has("action")
+            && has("repository")
+            && !has("ref")
+            && value.get("client_payload").is_some())
+    {
+        Some("webhook_repository_dispatch")
+    } else if has("workflow") && has("ref") && value.get("inputs").is_some() {
+        Some("webhook_workflow_dispatch")
+    } else if has("deployment") || has("approver") || has("environment") && has("workflow_run") {
+        Some("webhook_deployment")
+    } else if has("workflow_run") {
+        Some("webhook_workflow_run")
+    } else {
+        has("repository").then_some("webhook_other")
+    }
+}
+
+pub(crate) fn import(
+    kind: &str,
+    document: &Document<'_>,
+    value: &Value,
+    sink: &mut dyn TextSink,
+) -> Evidence {
+    let mut evidence = Evidence::default();
+    match kind {
+        "webhook_workflow_job" => {
+            if let Some(body) = value.get("workflow_job") {
+                job(document, body, &mut evidence);
+                if let (Some(job), Some(name)) =
+                    (evidence.jobs.first_mut(), text(value, "/deployment/environment"))
+                {
+                    job.environment = Some(name);
+                }
+            }
+        }
+        "webhook_workflow_run" => workflow_run(document, value, &mut evidence),
+        "webhook_deployment" => deployment(document, value, &mut evidence),
+        "webhook_workflow_dispatch" => {
+            sent(document, value, "workflow_dispatch", "/inputs", &mut evidence, sink)
+        }
+        "webhook_repository_dispatch" => {
+            sent(document, value, "repository_dispatch", "/client_payload", &mut evidence, sink)
+        }
+        _ => scan_whole(document, sink),
+    }
+    for row in &mut evidence.runs {
+        "webhook".clone_into(&mut row.evidence);
+    }
+    evidence
+}
+
+/// A body of no further use to us may still carry a secret.
+fn scan_whole(document: &Document<'_>, sink: &mut dyn TextSink) {
+    let context = TextContext {
+        source_key: document.source_key,
+        path: document.path.to_owned(),
+        run_key: None,
+        job_key: None,
+        handoff_key: None,
+        place: "webhook",
+        name: None,
+        marks: Vec::new(),
+    };
+    sink.text(&context, document.bytes);
+}
+
+/// The parent run of a `workflow_run` event is in the child's event: an exact link, but
+/// the child is named by workflow only.
+fn workflow_run(document: &Document<'_>, value: &Value, evidence: &mut Evidence) {
+    let Some(body) = value.get("workflow_run") else { return };
+    let mut body = body.clone();
+    if let (Some(members), Some(repository)) = (body.as_object_mut(), value.get("repository")) {
+        members.entry("repository").or_insert_with(|| repository.clone());
+    }
+    run(document, &body, evidence);
+}
+
+/// An approval, and the run it belongs to.
+fn deployment(document: &Document<'_>, value: &Value, evidence: &mut Evidence) {
+    let Some(body) = value.get("workflow_run").filter(|body| body.is_object()) else { return };
+    let mut body = body.clone();
+    if let (Some(members), Some(repository)) = (body.as_object_mut(), value.get("repository")) {
+        members.entry("repository").or_insert_with(|| repository.clone());
+    }
+    let run_key = if body.get("head_sha").is_some() { rest::run(document, &body, evidence) } else { None };
+    let state = match text(value, "/action").as_deref() {
+        Some("approved") => "approved",
+        Some("rejected") => "rejected",
+        Some("requested") => "pending",
+        _ => return,
+    };
+    let Some(run_key) = run_key else { return };
+    let reviewer = text(value, "/approver/login");
+    let requestor = text(value, "/requestor/login").or_else(|| text(value, "/workflow_run/actor/login"));
+    evidence.approvals.push(Approval {
+        run_key,
+        environment: text(value, "/environment").or_else(|| text(value, "/workflow_job_run/environment")),
+        self_review: reviewer.as_ref().zip(requestor.as_ref()).map(|(a, b)| a == b),
+        reviewer_kind: actor_kind(value, "/approver").to_owned(),
+        reviewer,
+        state: state.to_owned(),
+        decided_at: time(value, "/since"),
+        source_key: document.source_key,
+    });
+}
+
+/// A dispatch and every value it carries.
+fn sent(
+    document: &Document<'_>,
+    value: &Value,
+    mechanism: &str,
+    at: &str,
+    evidence: &mut Evidence,
+    sink: &mut dyn TextSink,
+) {
+    let repo = text(value, "/repository/full_name");
+    let workflow = text(value, "/workflow").or_else(|| text(value, "/action"));
+    let handoff_key = Key::of("handoff", &["webhook", &document.source_key.to_string(), document.path]);
+    let sender = text(value, "/sender/login");
+    let credential_kind = match actor_kind(value, "/sender") {
+        "bot" if sender.as_deref() == Some("github-actions[bot]") => "GITHUB_TOKEN",
+        "bot" => "app",
+        "user" => "user",
+        _ => "unknown",
+    };
+    evidence.handoffs.push(Handoff {
+        handoff_key,
+        child_workflow: workflow.map(|path| super::system::workflow_file(&path).to_owned()),
+        child_repo: repo.clone(),
+        mechanism: mechanism.to_owned(),
+        credential_kind: credential_kind.to_owned(),
+        credential_subject: sender,
+        crosses: "none".to_owned(),
+        link_method: "unlinked".to_owned(),
+        child_ref: text(value, "/ref").or_else(|| text(value, "/branch")),
+        gate: "unknown".to_owned(),
+        sent_at: time(value, "/sent_at"),
+        evidence: "webhook".to_owned(),
+        source_key: document.source_key,
+        ..Handoff::default()
+    });
+    let inputs = value.pointer(at).map(|value| dispatch::flatten(&value.to_string())).unwrap_or_default();
+    for (name, text) in inputs {
+        evidence.handoff_inputs.push(dispatch::input(
+            handoff_key,
+            &name,
+            &text,
+            "webhook",
+            document.source_key,
+            sink,
+        ));
+        let context = TextContext {
+            source_key: document.source_key,
+            path: document.path.to_owned(),
+            run_key: None,
+            job_key: None,
+            handoff_key: Some(handoff_key),
+            place: "handoff_input",
+            name: Some(name.clone()),
+            marks: Vec::new(),
+        };
+        // As an assignment, so that the name counts as context and the value as a value.
+        sink.text(&context, format!("{name}={text}").as_bytes());
+    }
+}

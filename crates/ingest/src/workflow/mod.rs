@@ -1,0 +1,3 @@
+//! Workflow platforms, one module each.
+
+pub(crate) mod github;
