@@ -1,13 +1,20 @@
-//! Identity inventories.
+//! Identity inventories, one module per platform.
+
+mod aws;
+mod github;
 
 use crate::Document;
 use leakgraph_model::Evidence;
 use serde_json::Value;
 
-pub(crate) fn recognise(_value: &Value) -> Option<&'static str> {
-    None
+/// The kind of an inventory, by its shape.
+pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+    aws::recognise(value).or_else(|| github::recognise(value))
 }
 
-pub(crate) fn import(_kind: &str, _document: &Document<'_>, _value: &Value) -> Evidence {
-    Evidence::default()
+pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
+    match kind {
+        "account_authorization_details" => aws::import(document, value),
+        _ => github::import(kind, document, value),
+    }
 }

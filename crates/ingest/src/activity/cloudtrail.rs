@@ -1,0 +1,234 @@
+//! AWS CloudTrail: `{"Records": […]}`, bare arrays, single events (JSON Lines) and
+//! the `lookup-events` wrapper.
+//!
+//! Action names: `prefix(eventSource):eventName`, with the exceptions that IAM has.
+//! A denied call is an attempt, not a use. `iam:PassRole` never appears.
+
+use crate::Document;
+use leakgraph_model::tables::{Activity, Assumption, identity_key};
+use leakgraph_model::{Evidence, Timestamp};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+    let records = records(value);
+    let first = records.first()?;
+    let is_event = first.get("eventSource").is_some() && first.get("eventName").is_some();
+    is_event.then_some("cloudtrail")
+}
+
+/// The events of any wrapper.
+fn records(value: &Value) -> Vec<Cow<'_, Value>> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(records).collect(),
+        Value::Object(members) => {
+            if let Some(list) = members.get("Records").or_else(|| members.get("Events")).and_then(Value::as_array) {
+                return list.iter().flat_map(records).collect();
+            }
+            match members.get("CloudTrailEvent").and_then(Value::as_str) {
+                Some(text) => serde_json::from_str(text).ok().map(Cow::Owned).into_iter().collect(),
+                None => vec![Cow::Borrowed(value)],
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What makes two calls the same row.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct CallKey {
+    principal: String,
+    session: Option<String>,
+    action: String,
+    resource: Option<String>,
+    denied: bool,
+    data_event: bool,
+}
+
+/// How often and when.
+#[derive(Default)]
+struct Calls {
+    count: i64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl Calls {
+    fn add(&mut self, at: Option<Timestamp>) {
+        self.count += 1;
+        self.first = match (self.first, at) {
+            (Some(first), Some(at)) => Some(first.min(at)),
+            (first, at) => first.or(at),
+        };
+        self.last = self.last.max(at);
+    }
+}
+
+pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
+    let mut calls: BTreeMap<CallKey, Calls> = BTreeMap::new();
+    let mut evidence = Evidence::default();
+    for record in records(value) {
+        let Some(principal) = principal(&record) else { continue };
+        let Some(action) = action(&record) else { continue };
+        let at = text(&record, "/eventTime").and_then(|text| Timestamp::parse(&text));
+        let denied = denied(&record);
+        if action.starts_with("sts:AssumeRole") {
+            evidence.assumptions.extend(assumption(document, &record, &principal, at, denied));
+        }
+        let key = CallKey {
+            principal,
+            session: session(&record),
+            action,
+            resource: resource(&record),
+            denied,
+            data_event: record.get("managementEvent") == Some(&Value::Bool(false)),
+        };
+        calls.entry(key).or_default().add(at);
+    }
+    evidence.activity = calls.into_iter().map(|(key, calls)| row(document, key, &calls)).collect();
+    evidence
+}
+
+fn row(document: &Document<'_>, key: CallKey, calls: &Calls) -> Activity {
+    let CallKey { principal, session, action, resource, denied, data_event } = key;
+    Activity {
+        identity_key: principal.starts_with("arn:").then(|| identity_key("aws", &principal)),
+        principal,
+        session,
+        action,
+        resource,
+        denied,
+        calls: calls.count,
+        first_at: calls.first,
+        last_at: calls.last,
+        data_event,
+        evidence: "cloudtrail".to_owned(),
+        source_key: document.source_key,
+    }
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer)?.as_str().map(str::to_owned)
+}
+
+/// The acting principal: the role behind a session, the user, the service, the account.
+fn principal(record: &Value) -> Option<String> {
+    let identity = record.get("userIdentity")?;
+    text(identity, "/sessionContext/sessionIssuer/arn")
+        .or_else(|| text(identity, "/arn").map(|arn| role_of_session(&arn)))
+        .or_else(|| text(identity, "/invokedBy"))
+        .or_else(|| text(identity, "/userName"))
+        .or_else(|| text(identity, "/accountId"))
+        .or_else(|| text(identity, "/type"))
+}
+
+/// `arn:aws:sts::1:assumed-role/R/S` as `arn:aws:iam::1:role/R`; the path is lost.
+fn role_of_session(arn: &str) -> String {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match (parts.as_slice(), parts.get(5).and_then(|resource| resource.strip_prefix("assumed-role/"))) {
+        ([arn, partition, _, region, account, _], Some(session)) => {
+            let role = session.split('/').next().unwrap_or(session);
+            format!("{arn}:{partition}:iam:{region}:{account}:role/{role}")
+        }
+        _ => arn.to_owned(),
+    }
+}
+
+fn session(record: &Value) -> Option<String> {
+    let arn = text(record, "/userIdentity/arn").filter(|arn| arn.contains(":assumed-role/"));
+    arn.and_then(|arn| arn.rsplit('/').next().map(str::to_owned))
+}
+
+/// The IAM action of an event.
+fn action(record: &Value) -> Option<String> {
+    let source = text(record, "/eventSource")?;
+    let prefix = match source.strip_suffix(".amazonaws.com").unwrap_or(&source) {
+        "monitoring" => "cloudwatch",
+        "tagging" => "tag",
+        "streams.dynamodb" => "dynamodb",
+        "models.lex" | "runtime.lex" => "lex",
+        "appstream2" => "appstream",
+        "mturk-requester" => "mechanicalturk",
+        other => other,
+    }
+    .to_owned();
+    let name = text(record, "/eventName")?;
+    let name = match (prefix.as_str(), name.as_str()) {
+        ("s3", "ListBuckets") => "ListAllMyBuckets",
+        ("s3", "ListObjects" | "ListObjectsV2" | "HeadBucket") => "ListBucket",
+        ("s3", "HeadObject") => "GetObject",
+        ("s3", "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => "PutObject",
+        ("lambda", "Invoke" | "Invoke20150331") => "InvokeFunction",
+        (_, name) => versionless(name),
+    };
+    Some(format!("{prefix}:{name}"))
+}
+
+/// `ListFunctions20150331` without the API version that Lambda and CloudFront append.
+fn versionless(name: &str) -> &str {
+    let trimmed = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');
+    let cut = name.len() - trimmed.len();
+    if cut >= 8 { trimmed } else { name }
+}
+
+fn denied(record: &Value) -> bool {
+    text(record, "/errorCode").is_some_and(|code| code.contains("AccessDenied") || code.contains("Unauthorized") || code.contains("Forbidden"))
+}
+
+fn resource(record: &Value) -> Option<String> {
+    text(record, "/resources/0/ARN").or_else(|| {
+        let parameters = record.get("requestParameters")?;
+        if let Some(bucket) = text(parameters, "/bucketName") {
+            return Some(match text(parameters, "/key") {
+                Some(key) => format!("arn:aws:s3:::{bucket}/{key}"),
+                None => format!("arn:aws:s3:::{bucket}"),
+            });
+        }
+        ["/roleArn", "/secretId", "/functionName", "/keyId", "/policyArn", "/roleName", "/userName", "/name"]
+            .iter()
+            .find_map(|pointer| text(parameters, pointer))
+    })
+}
+
+fn assumption(document: &Document<'_>, record: &Value, principal: &str, at: Option<Timestamp>, denied: bool) -> Option<Assumption> {
+    let target = text(record, "/requestParameters/roleArn")?;
+    let subject = text(record, "/userIdentity/userName").filter(|_| text(record, "/userIdentity/type").as_deref() == Some("WebIdentityUser"));
+    Some(Assumption {
+        source_identity_key: principal.starts_with("arn:").then(|| identity_key("aws", principal)),
+        source: principal.to_owned(),
+        target_identity_key: Some(identity_key("aws", &target)),
+        target,
+        mechanism: text(record, "/eventName")?,
+        session_name: text(record, "/requestParameters/roleSessionName"),
+        subject,
+        denied,
+        calls: 1,
+        first_at: at,
+        last_at: at,
+        source_key: document.source_key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leakgraph_model::Key;
+    use serde_json::json;
+
+    #[test]
+    fn calls_are_counted_per_role_and_action() {
+        let event = |name: &str, error: Option<&str>| {
+            json!({"eventSource": "lambda.amazonaws.com", "eventName": name, "eventTime": "2026-10-01T00:00:00Z", "errorCode": error,
+                "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::1:assumed-role/Deploy/run-1"}})
+        };
+        let value = json!({"Records": [event("ListFunctions20150331", None), event("ListFunctions20150331", None), event("GetPolicy", Some("AccessDenied"))]});
+        assert_eq!(recognise(&value), Some("cloudtrail"));
+        let evidence = import(&Document { path: "x", source_key: Key::default(), bytes: b"" }, &value);
+        let rows: Vec<_> = evidence.activity.iter().map(|row| (row.principal.as_str(), row.action.as_str(), row.calls, row.denied)).collect();
+        assert_eq!(rows, [
+            ("arn:aws:iam::1:role/Deploy", "lambda:GetPolicy", 1, true),
+            ("arn:aws:iam::1:role/Deploy", "lambda:ListFunctions", 2, false),
+        ]);
+    }
+}
