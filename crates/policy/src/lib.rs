@@ -1,1 +1,31 @@
-//! leakgraph-policy
+//! What a principal may do, answered as an interval: what it *must* be able to do
+//! and what it *may* be able to do, given the documents at hand.
+//!
+//! AWS semantics: explicit deny wins; an allow of the identity's own policies (groups
+//! included) must also be within its boundary and the organisation's control
+//! policies. What cannot be decided from documents (conditions, resources that may or
+//! may not match, missing documents) widens the interval, never moves it.
+
+mod answer;
+mod assume;
+mod catalog;
+mod effective;
+mod escalation;
+mod pattern;
+
+pub use answer::{Answer, can};
+pub use assume::{AssumeEdge, assume_edges};
+pub use catalog::{Action, Catalog, Class, Level};
+pub use effective::{Effective, effective};
+pub use escalation::{Escalation, escalations};
+
+/// Whether something is allowed, as far as the evidence goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Decision {
+    /// Surely not.
+    No,
+    /// Perhaps.
+    May,
+    /// Surely.
+    Yes,
+}

@@ -1,0 +1,293 @@
+//! Effective actions of every identity.
+
+use crate::catalog::Catalog;
+use leakgraph_model::tables::{Grant, Identity};
+use leakgraph_model::Key;
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+use std::collections::{BTreeMap, HashMap};
+
+/// What an identity is able to do on some resource.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The identity.
+    pub identity_key: Key,
+    /// Actions it surely can do.
+    pub must: RoaringBitmap,
+    /// Actions it perhaps can do; contains `must`.
+    pub may: RoaringBitmap,
+    /// Breadth r(g) of the widest statement per action: 1 any resource, .8 a service's
+    /// all, .5 a prefix, .2 exact.
+    pub breadth: HashMap<u32, f32>,
+    /// Condition factor k(g) per action where conditions pin caller or network; else 1.
+    pub condition: HashMap<u32, f32>,
+    /// What made the interval wide: unknown_boundary, malformed_policy.
+    pub gaps: Vec<String>,
+}
+
+/// Condition keys that pin who calls or from where (halve the risk of a leaked credential).
+const PINNING: [&str; 8] = [
+    "aws:principaltag", "aws:sourcevpce", "aws:sourcevpc", "aws:sourceip", "aws:principalorgid", "sts:externalid",
+    "aws:multifactorauthpresent", "aws:sourcearn",
+];
+/// Factor of a pinned grant.
+const PINNED: f32 = 0.5;
+
+/// One interval of actions.
+#[derive(Clone, Default)]
+struct Span {
+    must: RoaringBitmap,
+    may: RoaringBitmap,
+}
+
+/// Effective actions of each identity that has grants, by key. Groups' statements are
+/// already flattened onto their users (`policy_kind` group).
+pub fn effective(identities: &[Identity], grants: &[Grant]) -> Vec<Effective> {
+    let mut by_identity: BTreeMap<Key, Vec<&Grant>> = BTreeMap::new();
+    for grant in grants {
+        by_identity.entry(grant.identity_key).or_default().push(grant);
+    }
+    let groups: std::collections::HashSet<Key> =
+        identities.iter().filter(|identity| identity.kind == "group").map(|identity| identity.identity_key).collect();
+    by_identity.retain(|key, _| !groups.contains(key));
+    by_identity.into_par_iter().map(|(key, grants)| of_identity(key, &grants)).collect()
+}
+
+fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
+    let mut result = Effective {
+        identity_key,
+        must: RoaringBitmap::new(),
+        may: RoaringBitmap::new(),
+        breadth: HashMap::new(),
+        condition: HashMap::new(),
+        gaps: Vec::new(),
+    };
+    let of = |kinds: &[&str]| -> Vec<&Grant> {
+        grants.iter().copied().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect()
+    };
+    let own = of(&["identity", "group", "permission"]);
+    let mut span = allowed(&own, &mut result);
+    for ceiling in ["boundary", "scp", "rcp", "session"] {
+        let limits = of(&[ceiling]);
+        if !limits.is_empty() {
+            let limit = limit(&limits, &mut result);
+            span.must &= &limit.must;
+            span.may &= &limit.may;
+        }
+    }
+    result.breadth.retain(|action, _| span.may.contains(*action));
+    result.condition.retain(|action, factor| span.may.contains(*action) && *factor < 1.0);
+    result.must = span.must;
+    result.may = span.may;
+    result.gaps.sort();
+    result.gaps.dedup();
+    result
+}
+
+/// Actions a statement names; NotAction is everything of AWS else.
+fn named(grant: &Grant) -> RoaringBitmap {
+    let catalog = Catalog::get();
+    let mut actions = RoaringBitmap::new();
+    for pattern in &grant.actions {
+        actions |= catalog.matching(&normal(grant, pattern));
+    }
+    if grant.not_actions { catalog.aws() - &actions } else { actions }
+}
+
+/// GitHub writes scopes with hyphens in workflows, with underscores in its API.
+fn normal(grant: &Grant, pattern: &str) -> String {
+    let hyphenless = pattern.replace('-', "_");
+    let is_known = grant.platform != "github" || Catalog::get().id(pattern).is_some();
+    if is_known { pattern.to_owned() } else { hyphenless }
+}
+
+/// Allows minus denies; notes breadth and conditions of the allows.
+fn allowed(grants: &[&Grant], result: &mut Effective) -> Span {
+    let mut span = Span::default();
+    for grant in grants.iter().filter(|grant| grant.effect == "allow") {
+        let actions = named(grant);
+        if !grant.understood {
+            result.gaps.push("malformed_policy".to_owned());
+            span.may |= &actions;
+        } else {
+            // A condition may or may not hold; so may a variable in the resource.
+            if grant.conditions.is_none() && has_sure_resource(grant) {
+                span.must |= &actions;
+            }
+            span.may |= &actions;
+        }
+        let (breadth, condition) = (breadth(grant), condition(grant));
+        for action in &actions {
+            let widest = result.breadth.entry(action).or_insert(0.0);
+            *widest = widest.max(breadth);
+            let weakest = result.condition.entry(action).or_insert(0.0);
+            *weakest = weakest.max(condition);
+        }
+    }
+    deny(grants, &mut span);
+    span
+}
+
+/// A ceiling: what it allows, from nothing to everything where its document is missing.
+fn limit(grants: &[&Grant], result: &mut Effective) -> Span {
+    let mut span = Span::default();
+    for grant in grants.iter().filter(|grant| grant.effect == "allow") {
+        let actions = named(grant);
+        if !grant.understood {
+            result.gaps.push("unknown_boundary".to_owned());
+        } else if grant.conditions.is_none() && covers_all(grant) {
+            span.must |= &actions;
+        }
+        span.may |= &actions;
+    }
+    deny(grants, &mut span);
+    span
+}
+
+/// An unconditional deny on all resources removes the action; any other deny removes
+/// only the certainty.
+fn deny(grants: &[&Grant], span: &mut Span) {
+    for grant in grants.iter().filter(|grant| grant.effect == "deny") {
+        let actions = named(grant);
+        span.must -= &actions;
+        if grant.understood && grant.conditions.is_none() && covers_all(grant) {
+            span.may -= &actions;
+        }
+    }
+}
+
+fn covers_all(grant: &Grant) -> bool {
+    if grant.platform == "github" {
+        return true;
+    }
+    !grant.not_resources && grant.resources.iter().any(|resource| resource == "*")
+}
+
+fn has_sure_resource(grant: &Grant) -> bool {
+    grant.not_resources || grant.resources.iter().any(|resource| !resource.contains("${"))
+}
+
+/// r(g), privilege scores: how much of the resource space a statement covers.
+fn breadth(grant: &Grant) -> f32 {
+    if grant.not_resources {
+        return 1.0;
+    }
+    grant.resources.iter().map(|resource| of_pattern(resource)).fold(0.0, f32::max)
+}
+
+fn of_pattern(resource: &str) -> f32 {
+    if resource == "*" {
+        return 1.0;
+    }
+    if let Some(repo) = resource.strip_prefix("repo:") {
+        return if repo.ends_with('*') { 1.0 } else { 0.2 };
+    }
+    if !resource.contains(['*', '?']) {
+        return 0.2;
+    }
+    // arn:partition:service:region:account:resource
+    let mut parts = resource.splitn(6, ':').skip(2);
+    let (service, last) = (parts.next().unwrap_or(""), parts.nth(2).unwrap_or("*"));
+    // S3 resources begin with a bucket's name, others with their type (`role/…`, `function:…`).
+    let name = match last.split_once(['/', ':']) {
+        Some((_, name)) if service != "s3" => name,
+        _ => last,
+    };
+    if name.starts_with('*') { 0.8 } else { 0.5 }
+}
+
+/// k(g): halved where the condition pins the caller or the network.
+fn condition(grant: &Grant) -> f32 {
+    let Some(text) = &grant.conditions else { return 1.0 };
+    let text = text.to_ascii_lowercase();
+    if PINNING.iter().any(|key| text.contains(key)) { PINNED } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn grant(kind: &str, effect: &str, actions: &[&str], resource: &str, conditions: Option<&str>) -> Grant {
+        Grant {
+            platform: "aws".to_owned(),
+            policy_kind: kind.to_owned(),
+            effect: effect.to_owned(),
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            resources: vec![resource.to_owned()],
+            conditions: conditions.map(str::to_owned),
+            understood: true,
+            ..Grant::default()
+        }
+    }
+
+    fn span(grants: &[Grant]) -> (RoaringBitmap, RoaringBitmap) {
+        let found = effective(&[], grants).into_iter().next();
+        found.map(|found| (found.must, found.may)).unwrap_or_default()
+    }
+
+    fn id(name: &str) -> u32 {
+        Catalog::get().id(name).unwrap()
+    }
+
+    #[test]
+    fn deny_wins_and_conditions_make_it_uncertain() {
+        let (must, may) = span(&[
+            grant("identity", "allow", &["s3:*"], "*", None),
+            grant("group", "allow", &["ec2:RunInstances"], "*", Some("{}")),
+            grant("identity", "deny", &["s3:DeleteBucket"], "*", None),
+            grant("identity", "deny", &["s3:GetObject"], "arn:aws:s3:::private/*", None),
+        ]);
+        assert!(!may.contains(id("s3:DeleteBucket")));
+        assert!(may.contains(id("s3:GetObject")) && !must.contains(id("s3:GetObject")));
+        assert!(must.contains(id("s3:PutObject")));
+        assert!(may.contains(id("ec2:RunInstances")) && !must.contains(id("ec2:RunInstances")));
+    }
+
+    #[test]
+    fn an_unknown_boundary_leaves_everything_possible_and_nothing_sure() {
+        let mut boundary = grant("boundary", "allow", &["*"], "*", None);
+        boundary.understood = false;
+        let grants = [grant("identity", "allow", &["s3:GetObject"], "*", None), boundary];
+        let (must, may) = span(&grants);
+        assert!(must.is_empty() && may.contains(id("s3:GetObject")));
+        assert_eq!(effective(&[], &grants)[0].gaps, ["unknown_boundary"]);
+    }
+
+    #[test]
+    fn breadth_follows_the_resource() {
+        let cases = [("*", 1.0), ("arn:aws:s3:::*", 0.8), ("arn:aws:s3:::b/*", 0.5), ("arn:aws:s3:::b/k", 0.2), ("arn:aws:lambda:*:*:function:*", 0.8), ("arn:aws:iam::1:role/ci-*", 0.5)];
+        for (resource, expected) in cases {
+            assert_eq!(of_pattern(resource), expected, "{resource}");
+        }
+    }
+
+    fn any_grant() -> impl Strategy<Value = Grant> {
+        let actions = prop::sample::select(vec!["*", "s3:*", "s3:Get*", "iam:PassRole", "ec2:Describe*", "lambda:*"]);
+        let resource = prop::sample::select(vec!["*", "arn:aws:s3:::b/*", "arn:aws:s3:::${aws:username}"]);
+        let kind = prop::sample::select(vec!["identity", "group", "boundary", "scp"]);
+        (kind, prop::bool::ANY, actions, resource, prop::bool::ANY, prop::bool::ANY).prop_map(|(kind, deny, action, resource, condition, not)| {
+            let mut grant = grant(kind, if deny { "deny" } else { "allow" }, &[action], resource, condition.then_some("{}"));
+            grant.not_actions = not && action != "*";
+            grant
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn bounds_are_ordered_and_monotone(grants in prop::collection::vec(any_grant(), 1..6)) {
+            let (must, may) = span(&grants);
+            prop_assert!(must.is_subset(&may));
+            let mut more = grants.clone();
+            more.push(grant("identity", "allow", &["s3:GetObject"], "*", None));
+            prop_assert!(may.is_subset(&span(&more).1));
+            let mut less = grants.clone();
+            less.push(grant("identity", "deny", &["s3:*"], "*", None));
+            prop_assert!(span(&less).1.is_subset(&may));
+            let mut turned = grants;
+            turned.reverse();
+            prop_assert_eq!((must, may), span(&turned));
+        }
+    }
+}
