@@ -1,1 +1,222 @@
-//! The demo organisation.
+//! The demo organisation: a month of northwind-labs, the same at every run.
+//!
+//! Run logs with planted secrets, what the API says of the runs, webhook deliveries,
+//! and inventories that make the joins happen: leak → identity → unused privilege →
+//! reach. No secret in it was ever valid, none is in this source in one piece.
+
+mod aws;
+mod clock;
+mod documents;
+mod inventory;
+mod joblog;
+mod organisation;
+mod random;
+mod runs;
+mod shape;
+mod vault;
+
+use organisation::{LEAKS, REPOSITORIES, WORKFLOWS};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// A planted secret: what and where, never its value.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planted {
+    /// Archive, relative to the folder.
+    pub file: String,
+    /// Job whose log shows it.
+    pub job: String,
+    /// Name in the organisation's vault.
+    pub secret: String,
+    /// Kind, as detectors name it.
+    pub kind: String,
+    /// Encodings around it, outermost first.
+    pub encodings: Vec<String>,
+}
+
+/// A dispatch between two runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Handoff {
+    /// Run that sent it.
+    pub parent: u64,
+    /// Run it started; `None` where that lies outside the demo.
+    pub child: Option<u64>,
+    /// Inputs that carry a secret.
+    pub forwarded: Vec<String>,
+}
+
+/// What was written, and what a reader should find in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Manifest {
+    /// Repositories.
+    pub repositories: usize,
+    /// Workflows.
+    pub workflows: usize,
+    /// Runs with logs.
+    pub runs: usize,
+    /// Jobs in all runs.
+    pub jobs: usize,
+    /// Secrets in logs.
+    pub planted: Vec<Planted>,
+    /// Dispatches.
+    pub handoffs: Vec<Handoff>,
+    #[serde(skip)]
+    secrets: Vec<Vec<u8>>,
+}
+
+impl Manifest {
+    /// The planted values, for tests that no byte of them is written anywhere.
+    /// Key *ids* are not among them: they are public.
+    pub fn secret_values(&self) -> Vec<Vec<u8>> {
+        self.secrets.clone()
+    }
+}
+
+/// Writes the organisation below `folder`, which is created if absent.
+///
+/// The manifest is also written, as `expected.json`.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn generate(folder: &Path) -> io::Result<Manifest> {
+    let (runs, sent) = runs::schedule();
+    let by_parent: BTreeMap<u64, &runs::Sent> = sent.iter().map(|sent| (sent.parent, sent)).collect();
+    let mut manifest = Manifest {
+        repositories: REPOSITORIES.len(),
+        workflows: WORKFLOWS.len(),
+        runs: runs.len(),
+        jobs: 0,
+        planted: Vec::new(),
+        handoffs: sent.iter().map(handoff).collect(),
+        secrets: values(),
+    };
+    for run in &runs {
+        write_run(folder, run, by_parent.get(&run.id).copied(), &mut manifest)?;
+    }
+    for sent in &sent {
+        write_json(&folder.join(format!("webhooks/{}.json", sent.parent)), &documents::delivery(sent))?;
+    }
+    write_inventories(folder, &runs)?;
+    let expected = serde_json::to_value(&manifest)?;
+    write_json(&folder.join("expected.json"), &expected)?;
+    Ok(manifest)
+}
+
+fn handoff(sent: &runs::Sent) -> Handoff {
+    let forwarded = sent
+        .dispatch
+        .inputs
+        .iter()
+        .filter(|(_, value)| value.starts_with("secret:"))
+        .map(|(name, _)| (*name).to_owned());
+    Handoff { parent: sent.parent, child: sent.child, forwarded: forwarded.collect() }
+}
+
+fn values() -> Vec<Vec<u8>> {
+    let names: BTreeSet<&str> = LEAKS.iter().map(|leak| leak.secret).chain(["NPM_TOKEN"]).collect();
+    names.into_iter().map(|name| vault::secret(name).value.into_bytes()).collect()
+}
+
+fn write_run(
+    folder: &Path,
+    run: &runs::Run,
+    sent: Option<&runs::Sent>,
+    manifest: &mut Manifest,
+) -> io::Result<()> {
+    let attempt = format!("github/{}/runs/{}/attempts/1", run.repo(), run.id);
+    let logs = runs::jobs(run, sent);
+    let ended = logs.last().map_or(run.created, joblog::JobLog::now);
+    let archive = format!("{attempt}/logs.zip");
+    write(&folder.join(&archive), &joblog::archive(&logs, run.has_step_files())?)?;
+    write_json(&folder.join(format!("{attempt}/run.json")), &documents::run(run, &ended.seconds()))?;
+    write_json(&folder.join(format!("{attempt}/jobs.json")), &documents::jobs(run, &logs))?;
+    if let Some(approvals) = documents::approvals(run) {
+        write_json(&folder.join(format!("{attempt}/approvals.json")), &approvals)?;
+    }
+    manifest.jobs += logs.len();
+    manifest.planted.extend(run.leaks().map(|leak| Planted {
+        file: archive.clone(),
+        job: run.main_job(),
+        secret: leak.secret.to_owned(),
+        kind: vault::secret(leak.secret).kind.to_owned(),
+        encodings: shape::encodings(leak.shape).iter().map(|name| (*name).to_owned()).collect(),
+    }));
+    Ok(())
+}
+
+fn write_inventories(folder: &Path, runs: &[runs::Run]) -> io::Result<()> {
+    let aws = folder.join("inventory/aws");
+    write_json(&aws.join("account-authorization-details.json"), &aws::account())?;
+    write_json(&aws.join("access-keys.json"), &aws::access_keys())?;
+    write_json(&folder.join("inventory/github/bundle.json"), &inventory::bundle())?;
+    for (day, records) in aws::trail(runs) {
+        let path = aws.join(format!("cloudtrail/2026-10-{:02}.json.gz", day + 1));
+        let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(records.to_string().as_bytes())?;
+        write(&path, &encoder.finish()?)?;
+    }
+    Ok(())
+}
+
+fn write_json(path: &Path, value: &Value) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    /// Every file below a folder with the hash of its bytes.
+    fn files(folder: &Path, found: &mut BTreeMap<String, Vec<u8>>, root: &Path) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found, root);
+            } else {
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                found.insert(name, Sha256::digest(fs::read(&path).unwrap()).to_vec());
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_every_time() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let manifest = generate(first.path()).unwrap();
+        generate(second.path()).unwrap();
+        let (mut one, mut two) = (BTreeMap::new(), BTreeMap::new());
+        files(first.path(), &mut one, first.path());
+        files(second.path(), &mut two, second.path());
+        assert_eq!(one, two);
+        assert!(manifest.runs >= 390 && manifest.workflows >= 28 && manifest.repositories == 12);
+        assert_eq!(manifest.planted.len(), LEAKS.len(), "a leak names a run that never happens");
+        let archives = one.keys().filter(|name| name.ends_with("logs.zip")).count();
+        assert_eq!(archives, manifest.runs);
+    }
+
+    #[test]
+    fn the_manifest_holds_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = generate(folder.path()).unwrap();
+        let expected = fs::read(folder.path().join("expected.json")).unwrap();
+        let secrets = manifest.secret_values();
+        assert!(secrets.len() >= 20);
+        for secret in secrets {
+            assert!(!expected.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+}

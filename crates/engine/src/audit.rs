@@ -24,7 +24,16 @@ use std::collections::BTreeMap;
 
 /// The columns an audit must give, in any order.
 pub const COLUMNS: [&str; 10] = [
-    "subject", "subject_key", "object", "severity", "confidence", "message", "evidence", "gap", "rank_score", "first_seen_at",
+    "subject",
+    "subject_key",
+    "object",
+    "severity",
+    "confidence",
+    "message",
+    "evidence",
+    "gap",
+    "rank_score",
+    "first_seen_at",
 ];
 
 /// An audit cannot be used.
@@ -79,22 +88,33 @@ impl Audit {
     /// # Errors
     /// Front matter is missing, incomplete or has unknown keys.
     pub fn parse(name: &str, text: &str) -> Result<Self, AuditError> {
-        let fail = |message: &str| AuditError::Malformed { name: name.to_owned(), message: message.to_owned() };
-        let rest = text.trim_start().strip_prefix("-- ---\n").ok_or_else(|| fail("no front matter: expected `-- ---`"))?;
-        let (front, sql) = rest.split_once("-- ---\n").ok_or_else(|| fail("the front matter does not end"))?;
+        let fail =
+            |message: &str| AuditError::Malformed { name: name.to_owned(), message: message.to_owned() };
+        let rest = text
+            .trim_start()
+            .strip_prefix("-- ---\n")
+            .ok_or_else(|| fail("no front matter: expected `-- ---`"))?;
+        let (front, sql) =
+            rest.split_once("-- ---\n").ok_or_else(|| fail("the front matter does not end"))?;
         let mut values: BTreeMap<&str, String> = BTreeMap::new();
         for line in front.lines() {
             let line = line.strip_prefix("--").ok_or_else(|| fail("front matter lines begin with --"))?;
-            let (key, value) = line.split_once(':').ok_or_else(|| fail("front matter lines are `-- key: value`"))?;
+            let (key, value) =
+                line.split_once(':').ok_or_else(|| fail("front matter lines are `-- key: value`"))?;
             values.insert(key.trim(), value.trim().to_owned());
         }
-        let mut take = |key: &str| values.remove(key).ok_or_else(|| fail(&format!("front matter lacks {key}")));
+        let mut take =
+            |key: &str| values.remove(key).ok_or_else(|| fail(&format!("front matter lacks {key}")));
         let audit = Self {
             id: take("id")?,
             severity: take("severity")?.parse().map_err(|error| fail(&format!("{error}")))?,
             rationale: take("rationale")?,
             remediation: take("remediation")?,
-            requires: take("requires")?.split(',').map(|table| table.trim().to_owned()).filter(|table| !table.is_empty()).collect(),
+            requires: take("requires")?
+                .split(',')
+                .map(|table| table.trim().to_owned())
+                .filter(|table| !table.is_empty())
+                .collect(),
             sql: sql.trim().trim_end_matches(';').to_owned(),
         };
         match values.keys().next() {
@@ -145,7 +165,10 @@ embedded![
 /// # Panics
 /// Never: a test parses every embedded file.
 pub fn builtin() -> Vec<Audit> {
-    EMBEDDED.iter().map(|(name, text)| Audit::parse(name, text).expect("embedded audits parse: a test reads each")).collect()
+    EMBEDDED
+        .iter()
+        .map(|(name, text)| Audit::parse(name, text).expect("embedded audits parse: a test reads each"))
+        .collect()
 }
 
 /// How audits ask the lake.
@@ -155,11 +178,16 @@ pub type Query<'a, E> = dyn Fn(&str) -> Result<Vec<RecordBatch>, E> + 'a;
 ///
 /// # Errors
 /// A query fails or does not give the columns.
-pub fn run<E: std::fmt::Display>(audits: &[Audit], query: &Query<'_, E>) -> Result<(Vec<Finding>, Vec<AuditRun>), AuditError> {
+pub fn run<E: std::fmt::Display>(
+    audits: &[Audit],
+    query: &Query<'_, E>,
+) -> Result<(Vec<Finding>, Vec<AuditRun>), AuditError> {
     let mut findings = Vec::new();
     let mut runs = Vec::new();
     for audit in audits {
-        let ask = |sql: &str| query(sql).map_err(|error| AuditError::Query { id: audit.id.clone(), message: error.to_string() });
+        let ask = |sql: &str| {
+            query(sql).map_err(|error| AuditError::Query { id: audit.id.clone(), message: error.to_string() })
+        };
         let mut missing = None;
         for table in &audit.requires {
             let batches = ask(&format!("SELECT 1 AS one FROM {table} LIMIT 1"))?;
@@ -181,7 +209,12 @@ pub fn run<E: std::fmt::Display>(audits: &[Audit], query: &Query<'_, E>) -> Resu
             findings: i64::try_from(findings.len() - before).unwrap_or(i64::MAX),
         });
     }
-    findings.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| b.rank_score.unwrap_or(0.0).total_cmp(&a.rank_score.unwrap_or(0.0))).then_with(|| a.finding_key.cmp(&b.finding_key)));
+    findings.sort_by(|a, b| {
+        order(a)
+            .cmp(&order(b))
+            .then_with(|| b.rank_score.unwrap_or(0.0).total_cmp(&a.rank_score.unwrap_or(0.0)))
+            .then_with(|| a.finding_key.cmp(&b.finding_key))
+    });
     findings.dedup_by_key(|finding| finding.finding_key);
     Ok((findings, runs))
 }
@@ -195,7 +228,18 @@ fn order(finding: &Finding) -> i32 {
 fn read(audit: &Audit, batch: &RecordBatch, findings: &mut Vec<Finding>) -> Result<(), AuditError> {
     let missing = |column: &str| AuditError::Column { id: audit.id.clone(), column: column.to_owned() };
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
-    let [subject, subject_key, object, severity, confidence, message, evidence, gap, rank_score, first_seen_at] = COLUMNS.map(column);
+    let [
+        subject,
+        subject_key,
+        object,
+        severity,
+        confidence,
+        message,
+        evidence,
+        gap,
+        rank_score,
+        first_seen_at,
+    ] = COLUMNS.map(column);
     let (subject, subject_key, object, severity) = (subject?, subject_key?, object?, severity?);
     let (confidence, message, evidence, gap) = (confidence?, message?, evidence?, gap?);
     let (rank_score, first_seen_at) = (rank_score?, first_seen_at?);
@@ -212,7 +256,14 @@ fn read(audit: &Audit, batch: &RecordBatch, findings: &mut Vec<Finding>) -> Resu
             subject_key: binary(subject_key, row),
             object,
             message: text(message, row).ok_or_else(|| missing("message"))?,
-            evidence: text(evidence, row).map(|list| list.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()).unwrap_or_default(),
+            evidence: text(evidence, row)
+                .map(|list| {
+                    list.split(',')
+                        .map(|item| item.trim().to_owned())
+                        .filter(|item| !item.is_empty())
+                        .collect()
+                })
+                .unwrap_or_default(),
             gap: text(gap, row),
             rank_score: number(rank_score, row),
             first_seen_at: time(first_seen_at, row),

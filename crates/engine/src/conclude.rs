@@ -101,13 +101,7 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
     }
     let Scores { nhi_scores, handoff_scores, secret_scores, reach_edges, evidence_gaps } = scores;
     let gaps: Vec<ScoreGap> = evidence_gaps.iter().cloned().map(ScoreGap::from).collect();
-    Ok(vec![
-        one(nhi_scores)?,
-        one(handoff_scores)?,
-        one(secret_scores)?,
-        one(reach_edges)?,
-        one(&gaps)?,
-    ])
+    Ok(vec![one(nhi_scores)?, one(handoff_scores)?, one(secret_scores)?, one(reach_edges)?, one(&gaps)?])
 }
 
 fn weights(config: &Config) -> Result<Weights, Error> {
@@ -131,8 +125,8 @@ fn audits(config: &Config) -> Result<Vec<Audit>, Error> {
     paths.sort();
     for path in paths {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| Error::Read { path: name.clone(), source })?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| Error::Read { path: name.clone(), source })?;
         audits.push(Audit::parse(&name, &text)?);
     }
     Ok(audits)

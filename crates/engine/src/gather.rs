@@ -57,11 +57,10 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
     let known = lake.sources()?;
     let ruleset = format!("{}:{}", scanner.rules().hash(), scanner.key_id());
     let mut summary = IngestSummary { items: items.len(), ..IngestSummary::default() };
-    let is_known = |sha: &str| known.contains(&(sha.to_owned(), i64::from(IMPORTER_VERSION), ruleset.clone()));
-    progress.event(Event::Discovered {
-        items: items.len(),
-        bytes: items.iter().map(|item| item.bytes).sum(),
-    });
+    let is_known =
+        |sha: &str| known.contains(&(sha.to_owned(), i64::from(IMPORTER_VERSION), ruleset.clone()));
+    progress
+        .event(Event::Discovered { items: items.len(), bytes: items.iter().map(|item| item.bytes).sum() });
     progress.event(Event::Stage("ingest and scan"));
 
     let mut batch: Option<Batch<'_>> = None;

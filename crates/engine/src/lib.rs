@@ -6,15 +6,15 @@
 //! detection meet; `ingest` and `scan` do not know each other.
 
 pub mod audit;
-pub mod config;
 pub mod conclude;
+pub mod config;
 pub mod gather;
 pub mod progress;
 pub mod resolve;
 mod sink;
 
-pub use config::{Config, ConfigError};
 pub use conclude::{ScoreSummary, score};
+pub use config::{Config, ConfigError};
 pub use gather::{IngestSummary, ingest};
 pub use progress::{Event, Progress, Quiet};
 

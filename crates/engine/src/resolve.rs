@@ -95,9 +95,11 @@ fn by_neighbour(evidence: &mut Evidence) {
     }
     let mut owners: HashMap<Key, Key> = HashMap::new();
     for half in halves {
-        let near = ids.get(&half.source_key).into_iter().flatten().filter(|(id, _)| {
-            id.path == half.path && (id.line - half.line).abs() <= PAIR_LINES
-        });
+        let near = ids
+            .get(&half.source_key)
+            .into_iter()
+            .flatten()
+            .filter(|(id, _)| id.path == half.path && (id.line - half.line).abs() <= PAIR_LINES);
         if let Some((_, owner)) = near.min_by_key(|(id, _)| (id.line - half.line).abs()) {
             owners.insert(half.secret_key, *owner);
         }
@@ -112,13 +114,9 @@ fn by_neighbour(evidence: &mut Evidence) {
 
 /// A job token acts for the repository whose run printed it.
 fn by_run(evidence: &mut Evidence) {
-    let repos: HashMap<Key, &str> = evidence
-        .runs
-        .iter()
-        .filter_map(|run| Some((run.run_key, run.repo.as_deref()?)))
-        .collect();
-    let known: HashSet<Key> =
-        evidence.identities.iter().map(|identity| identity.identity_key).collect();
+    let repos: HashMap<Key, &str> =
+        evidence.runs.iter().filter_map(|run| Some((run.run_key, run.repo.as_deref()?))).collect();
+    let known: HashSet<Key> = evidence.identities.iter().map(|identity| identity.identity_key).collect();
     let mut owners: HashMap<Key, (Key, String)> = HashMap::new();
     for sighting in &evidence.secret_sightings {
         let Some(repo) = sighting.run_key.and_then(|run| repos.get(&run)) else { continue };

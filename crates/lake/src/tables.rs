@@ -17,8 +17,19 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 /// Evidence tables that linking rewrites: of these only the newest Score batch is visible.
-pub const LINKED: &[&str] =
-    &["runs", "jobs", "handoffs", "handoff_inputs", "identities", "identities_used", "secrets"];
+pub const LINKED: &[&str] = &[
+    "runs",
+    "jobs",
+    "steps",
+    "handoffs",
+    "handoff_inputs",
+    "identities",
+    "identities_used",
+    "credentials",
+    "activity",
+    "assumptions",
+    "secrets",
+];
 
 /// The column that says which batch a row belongs to.
 pub(crate) const BATCH_ID: &str = "batch_id";

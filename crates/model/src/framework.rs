@@ -126,8 +126,8 @@ impl Frameworks {
         }
         let pairs = crosswalk.lines().filter_map(|line| line.split_once('\t'));
         frameworks.crosswalk = pairs.map(|(old, new)| (old.to_owned(), new.to_owned())).collect();
-        let kinds: Vec<FindingKind> =
-            serde_json::from_str(kinds).map_err(|error| FrameworkError::Malformed(format!("finding kinds: {error}")))?;
+        let kinds: Vec<FindingKind> = serde_json::from_str(kinds)
+            .map_err(|error| FrameworkError::Malformed(format!("finding kinds: {error}")))?;
         for kind in &kinds {
             frameworks.check(kind)?;
         }
@@ -191,22 +191,36 @@ impl Frameworks {
             if let Some(qualified) = official(format!("nist-csf-2.0:{label_upper}")) {
                 return Ok(Resolved { controls: vec![qualified], note: None });
             }
-            let new: Vec<String> =
-                self.crosswalk.iter().filter(|(old, _)| *old == label_upper).filter_map(|(_, new)| official(format!("nist-csf-2.0:{new}"))).collect();
+            let new: Vec<String> = self
+                .crosswalk
+                .iter()
+                .filter(|(old, _)| *old == label_upper)
+                .filter_map(|(_, new)| official(format!("nist-csf-2.0:{new}")))
+                .collect();
             if !new.is_empty() {
                 return renamed(new, "an id of CSF 1.1");
             }
         } else if folded.contains("800-207") && label_upper == "AC-6" {
-            let controls = ["nist-sp800-53r5:ac-6", "nist-sp800-207:tenet-3", "nist-sp800-207:tenet-6"].map(str::to_owned);
+            let controls = ["nist-sp800-53r5:ac-6", "nist-sp800-207:tenet-3", "nist-sp800-207:tenet-6"]
+                .map(str::to_owned);
             return renamed(controls.to_vec(), "a control of SP 800-53, not of SP 800-207");
         } else if folded.contains("agent") && label_upper == "AGENT-04" {
             let controls = ["owasp-asi-2026:ASI02", "owasp-asi-2026:ASI03"].map(str::to_owned);
             return renamed(controls.to_vec(), "no official id");
         } else if folded.contains("non-human") || folded.contains("nhi") {
-            let number = label_upper.trim_end_matches(":2025").trim_start_matches("NHI").trim_start_matches('-').trim_start_matches('0');
+            let number = label_upper
+                .trim_end_matches(":2025")
+                .trim_start_matches("NHI")
+                .trim_start_matches('-')
+                .trim_start_matches('0');
             if let Some(qualified) = official(format!("owasp-nhi-2025:NHI{number}")) {
-                let is_official = label_upper == format!("NHI{number}") || label_upper == format!("NHI{number}:2025");
-                return if is_official { Ok(Resolved { controls: vec![qualified], note: None }) } else { renamed(vec![qualified], "written otherwise") };
+                let is_official =
+                    label_upper == format!("NHI{number}") || label_upper == format!("NHI{number}:2025");
+                return if is_official {
+                    Ok(Resolved { controls: vec![qualified], note: None })
+                } else {
+                    renamed(vec![qualified], "written otherwise")
+                };
             }
         }
         Err(FrameworkError::NoAlias { framework: framework.to_owned(), label: label.to_owned() })
@@ -253,9 +267,11 @@ impl Frameworks {
     /// # Errors
     /// Only if the table declaration is inconsistent.
     pub fn mappings_batch(&self) -> Result<RecordBatch, ArrowError> {
-        let pairs = self.kinds.iter().flat_map(|kind| kind.controls.iter().map(|control| (&kind.id, control)));
-        let rows: Vec<MappingRow> =
-            pairs.map(|(kind, control)| MappingRow { kind: kind.clone(), control: control.clone() }).collect();
+        let pairs =
+            self.kinds.iter().flat_map(|kind| kind.controls.iter().map(|control| (&kind.id, control)));
+        let rows: Vec<MappingRow> = pairs
+            .map(|(kind, control)| MappingRow { kind: kind.clone(), control: control.clone() })
+            .collect();
         MappingRow::to_batch(&rows)
     }
 }
@@ -306,9 +322,15 @@ mod tests {
     fn the_embedded_data_is_consistent() {
         let frameworks = Frameworks::load().unwrap();
         assert_eq!(frameworks.kinds().len(), 39);
-        let active = frameworks.controls.values().filter(|control| control.framework == "nist-csf-2.0" && control.status == "active");
+        let active = frameworks
+            .controls
+            .values()
+            .filter(|control| control.framework == "nist-csf-2.0" && control.status == "active");
         assert_eq!(active.count(), 106);
-        assert_eq!(frameworks.control("owasp-nhi-2025:NHI2").map(|control| control.title.as_str()), Some("Secret Leakage"));
+        assert_eq!(
+            frameworks.control("owasp-nhi-2025:NHI2").map(|control| control.title.as_str()),
+            Some("Secret Leakage")
+        );
     }
 
     #[test]
@@ -318,8 +340,14 @@ mod tests {
             format!(r#"[{{"id":"k","title":"t","severity":"low","rationale":"r","controls":["{control}"]}}]"#)
         };
         assert!(Frameworks::parse(controls, "", &kind("f:A-1")).is_ok());
-        assert!(matches!(Frameworks::parse(controls, "", &kind("f:A-2")), Err(FrameworkError::Withdrawn { .. })));
-        assert!(matches!(Frameworks::parse(controls, "", &kind("f:A-3")), Err(FrameworkError::Unknown { .. })));
+        assert!(matches!(
+            Frameworks::parse(controls, "", &kind("f:A-2")),
+            Err(FrameworkError::Withdrawn { .. })
+        ));
+        assert!(matches!(
+            Frameworks::parse(controls, "", &kind("f:A-3")),
+            Err(FrameworkError::Unknown { .. })
+        ));
         assert!(matches!(Frameworks::parse("broken", "", "[]"), Err(FrameworkError::Malformed(_))));
     }
 
@@ -330,7 +358,9 @@ mod tests {
         assert_eq!(of("NIST CSF 2.0", "PR.AC-4").controls, ["nist-csf-2.0:PR.AA-05"]);
         assert!(of("NIST CSF 2.0", "PR.AC-4").note.is_some());
         assert_eq!(of("NIST CSF 2.0", "PR.AA-05").note, None);
-        assert!(of("NIST Zero Trust (SP 800-207)", "AC-6").controls.contains(&"nist-sp800-53r5:ac-6".to_owned()));
+        assert!(
+            of("NIST Zero Trust (SP 800-207)", "AC-6").controls.contains(&"nist-sp800-53r5:ac-6".to_owned())
+        );
         assert_eq!(of("OWASP Agentic AI Top 10", "AGENT-04").controls.len(), 2);
         assert_eq!(of("OWASP Non-Human Identity Top 10", "NHI-02").controls, ["owasp-nhi-2025:NHI2"]);
         assert_eq!(of("OWASP Non-Human Identity Top 10", "NHI5:2025").note, None);

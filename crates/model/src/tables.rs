@@ -184,7 +184,7 @@ crate::table! {
         started_at: Option<Timestamp>,
         /// When it ended.
         ended_at: Option<Timestamp>,
-        /// How lines were attributed: file, order, time, unknown.
+        /// How lines were attributed: file, order, time, unknown; api for steps without a log.
         attribution: String,
         /// Where the row comes from.
         source_key: Key,

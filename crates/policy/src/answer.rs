@@ -19,7 +19,8 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
     let own: Vec<&Grant> = grants.iter().filter(|grant| grant.identity_key == identity).collect();
     let mut deciding = Vec::new();
     let mut strongest = |effect: &str, kinds: &[&str]| -> Option<Decision> {
-        let among: Vec<&&Grant> = own.iter().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect();
+        let among: Vec<&&Grant> =
+            own.iter().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect();
         if among.is_empty() {
             return None;
         }
@@ -57,7 +58,10 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         return Decision::May;
     }
     let action = action.to_ascii_lowercase();
-    let names = grant.actions.iter().any(|pattern| matches_folded(&Pattern::new(&pattern.to_ascii_lowercase()), &action));
+    let names = grant
+        .actions
+        .iter()
+        .any(|pattern| matches_folded(&Pattern::new(&pattern.to_ascii_lowercase()), &action));
     if names == grant.not_actions {
         return Decision::No;
     }
@@ -86,7 +90,8 @@ mod tests {
             grant_key: Key::of("grant", &[effect, action, resource]),
             ..Grant::default()
         };
-        let grants = [grant("allow", "s3:Get*", "arn:aws:s3:::a/*"), grant("deny", "s3:*", "arn:aws:s3:::a/secret/*")];
+        let grants =
+            [grant("allow", "s3:Get*", "arn:aws:s3:::a/*"), grant("deny", "s3:*", "arn:aws:s3:::a/secret/*")];
         let ask = |resource: &str| can(Key::default(), &grants, "s3:GetObject", resource).decision;
         assert_eq!(ask("arn:aws:s3:::a/x"), Decision::Yes);
         assert_eq!(ask("arn:aws:s3:::a/secret/x"), Decision::No);

@@ -1,9 +1,9 @@
 //! Who can become whom: trust policies against identity policies.
 
-use crate::answer::can;
 use crate::Decision;
-use leakgraph_model::tables::{Grant, Identity, Trust};
+use crate::answer::can;
 use leakgraph_model::Key;
+use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,9 +35,12 @@ pub struct AssumeEdge {
 /// A principal named by ARN in the role's own account needs no policy of its own;
 /// account roots delegate to the identities of that account whose policies allow it.
 pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust]) -> Vec<AssumeEdge> {
-    let by_key: HashMap<Key, &Identity> = identities.iter().map(|identity| (identity.identity_key, identity)).collect();
+    let by_key: HashMap<Key, &Identity> =
+        identities.iter().map(|identity| (identity.identity_key, identity)).collect();
     let mut by_account: BTreeMap<&str, Vec<&Identity>> = BTreeMap::new();
-    for identity in identities.iter().filter(|identity| identity.platform == "aws" && identity.kind != "group") {
+    for identity in
+        identities.iter().filter(|identity| identity.platform == "aws" && identity.kind != "group")
+    {
         by_account.entry(identity.account.as_deref().unwrap_or("")).or_default().push(identity);
     }
     // Only holders of an sts:AssumeRole grant can use a delegation to their account.
@@ -46,8 +49,11 @@ pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust])
         assuming.entry(grant.identity_key).or_default().push(grant.clone());
     }
     assuming.retain(|_, grants| grants.iter().any(|grant| grant.effect == "allow" && may_assume(grant)));
-    let denied: std::collections::HashSet<Key> =
-        trusts.iter().filter(|trust| trust.effect == "deny" && trust.principal_kind == "any").map(|trust| trust.identity_key).collect();
+    let denied: std::collections::HashSet<Key> = trusts
+        .iter()
+        .filter(|trust| trust.effect == "deny" && trust.principal_kind == "any")
+        .map(|trust| trust.identity_key)
+        .collect();
     trusts
         .par_iter()
         .filter(|trust| trust.effect == "allow" && !denied.contains(&trust.identity_key))
@@ -57,20 +63,29 @@ pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust])
 }
 
 fn may_assume(grant: &Grant) -> bool {
-    grant.not_actions || grant.actions.iter().any(|action| {
-        let action = action.to_ascii_lowercase();
-        action == "*" || action.starts_with("sts:")
-    })
+    grant.not_actions
+        || grant.actions.iter().any(|action| {
+            let action = action.to_ascii_lowercase();
+            action == "*" || action.starts_with("sts:")
+        })
 }
 
-fn edges(trust: &Trust, role: &Identity, by_account: &BTreeMap<&str, Vec<&Identity>>, assuming: &HashMap<Key, Vec<Grant>>) -> Vec<AssumeEdge> {
+fn edges(
+    trust: &Trust,
+    role: &Identity,
+    by_account: &BTreeMap<&str, Vec<&Identity>>,
+    assuming: &HashMap<Key, Vec<Grant>>,
+) -> Vec<AssumeEdge> {
     let conditional = trust.conditions.is_some();
     let base = AssumeEdge {
         source: None,
         source_principal: trust.principal.clone(),
         target: role.identity_key,
         decision: if conditional { Decision::May } else { Decision::Yes },
-        identity_checked: trust.conditions.as_deref().is_some_and(|text| text.to_ascii_lowercase().contains("sts:externalid")),
+        identity_checked: trust
+            .conditions
+            .as_deref()
+            .is_some_and(|text| text.to_ascii_lowercase().contains("sts:externalid")),
         scope_checked: false,
         freshness_checked: false,
         assumed: conditional,
@@ -96,7 +111,13 @@ fn account_root(principal: &str) -> Option<&str> {
     principal.ends_with(":root").then(|| principal.split(':').nth(4)).flatten()
 }
 
-fn delegated(account: &str, role: &Identity, by_account: &BTreeMap<&str, Vec<&Identity>>, assuming: &HashMap<Key, Vec<Grant>>, base: &AssumeEdge) -> Vec<AssumeEdge> {
+fn delegated(
+    account: &str,
+    role: &Identity,
+    by_account: &BTreeMap<&str, Vec<&Identity>>,
+    assuming: &HashMap<Key, Vec<Grant>>,
+    base: &AssumeEdge,
+) -> Vec<AssumeEdge> {
     let Some(members) = by_account.get(account) else {
         return vec![AssumeEdge { source_principal: format!("account:{account}"), ..base.clone() }];
     };
@@ -125,7 +146,11 @@ fn federated(trust: &Trust, base: AssumeEdge) -> Vec<AssumeEdge> {
         return vec![AssumeEdge { source_principal: format!("federated:{}", trust.principal), ..base }];
     }
     let has_audience = trust.conditions.as_deref().is_some_and(|text| text.contains(":aud"));
-    let patterns: Vec<&str> = if trust.subjects.is_empty() { vec!["*"] } else { trust.subjects.iter().map(String::as_str).collect() };
+    let patterns: Vec<&str> = if trust.subjects.is_empty() {
+        vec!["*"]
+    } else {
+        trust.subjects.iter().map(String::as_str).collect()
+    };
     patterns
         .into_iter()
         .map(|pattern| {
@@ -173,7 +198,8 @@ mod tests {
 
     #[test]
     fn roots_delegate_only_to_those_who_may() {
-        let [role, able, unable] = ["role/target", "role/able", "role/unable"].map(|name| identity(&format!("arn:aws:iam::123456789012:{name}")));
+        let [role, able, unable] = ["role/target", "role/able", "role/unable"]
+            .map(|name| identity(&format!("arn:aws:iam::123456789012:{name}")));
         let grant = Grant {
             identity_key: able.identity_key,
             platform: "aws".to_owned(),
@@ -202,9 +228,13 @@ mod tests {
         let trust = |subject: &str| Trust {
             identity_key: role.identity_key,
             principal_kind: "federated".to_owned(),
-            principal: "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com".to_owned(),
+            principal: "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+                .to_owned(),
             effect: "allow".to_owned(),
-            conditions: Some("{\"StringLike\":{\"token.actions.githubusercontent.com:aud\":\"sts.amazonaws.com\"}}".to_owned()),
+            conditions: Some(
+                "{\"StringLike\":{\"token.actions.githubusercontent.com:aud\":\"sts.amazonaws.com\"}}"
+                    .to_owned(),
+            ),
             subjects: vec![subject.to_owned()],
             ..Trust::default()
         };

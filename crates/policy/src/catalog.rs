@@ -133,7 +133,9 @@ impl Catalog {
             }
         }
         for line in GITHUB.lines() {
-            if let Some((name, &[class])) = line.split_once('\t').map(|(name, class)| (name, class.as_bytes())) {
+            if let Some((name, &[class])) =
+                line.split_once('\t').map(|(name, class)| (name, class.as_bytes()))
+            {
                 let level = if name.ends_with(":read") { Level::Read } else { Level::Write };
                 actions.push((false, Action { name: name.to_owned(), class: Class::of(class), level }));
             }
@@ -195,7 +197,9 @@ impl Catalog {
         let from = self.folded.partition_point(|name| name.as_str() < fixed);
         let pattern = Pattern::new(folded);
         (from..self.folded.len())
-            .map_while(|place| self.folded.get(place).filter(|name| name.starts_with(fixed)).map(|name| (place, name)))
+            .map_while(|place| {
+                self.folded.get(place).filter(|name| name.starts_with(fixed)).map(|name| (place, name))
+            })
             .filter(|(_, name)| matches_folded(&pattern, name))
             .filter_map(|(place, _)| u32::try_from(place).ok())
             .collect()
@@ -211,11 +215,17 @@ mod tests {
         let catalog = Catalog::get();
         assert!(catalog.len() > 20_000);
         let get = catalog.id("S3:getobject").unwrap();
-        assert_eq!((catalog.action(get).name.as_str(), catalog.action(get).class), ("s3:GetObject", Class::Data));
+        assert_eq!(
+            (catalog.action(get).name.as_str(), catalog.action(get).class),
+            ("s3:GetObject", Class::Data)
+        );
         let reads = catalog.matching("s3:Get*");
         assert!(reads.contains(get) && reads.len() > 30);
         assert!(reads.iter().all(|id| catalog.action(id).name.starts_with("s3:Get")));
         assert_eq!(catalog.matching("s3:GetObjec?"), [get].into_iter().collect());
-        assert!(catalog.id("contents:write").is_some() && !catalog.matching("*").contains(catalog.id("contents:write").unwrap()));
+        assert!(
+            catalog.id("contents:write").is_some()
+                && !catalog.matching("*").contains(catalog.id("contents:write").unwrap())
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Effective actions of every identity.
 
 use crate::catalog::Catalog;
-use leakgraph_model::tables::{Grant, Identity};
 use leakgraph_model::Key;
+use leakgraph_model::tables::{Grant, Identity};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashMap};
@@ -27,8 +27,14 @@ pub struct Effective {
 
 /// Condition keys that pin who calls or from where (halve the risk of a leaked credential).
 const PINNING: [&str; 8] = [
-    "aws:principaltag", "aws:sourcevpce", "aws:sourcevpc", "aws:sourceip", "aws:principalorgid", "sts:externalid",
-    "aws:multifactorauthpresent", "aws:sourcearn",
+    "aws:principaltag",
+    "aws:sourcevpce",
+    "aws:sourcevpc",
+    "aws:sourceip",
+    "aws:principalorgid",
+    "sts:externalid",
+    "aws:multifactorauthpresent",
+    "aws:sourcearn",
 ];
 /// Factor of a pinned grant.
 const PINNED: f32 = 0.5;
@@ -47,8 +53,11 @@ pub fn effective(identities: &[Identity], grants: &[Grant]) -> Vec<Effective> {
     for grant in grants {
         by_identity.entry(grant.identity_key).or_default().push(grant);
     }
-    let groups: std::collections::HashSet<Key> =
-        identities.iter().filter(|identity| identity.kind == "group").map(|identity| identity.identity_key).collect();
+    let groups: std::collections::HashSet<Key> = identities
+        .iter()
+        .filter(|identity| identity.kind == "group")
+        .map(|identity| identity.identity_key)
+        .collect();
     by_identity.retain(|key, _| !groups.contains(key));
     by_identity.into_par_iter().map(|(key, grants)| of_identity(key, &grants)).collect()
 }
@@ -256,21 +265,37 @@ mod tests {
 
     #[test]
     fn breadth_follows_the_resource() {
-        let cases = [("*", 1.0), ("arn:aws:s3:::*", 0.8), ("arn:aws:s3:::b/*", 0.5), ("arn:aws:s3:::b/k", 0.2), ("arn:aws:lambda:*:*:function:*", 0.8), ("arn:aws:iam::1:role/ci-*", 0.5)];
+        let cases = [
+            ("*", 1.0),
+            ("arn:aws:s3:::*", 0.8),
+            ("arn:aws:s3:::b/*", 0.5),
+            ("arn:aws:s3:::b/k", 0.2),
+            ("arn:aws:lambda:*:*:function:*", 0.8),
+            ("arn:aws:iam::1:role/ci-*", 0.5),
+        ];
         for (resource, expected) in cases {
             assert_eq!(of_pattern(resource), expected, "{resource}");
         }
     }
 
     fn any_grant() -> impl Strategy<Value = Grant> {
-        let actions = prop::sample::select(vec!["*", "s3:*", "s3:Get*", "iam:PassRole", "ec2:Describe*", "lambda:*"]);
+        let actions =
+            prop::sample::select(vec!["*", "s3:*", "s3:Get*", "iam:PassRole", "ec2:Describe*", "lambda:*"]);
         let resource = prop::sample::select(vec!["*", "arn:aws:s3:::b/*", "arn:aws:s3:::${aws:username}"]);
         let kind = prop::sample::select(vec!["identity", "group", "boundary", "scp"]);
-        (kind, prop::bool::ANY, actions, resource, prop::bool::ANY, prop::bool::ANY).prop_map(|(kind, deny, action, resource, condition, not)| {
-            let mut grant = grant(kind, if deny { "deny" } else { "allow" }, &[action], resource, condition.then_some("{}"));
-            grant.not_actions = not && action != "*";
-            grant
-        })
+        (kind, prop::bool::ANY, actions, resource, prop::bool::ANY, prop::bool::ANY).prop_map(
+            |(kind, deny, action, resource, condition, not)| {
+                let mut grant = grant(
+                    kind,
+                    if deny { "deny" } else { "allow" },
+                    &[action],
+                    resource,
+                    condition.then_some("{}"),
+                );
+                grant.not_actions = not && action != "*";
+                grant
+            },
+        )
     }
 
     proptest! {

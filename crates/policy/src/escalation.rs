@@ -1,9 +1,9 @@
 //! Escalation primitives: sets of actions with which one identity gains the power of
 //! another (`datasets/catalogs/aws-escalations.toml`).
 
+use crate::Decision;
 use crate::catalog::Catalog;
 use crate::effective::Effective;
-use crate::Decision;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
@@ -64,7 +64,8 @@ fn primitives() -> &'static [Primitive] {
             .into_iter()
             .filter_map(|mut primitive| {
                 // A primitive whose actions the action catalog does not know cannot be judged.
-                primitive.ids = primitive.actions.iter().map(|action| catalog.id(action)).collect::<Option<_>>()?;
+                primitive.ids =
+                    primitive.actions.iter().map(|action| catalog.id(action)).collect::<Option<_>>()?;
                 (!primitive.ids.is_empty()).then_some(primitive)
             })
             .collect()
@@ -77,9 +78,17 @@ fn primitives() -> &'static [Primitive] {
 /// be that of the account's administrator unless the resource pattern excludes it, which
 /// breadth and [must, may] express; [`Decision::May`] where the reach is narrowed
 /// (scoped resources, conditions, a primitive that needs an existing resource).
-pub fn escalations(effective: &[Effective], identities: &[Identity], _grants: &[Grant], trusts: &[Trust]) -> Vec<Escalation> {
-    let aws: std::collections::HashSet<Key> =
-        identities.iter().filter(|identity| identity.platform == "aws").map(|identity| identity.identity_key).collect();
+pub fn escalations(
+    effective: &[Effective],
+    identities: &[Identity],
+    _grants: &[Grant],
+    trusts: &[Trust],
+) -> Vec<Escalation> {
+    let aws: std::collections::HashSet<Key> = identities
+        .iter()
+        .filter(|identity| identity.platform == "aws")
+        .map(|identity| identity.identity_key)
+        .collect();
     let has_passable_role = trusts.iter().any(|trust| trust.principal_kind == "service");
     effective
         .par_iter()
@@ -100,7 +109,10 @@ fn of_identity(effective: &Effective, has_passable_role: bool) -> Vec<Escalation
                 return None;
             }
             let is_sure = primitive.ids.iter().all(|id| effective.must.contains(*id));
-            let is_broad = primitive.ids.iter().all(|id| effective.breadth.get(id).is_none_or(|breadth| *breadth >= 0.8));
+            let is_broad = primitive
+                .ids
+                .iter()
+                .all(|id| effective.breadth.get(id).is_none_or(|breadth| *breadth >= 0.8));
             let is_ready = match primitive.kind {
                 Kind::Itself | Kind::Assume => true,
                 Kind::Passrole => has_passable_role,
@@ -130,17 +142,27 @@ mod tests {
 
     #[test]
     fn an_administrator_satisfies_all_a_reader_none() {
-        let identity = Identity { platform: "aws".to_owned(), kind: "role".to_owned(), ..Identity::default() };
+        let identity =
+            Identity { platform: "aws".to_owned(), kind: "role".to_owned(), ..Identity::default() };
         let with = |action: &str| {
             let grant = Grant {
-                platform: "aws".to_owned(), policy_kind: "identity".to_owned(), effect: "allow".to_owned(),
-                actions: vec![action.to_owned()], resources: vec!["*".to_owned()], understood: true, ..Grant::default()
+                platform: "aws".to_owned(),
+                policy_kind: "identity".to_owned(),
+                effect: "allow".to_owned(),
+                actions: vec![action.to_owned()],
+                resources: vec!["*".to_owned()],
+                understood: true,
+                ..Grant::default()
             };
             let effective = crate::effective(std::slice::from_ref(&identity), std::slice::from_ref(&grant));
             escalations(&effective, std::slice::from_ref(&identity), &[grant], &[])
         };
-        assert!(with("*").len() > 50 && with("*").iter().any(|escalation| escalation.decision == Decision::Yes));
+        assert!(
+            with("*").len() > 50 && with("*").iter().any(|escalation| escalation.decision == Decision::Yes)
+        );
         assert!(with("s3:Get*").is_empty());
-        assert!(with("iam:CreatePolicyVersion").iter().all(|escalation| escalation.decision == Decision::Yes));
+        assert!(
+            with("iam:CreatePolicyVersion").iter().all(|escalation| escalation.decision == Decision::Yes)
+        );
     }
 }

@@ -62,7 +62,13 @@ mod tests {
 
     #[test]
     fn wildcards_match_like_iam() {
-        let yes = [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("a*b*c", "axxbyyc"), ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k/l")];
+        let yes = [
+            ("*", ""),
+            ("a*c", "abbc"),
+            ("a?c", "abc"),
+            ("a*b*c", "axxbyyc"),
+            ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k/l"),
+        ];
         let no = [("a?c", "ac"), ("a*c", "ab"), ("", "a"), ("a", "A")];
         assert!(yes.iter().all(|(pattern, text)| matches(pattern.as_bytes(), text.as_bytes())));
         assert!(no.iter().all(|(pattern, text)| !matches(pattern.as_bytes(), text.as_bytes())));

@@ -67,7 +67,8 @@ fn aws(value: &[u8]) -> Option<Checked> {
         checked.confidence = Confidence::Possible;
     } else if !matches!(value.get(4)?, b'I' | b'J') {
         let subject = format!("account {:012}", (bits & 0x7fff_ffff_ff80) >> 7);
-        checked.resolved = Some(Resolved { by: "aws_access_key".into(), platform: "aws".into(), native_id: None, subject });
+        checked.resolved =
+            Some(Resolved { by: "aws_access_key".into(), platform: "aws".into(), native_id: None, subject });
     }
     Some(checked)
 }
@@ -84,7 +85,8 @@ fn jwt(value: &[u8]) -> Option<Checked> {
     let claim = |name: &str| claims.get(name).and_then(|v| v.as_str()).map(str::to_owned);
     if let Some(sub) = claim("sub") {
         let subject = format!("iss={} sub={sub}", claim("iss").unwrap_or_default());
-        checked.resolved = Some(Resolved { by: "jwt_subject".into(), platform: "oidc".into(), native_id: None, subject });
+        checked.resolved =
+            Some(Resolved { by: "jwt_subject".into(), platform: "oidc".into(), native_id: None, subject });
     }
     Some(checked)
 }

@@ -1,7 +1,11 @@
 //! Prefilter, confirm, check.
 use crate::{Error, FingerprintKey, Rule, RuleSet, Scan, Sighting, check, view::View};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex_automata::{Input, meta::{Cache, Regex}, util::syntax};
+use regex_automata::{
+    Input,
+    meta::{Cache, Regex},
+    util::syntax,
+};
 
 /// Compiled rules and the fingerprint key.
 pub struct Scanner {
@@ -60,7 +64,8 @@ fn wordy(byte: Option<&u8>) -> bool {
 }
 fn preview(rule: &Rule, value: &[u8]) -> String {
     let prefix = rule.keywords.iter().find(|k| value.starts_with(k.as_bytes())).map_or("", String::as_str);
-    let tail = value.last_chunk::<4>().filter(|t| value.len() >= 20 && rule.kind != "private_key" && t.is_ascii());
+    let tail =
+        value.last_chunk::<4>().filter(|t| value.len() >= 20 && rule.kind != "private_key" && t.is_ascii());
     format!("{prefix}…{}", tail.map(|t| String::from_utf8_lossy(t).into_owned()).unwrap_or_default())
 }
 impl Worker<'_> {
@@ -84,8 +89,13 @@ impl Worker<'_> {
                 continue;
             }
             covered = end;
-            let (Some(rule), Some(value)) = (scanner.rules.rules().get(index), view.bytes.get(start..end)) else { continue };
-            let (Some(&offset), Some(&last)) = (view.from.get(start), view.from.get(end - 1)) else { continue };
+            let (Some(rule), Some(value)) = (scanner.rules.rules().get(index), view.bytes.get(start..end))
+            else {
+                continue;
+            };
+            let (Some(&offset), Some(&last)) = (view.from.get(start), view.from.get(end - 1)) else {
+                continue;
+            };
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
             counted = offset;
             scan.sightings.push(self.sighting(rule, value, (offset, last + 1 - offset, line)));
@@ -102,7 +112,8 @@ impl Worker<'_> {
             if found.start() > start {
                 return None;
             }
-            let clean = !(wordy(text.get(found.start())) && found.start() > 0 && wordy(text.get(found.start() - 1)));
+            let clean =
+                !(wordy(text.get(found.start())) && found.start() > 0 && wordy(text.get(found.start() - 1)));
             if found.end() >= end && clean && !wordy(text.get(found.end())) {
                 return Some((found.start(), found.end()));
             }
@@ -112,12 +123,23 @@ impl Worker<'_> {
     fn sighting(&self, rule: &Rule, value: &[u8], (offset, len, line): (usize, usize, usize)) -> Sighting {
         let checked = check::run(rule.check.as_deref(), value);
         Sighting {
-            rule: rule.id.clone(), provider: rule.provider.clone(), kind: rule.kind.clone(),
-            offset, len, line, value_bytes: value.len(),
-            fingerprint: self.fingerprint(value), preview: preview(rule, value),
-            confidence: checked.confidence, verification: checked.verification,
-            lifetime: rule.lifetime.clone(), severity: rule.severity,
-            encodings: Vec::new(), name: None, resolved: checked.resolved, expires_at: checked.expires_at,
+            rule: rule.id.clone(),
+            provider: rule.provider.clone(),
+            kind: rule.kind.clone(),
+            offset,
+            len,
+            line,
+            value_bytes: value.len(),
+            fingerprint: self.fingerprint(value),
+            preview: preview(rule, value),
+            confidence: checked.confidence,
+            verification: checked.verification,
+            lifetime: rule.lifetime.clone(),
+            severity: rule.severity,
+            encodings: Vec::new(),
+            name: None,
+            resolved: checked.resolved,
+            expires_at: checked.expires_at,
         }
     }
     /// Keyed fingerprint of a value, 32 hex digits.
@@ -130,7 +152,9 @@ impl Worker<'_> {
         let mut from = 0;
         for seen in self.scan(text.as_bytes()).sightings {
             out.extend_from_slice(text.as_bytes().get(from..seen.offset).unwrap_or_default());
-            out.extend_from_slice(format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default()).as_bytes());
+            out.extend_from_slice(
+                format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default()).as_bytes(),
+            );
             from = seen.offset + seen.len;
         }
         out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());

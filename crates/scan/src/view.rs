@@ -12,8 +12,11 @@ impl Drop for View {
     }
 }
 fn timestamp(line: &[u8]) -> usize {
-    let fits = line.get(4) == Some(&b'-') && line.get(10) == Some(&b'T') && line.get(19) == Some(&b'.')
-        && line.get(27) == Some(&b'Z') && line.get(28) == Some(&b' ');
+    let fits = line.get(4) == Some(&b'-')
+        && line.get(10) == Some(&b'T')
+        && line.get(19) == Some(&b'.')
+        && line.get(27) == Some(&b'Z')
+        && line.get(28) == Some(&b' ');
     if fits { 29 } else { 0 }
 }
 fn ansi(rest: &[u8]) -> usize {

@@ -5,7 +5,8 @@
 //! A denied call is an attempt, not a use. `iam:PassRole` never appears.
 
 use crate::Document;
-use leakgraph_model::tables::{Activity, Assumption, identity_key};
+use crate::identity::access_keys::access_key;
+use leakgraph_model::tables::{Activity, Assumption, Credential, identity_key};
 use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -23,7 +24,9 @@ fn records(value: &Value) -> Vec<Cow<'_, Value>> {
     match value {
         Value::Array(items) => items.iter().flat_map(records).collect(),
         Value::Object(members) => {
-            if let Some(list) = members.get("Records").or_else(|| members.get("Events")).and_then(Value::as_array) {
+            if let Some(list) =
+                members.get("Records").or_else(|| members.get("Events")).and_then(Value::as_array)
+            {
                 return list.iter().flat_map(records).collect();
             }
             match members.get("CloudTrailEvent").and_then(Value::as_str) {
@@ -68,11 +71,17 @@ impl Calls {
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
     let mut calls: BTreeMap<CallKey, Calls> = BTreeMap::new();
     let mut evidence = Evidence::default();
+    let mut keys: BTreeMap<String, Credential> = BTreeMap::new();
     for record in records(value) {
         let Some(principal) = principal(&record) else { continue };
         let Some(action) = action(&record) else { continue };
         let at = text(&record, "/eventTime").and_then(|text| Timestamp::parse(&text));
         let denied = denied(&record);
+        if let Some(id) = long_lived_key(&record) {
+            let key = keys.entry(id).or_insert_with_key(|id| access_key(id, document.source_key));
+            key.identity_key = Some(identity_key("aws", &principal));
+            key.last_used_at = key.last_used_at.max(at);
+        }
         if action.starts_with("sts:AssumeRole") {
             evidence.assumptions.extend(assumption(document, &record, &principal, at, denied));
         }
@@ -86,6 +95,7 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
         };
         calls.entry(key).or_default().add(at);
     }
+    evidence.credentials = keys.into_values().collect();
     evidence.activity = calls.into_iter().map(|(key, calls)| row(document, key, &calls)).collect();
     evidence
 }
@@ -135,6 +145,13 @@ fn role_of_session(arn: &str) -> String {
     }
 }
 
+/// Id of the user's own key that signed the call (`AKIA…`; `ASIA…` are temporary).
+fn long_lived_key(record: &Value) -> Option<String> {
+    text(record, "/userIdentity/accessKeyId")
+        .filter(|id| id.starts_with("AKIA"))
+        .filter(|_| text(record, "/userIdentity/type").as_deref() == Some("IAMUser"))
+}
+
 fn session(record: &Value) -> Option<String> {
     let arn = text(record, "/userIdentity/arn").filter(|arn| arn.contains(":assumed-role/"));
     arn.and_then(|arn| arn.rsplit('/').next().map(str::to_owned))
@@ -158,7 +175,9 @@ fn action(record: &Value) -> Option<String> {
         ("s3", "ListBuckets") => "ListAllMyBuckets",
         ("s3", "ListObjects" | "ListObjectsV2" | "HeadBucket") => "ListBucket",
         ("s3", "HeadObject") => "GetObject",
-        ("s3", "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => "PutObject",
+        ("s3", "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => {
+            "PutObject"
+        }
         ("lambda", "Invoke" | "Invoke20150331") => "InvokeFunction",
         (_, name) => versionless(name),
     };
@@ -167,13 +186,16 @@ fn action(record: &Value) -> Option<String> {
 
 /// `ListFunctions20150331` without the API version that Lambda and CloudFront append.
 fn versionless(name: &str) -> &str {
-    let trimmed = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');
+    let trimmed =
+        name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');
     let cut = name.len() - trimmed.len();
     if cut >= 8 { trimmed } else { name }
 }
 
 fn denied(record: &Value) -> bool {
-    text(record, "/errorCode").is_some_and(|code| code.contains("AccessDenied") || code.contains("Unauthorized") || code.contains("Forbidden"))
+    text(record, "/errorCode").is_some_and(|code| {
+        code.contains("AccessDenied") || code.contains("Unauthorized") || code.contains("Forbidden")
+    })
 }
 
 fn resource(record: &Value) -> Option<String> {
@@ -191,9 +213,16 @@ fn resource(record: &Value) -> Option<String> {
     })
 }
 
-fn assumption(document: &Document<'_>, record: &Value, principal: &str, at: Option<Timestamp>, denied: bool) -> Option<Assumption> {
+fn assumption(
+    document: &Document<'_>,
+    record: &Value,
+    principal: &str,
+    at: Option<Timestamp>,
+    denied: bool,
+) -> Option<Assumption> {
     let target = text(record, "/requestParameters/roleArn")?;
-    let subject = text(record, "/userIdentity/userName").filter(|_| text(record, "/userIdentity/type").as_deref() == Some("WebIdentityUser"));
+    let subject = text(record, "/userIdentity/userName")
+        .filter(|_| text(record, "/userIdentity/type").as_deref() == Some("WebIdentityUser"));
     Some(Assumption {
         source_identity_key: principal.starts_with("arn:").then(|| identity_key("aws", principal)),
         source: principal.to_owned(),
@@ -225,10 +254,17 @@ mod tests {
         let value = json!({"Records": [event("ListFunctions20150331", None), event("ListFunctions20150331", None), event("GetPolicy", Some("AccessDenied"))]});
         assert_eq!(recognise(&value), Some("cloudtrail"));
         let evidence = import(&Document { path: "x", source_key: Key::default(), bytes: b"" }, &value);
-        let rows: Vec<_> = evidence.activity.iter().map(|row| (row.principal.as_str(), row.action.as_str(), row.calls, row.denied)).collect();
-        assert_eq!(rows, [
-            ("arn:aws:iam::1:role/Deploy", "lambda:GetPolicy", 1, true),
-            ("arn:aws:iam::1:role/Deploy", "lambda:ListFunctions", 2, false),
-        ]);
+        let rows: Vec<_> = evidence
+            .activity
+            .iter()
+            .map(|row| (row.principal.as_str(), row.action.as_str(), row.calls, row.denied))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("arn:aws:iam::1:role/Deploy", "lambda:GetPolicy", 1, true),
+                ("arn:aws:iam::1:role/Deploy", "lambda:ListFunctions", 2, false),
+            ]
+        );
     }
 }

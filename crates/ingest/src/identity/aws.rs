@@ -14,19 +14,26 @@ use std::collections::HashMap;
 const LISTS: [&str; 3] = ["RoleDetailList", "UserDetailList", "GroupDetailList"];
 
 pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
-    LISTS.iter().any(|list| value.get(list).is_some_and(Value::is_array)).then_some("account_authorization_details")
+    LISTS
+        .iter()
+        .any(|list| value.get(list).is_some_and(Value::is_array))
+        .then_some("account_authorization_details")
 }
 
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
     let mut importer = Importer {
         document,
         policies: list(value, "Policies").filter_map(|policy| Some((text(policy, "Arn")?, policy))).collect(),
-        groups: list(value, "GroupDetailList").filter_map(|group| Some((text(group, "GroupName")?, group))).collect(),
+        groups: list(value, "GroupDetailList")
+            .filter_map(|group| Some((text(group, "GroupName")?, group)))
+            .collect(),
         evidence: Evidence::default(),
     };
-    for (list_name, kind, policies) in
-        [("UserDetailList", "user", "UserPolicyList"), ("RoleDetailList", "role", "RolePolicyList"), ("GroupDetailList", "group", "GroupPolicyList")]
-    {
+    for (list_name, kind, policies) in [
+        ("UserDetailList", "user", "UserPolicyList"),
+        ("RoleDetailList", "role", "RolePolicyList"),
+        ("GroupDetailList", "group", "GroupPolicyList"),
+    ] {
         for principal in list(value, list_name) {
             importer.principal(principal, kind, policies);
         }
@@ -80,7 +87,9 @@ impl<'a> Importer<'a> {
                 self.own_policies(group, "GroupPolicyList", &Holder { key, arn, policy_kind: "group" });
             }
         }
-        if let Some(boundary) = value.pointer("/PermissionsBoundary/PermissionsBoundaryArn").and_then(Value::as_str) {
+        if let Some(boundary) =
+            value.pointer("/PermissionsBoundary/PermissionsBoundaryArn").and_then(Value::as_str)
+        {
             self.managed(boundary, &Holder { key, arn, policy_kind: "boundary" });
         }
         if let Some(trust) = value.get("AssumeRolePolicyDocument") {
@@ -107,20 +116,33 @@ impl<'a> Importer<'a> {
         let body = self.policies.get(arn).and_then(|policy| {
             let default = text(policy, "DefaultVersionId");
             list(policy, "PolicyVersionList")
-                .find(|version| version.get("IsDefaultVersion") == Some(&Value::Bool(true)) || default.is_some() && text(version, "VersionId") == default)
+                .find(|version| {
+                    version.get("IsDefaultVersion") == Some(&Value::Bool(true))
+                        || default.is_some() && text(version, "VersionId") == default
+                })
                 .and_then(|version| version.get("Document"))
         });
         match body {
             Some(body) => self.policy(arn, body, holder),
             // Not in the dump: anything between nothing and everything.
-            None => self.grant(arn, "missing", holder, Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() }),
+            None => self.grant(
+                arn,
+                "missing",
+                holder,
+                Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() },
+            ),
         }
     }
 
     fn policy(&mut self, name: &str, body: &Value, holder: &Holder<'_>) {
         let Some(body) = document_of(body) else {
             self.problem(format!("policy {name} of {} is not a JSON document", holder.arn));
-            return self.grant(name, "unreadable", holder, Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() });
+            return self.grant(
+                name,
+                "unreadable",
+                holder,
+                Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() },
+            );
         };
         for (ordinal, statement) in one_or_many(body.get("Statement")).into_iter().enumerate() {
             let sid = text(statement, "Sid").filter(|sid| !sid.is_empty());
@@ -128,8 +150,12 @@ impl<'a> Importer<'a> {
             match grant(statement) {
                 Some(row) => self.grant(name, &place, holder, row),
                 None => {
-                    self.problem(format!("statement {place} of policy {name} of {} is malformed", holder.arn));
-                    let unknown = Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() };
+                    self.problem(format!(
+                        "statement {place} of policy {name} of {} is malformed",
+                        holder.arn
+                    ));
+                    let unknown =
+                        Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() };
                     self.grant(name, &place, holder, unknown);
                 }
             }
@@ -165,7 +191,8 @@ impl<'a> Importer<'a> {
                     trust_key: Key::of("trust", &[&key.to_string(), &ordinal.to_string(), kind, &principal]),
                     identity_key: key,
                     principal_kind: kind.to_owned(),
-                    principal_key: (kind == "aws" && principal.starts_with("arn:")).then(|| identity_key("aws", &principal)),
+                    principal_key: (kind == "aws" && principal.starts_with("arn:"))
+                        .then(|| identity_key("aws", &principal)),
                     principal,
                     effect: text(statement, "Effect").unwrap_or("Allow").to_ascii_lowercase(),
                     actions: strings(statement.get("Action")),
@@ -250,7 +277,10 @@ fn strings(value: Option<&Value>) -> Vec<String> {
 }
 
 fn conditions(statement: &Value) -> Option<String> {
-    statement.get("Condition").filter(|condition| condition.as_object().is_some_and(|members| !members.is_empty())).map(Value::to_string)
+    statement
+        .get("Condition")
+        .filter(|condition| condition.as_object().is_some_and(|members| !members.is_empty()))
+        .map(Value::to_string)
 }
 
 /// Kind and text of each principal of a trust statement.
@@ -266,7 +296,9 @@ fn principals_of(value: &Value) -> Vec<(&'static str, String)> {
                     "Service" => "service",
                     _ => "canonical",
                 };
-                strings(Some(values)).into_iter().map(move |text| (if text == "*" { "any" } else { kind }, text))
+                strings(Some(values))
+                    .into_iter()
+                    .map(move |text| (if text == "*" { "any" } else { kind }, text))
             })
             .collect(),
         _ => Vec::new(),
@@ -285,13 +317,16 @@ fn subjects(statement: &Value) -> Vec<String> {
 }
 
 fn identity(value: &Value, kind: &str, arn: &str, key: Key, source: Key) -> Identity {
-    let name = text(value, "RoleName").or(text(value, "UserName")).or(text(value, "GroupName")).unwrap_or(arn);
+    let name =
+        text(value, "RoleName").or(text(value, "UserName")).or(text(value, "GroupName")).unwrap_or(arn);
     let path = text(value, "Path").unwrap_or("/");
     let tags: Vec<(String, String)> = list(value, "Tags")
         .filter_map(|tag| Some((text(tag, "Key")?.to_owned(), text(tag, "Value").unwrap_or("").to_owned())))
         .collect();
     let tag = |names: &[&str]| {
-        tags.iter().find(|(key, _)| names.iter().any(|name| key.eq_ignore_ascii_case(name))).map(|(_, value)| value.clone())
+        tags.iter()
+            .find(|(key, _)| names.iter().any(|name| key.eq_ignore_ascii_case(name)))
+            .map(|(_, value)| value.clone())
     };
     let is_service_linked = path.starts_with("/aws-service-role/");
     Identity {
@@ -300,13 +335,19 @@ fn identity(value: &Value, kind: &str, arn: &str, key: Key, source: Key) -> Iden
         kind: if is_service_linked { "service_linked_role" } else { kind }.to_owned(),
         name: name.to_owned(),
         native_id: arn.to_owned(),
-        unique_id: text(value, "RoleId").or(text(value, "UserId")).or(text(value, "GroupId")).map(str::to_owned),
+        unique_id: text(value, "RoleId")
+            .or(text(value, "UserId"))
+            .or(text(value, "GroupId"))
+            .map(str::to_owned),
         account: arn.split(':').nth(4).map(str::to_owned),
         is_nhi: is_nhi(value, kind, name, &tags),
         owner: tag(&["owner", "team", "contact"]),
         environment: tag(&["environment", "env", "stage"]).or_else(|| environment(name)),
         created_at: text(value, "CreateDate").and_then(Timestamp::parse),
-        last_used_at: value.pointer("/RoleLastUsed/LastUsedDate").and_then(Value::as_str).and_then(Timestamp::parse),
+        last_used_at: value
+            .pointer("/RoleLastUsed/LastUsedDate")
+            .and_then(Value::as_str)
+            .and_then(Timestamp::parse),
         status: "enabled".to_owned(),
         tags: tags.iter().map(|(key, value)| format!("{key}={value}")).collect(),
         source_key: source,
@@ -320,13 +361,31 @@ fn is_nhi(value: &Value, kind: &str, name: &str, tags: &[(String, String)]) -> O
     match kind {
         "group" => Some(false),
         "role" => {
-            let by_saml = value.get("AssumeRolePolicyDocument").is_some_and(|trust| trust.to_string().contains("saml-provider"));
+            let by_saml = value
+                .get("AssumeRolePolicyDocument")
+                .is_some_and(|trust| trust.to_string().contains("saml-provider"));
             Some(!(name.starts_with("AWSReservedSSO_") || by_saml))
         }
         _ => {
-            let words = ["svc", "service", "bot", "ci-", "-ci", "deploy", "automation", "terraform", "jenkins", "github", "app-", "backup"];
-            let by_name = words.iter().any(|word| lower.contains(word)) || text(value, "Path").is_some_and(|path| path.contains("service"));
-            let by_tag = tags.iter().any(|(key, value)| key.eq_ignore_ascii_case("type") && !value.eq_ignore_ascii_case("human"));
+            let words = [
+                "svc",
+                "service",
+                "bot",
+                "ci-",
+                "-ci",
+                "deploy",
+                "automation",
+                "terraform",
+                "jenkins",
+                "github",
+                "app-",
+                "backup",
+            ];
+            let by_name = words.iter().any(|word| lower.contains(word))
+                || text(value, "Path").is_some_and(|path| path.contains("service"));
+            let by_tag = tags
+                .iter()
+                .any(|(key, value)| key.eq_ignore_ascii_case("type") && !value.eq_ignore_ascii_case("human"));
             (by_name || by_tag).then_some(true)
         }
     }
@@ -366,7 +425,12 @@ mod tests {
                 "GroupPolicyList": [{"PolicyName": "q", "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "*"}]}}]}],
         }));
         let user = identity_key("aws", "arn:aws:iam::1:user/ci-bot");
-        let of: Vec<_> = evidence.grants.iter().filter(|grant| grant.identity_key == user).map(|grant| (grant.policy_kind.as_str(), grant.understood, grant.not_actions)).collect();
+        let of: Vec<_> = evidence
+            .grants
+            .iter()
+            .filter(|grant| grant.identity_key == user)
+            .map(|grant| (grant.policy_kind.as_str(), grant.understood, grant.not_actions))
+            .collect();
         assert_eq!(of, [("identity", true, true), ("group", true, false), ("boundary", false, false)]);
         assert_eq!(evidence.identities.first().and_then(|identity| identity.is_nhi), Some(true));
         assert!(evidence.problems.is_empty());
@@ -378,7 +442,12 @@ mod tests {
             "AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::1:oidc-provider/token.actions.githubusercontent.com"},
                 "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:o/*"}}}]},
             "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": {"Statement": [{"Effect": "Maybe", "Action": "x"}]}}]}]}));
-        assert!(evidence.problems.iter().any(|problem| problem.code == "malformed_policy" && problem.reason.contains("role/r")));
+        assert!(
+            evidence
+                .problems
+                .iter()
+                .any(|problem| problem.code == "malformed_policy" && problem.reason.contains("role/r"))
+        );
         assert!(!evidence.grants[0].understood);
         assert_eq!(evidence.trusts[0].subjects, ["repo:o/*"]);
     }

@@ -32,9 +32,15 @@ pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
 fn owner_of(path: &str) -> (Option<String>, Option<String>) {
     let parts: Vec<&str> = path.split('/').collect();
     let after = |name: &str, offset: usize| {
-        parts.iter().position(|part| *part == name).and_then(|at| parts.get(at + offset)).map(|part| (*part).to_owned())
+        parts
+            .iter()
+            .position(|part| *part == name)
+            .and_then(|at| parts.get(at + offset))
+            .map(|part| (*part).to_owned())
     };
-    let repo = after("repos", 1).zip(after("repos", 2)).map(|(owner, name)| format!("{owner}/{}", name.trim_end_matches(".json")));
+    let repo = after("repos", 1)
+        .zip(after("repos", 2))
+        .map(|(owner, name)| format!("{owner}/{}", name.trim_end_matches(".json")));
     (repo, after("orgs", 1))
 }
 
@@ -85,7 +91,14 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
-    fn identity(&mut self, kind: &str, name: &str, native_id: &str, organisation: &str, value: &Value) -> Key {
+    fn identity(
+        &mut self,
+        kind: &str,
+        name: &str,
+        native_id: &str,
+        organisation: &str,
+        value: &Value,
+    ) -> Key {
         let key = identity_key("github", native_id);
         self.evidence.identities.push(Identity {
             identity_key: key,
@@ -98,7 +111,12 @@ impl Importer<'_> {
             is_nhi: Some(kind != "environment"),
             created_at: time(value, "created_at"),
             last_used_at: time(value, "last_used").or_else(|| time(value, "token_last_used_at")),
-            status: if value.get("suspended_at").is_some_and(|at| !at.is_null()) { "disabled" } else { "enabled" }.to_owned(),
+            status: if value.get("suspended_at").is_some_and(|at| !at.is_null()) {
+                "disabled"
+            } else {
+                "enabled"
+            }
+            .to_owned(),
             source_key: self.document.source_key,
             ..Identity::default()
         });
@@ -186,11 +204,29 @@ impl Importer<'_> {
     /// The default permissions of a repository's job token.
     fn job_token(&mut self, value: &Value, repo: &str) {
         let organisation = repo.split('/').next().unwrap_or(repo).to_owned();
-        let key = self.identity("repository_token", "GITHUB_TOKEN", &format!("repo:{repo}:token"), &organisation, value);
+        let key = self.identity(
+            "repository_token",
+            "GITHUB_TOKEN",
+            &format!("repo:{repo}:token"),
+            &organisation,
+            value,
+        );
         let is_write = text(value, "default_workflow_permissions").as_deref() == Some("write");
         // The two presets of "Setting the permissions of the GITHUB_TOKEN" in GitHub's documentation.
         let scopes: &[&str] = if is_write {
-            &["actions", "checks", "contents", "deployments", "discussions", "issues", "packages", "pages", "pull_requests", "security_events", "statuses"]
+            &[
+                "actions",
+                "checks",
+                "contents",
+                "deployments",
+                "discussions",
+                "issues",
+                "packages",
+                "pages",
+                "pull_requests",
+                "security_events",
+                "statuses",
+            ]
         } else {
             &["contents", "packages"]
         };
@@ -270,10 +306,19 @@ mod tests {
                 "deploy_keys": [{"id": 7, "title": "mirror", "read_only": false, "key": "ssh-ed25519 x", "verified": true}]}],
             "installations": {"installations": [{"app_slug": "robot", "permissions": {"contents": "write"}, "repository_selection": "all"}]}});
         assert_eq!(recognise(&value), Some("github_bundle"));
-        let evidence = import("github_bundle", &Document { path: "b.json", source_key: Key::default(), bytes: b"" }, &value);
+        let evidence = import(
+            "github_bundle",
+            &Document { path: "b.json", source_key: Key::default(), bytes: b"" },
+            &value,
+        );
         let ids: Vec<_> = evidence.identities.iter().map(|identity| identity.native_id.as_str()).collect();
         assert_eq!(ids, ["repo:acme/shop:token", "deploykey:7", "app:robot"]);
-        assert!(evidence.grants.iter().any(|grant| grant.actions == ["contents:write"] && grant.resources == ["repo:acme/*"]));
+        assert!(
+            evidence
+                .grants
+                .iter()
+                .any(|grant| grant.actions == ["contents:write"] && grant.resources == ["repo:acme/*"])
+        );
         assert!(evidence.credentials.iter().any(|credential| credential.name == "NPM_TOKEN"));
     }
 }

@@ -332,6 +332,27 @@ fn identities(step: &StepPart, place: &Place<'_>, evidence: &mut Evidence) {
             evidence.identities_used.push(row("azure_sp", "azure", "oidc", client));
         }
     }
+    for (arn, session) in step.notable.iter().filter_map(|line| instance_session(line)) {
+        let mut used = row("aws_role", "aws", "ambient", &arn);
+        used.account = arn.split(':').nth(4).map(str::to_owned);
+        used.session_name = Some(session);
+        evidence.identities_used.push(used);
+    }
+}
+
+/// Role and session of a machine: EC2 names the sessions of instance profiles by the
+/// instance id (AWS, "Use an IAM role to grant permissions to applications running on
+/// Amazon EC2 instances").
+fn instance_session(line: &str) -> Option<(String, String)> {
+    let (before, after) = line.split_once(":assumed-role/")?;
+    let (role, rest) = after.split_once('/')?;
+    let session: String =
+        rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+    let account: String = before.rsplit(':').next()?.to_owned();
+    let is_instance = session
+        .strip_prefix("i-")
+        .is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    is_instance.then(|| (format!("arn:aws:iam::{account}:role/{role}"), session))
 }
 
 #[cfg(test)]
@@ -360,6 +381,17 @@ mod tests {
     fn printed_urls_name_the_child() {
         let child = child_run("see https://github.com/acme/deploy/actions/runs/17000123 for it").unwrap();
         assert_eq!((child.repo.as_deref(), child.run_id.as_deref()), (Some("acme/deploy"), Some("17000123")));
+    }
+
+    #[test]
+    fn instance_profiles_are_told_by_their_session() {
+        let line = "arn:aws:sts::123456789012:assumed-role/runner/i-0a1b2c3d4e5f60718";
+        let (arn, session) = instance_session(line).unwrap();
+        assert_eq!(
+            (arn.as_str(), session.as_str()),
+            ("arn:aws:iam::123456789012:role/runner", "i-0a1b2c3d4e5f60718")
+        );
+        assert_eq!(instance_session("arn:aws:sts::1:assumed-role/runner/GitHubActions"), None);
     }
 
     #[test]

@@ -263,7 +263,7 @@ pub(crate) fn job(document: &Document<'_>, value: &Value, evidence: &mut Evidenc
             conclusion: text(step, "/conclusion"),
             started_at: time(step, "/started_at"),
             ended_at: time(step, "/completed_at"),
-            attribution: "file".to_owned(),
+            attribution: "api".to_owned(),
             source_key: document.source_key,
             ..Step::default()
         });

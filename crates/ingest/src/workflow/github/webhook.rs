@@ -9,19 +9,14 @@ use serde_json::Value;
 
 /// The event a body belongs to, by shape: GitHub names it only in a header.
 pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+    let value = delivered(value).unwrap_or(value);
     if !value.is_object() || value.get("sender").is_none() {
         return None;
     }
     let has = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
     if has("workflow_job") {
         Some("webhook_workflow_job")
-    } else if has("client_payload")
-        || (has("branch")
-            && has("action")
-            && has("repository")
-            && !has("ref")
-            && value.get("client_payload").is_some())
-    {
+    } else if value.get("client_payload").is_some() {
         Some("webhook_repository_dispatch")
     } else if has("workflow") && has("ref") && value.get("inputs").is_some() {
         Some("webhook_workflow_dispatch")
@@ -34,6 +29,13 @@ pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
     }
 }
 
+/// The body inside a stored delivery (`GET /orgs/{org}/hooks/{id}/deliveries/{id}`),
+/// which, unlike the body, knows when it was sent.
+fn delivered(value: &Value) -> Option<&Value> {
+    value.get("delivered_at")?;
+    value.pointer("/request/payload")
+}
+
 pub(crate) fn import(
     kind: &str,
     document: &Document<'_>,
@@ -41,6 +43,13 @@ pub(crate) fn import(
     sink: &mut dyn TextSink,
 ) -> Evidence {
     let mut evidence = Evidence::default();
+    if let Some(body) = delivered(value) {
+        evidence = import(kind, document, body, sink);
+        for handoff in &mut evidence.handoffs {
+            handoff.sent_at = time(value, "/delivered_at").or(handoff.sent_at);
+        }
+        return evidence;
+    }
     match kind {
         "webhook_workflow_job" => {
             if let Some(body) = value.get("workflow_job") {
@@ -153,7 +162,6 @@ fn sent(
         link_method: "unlinked".to_owned(),
         child_ref: text(value, "/ref").or_else(|| text(value, "/branch")),
         gate: "unknown".to_owned(),
-        sent_at: time(value, "/sent_at"),
         evidence: "webhook".to_owned(),
         source_key: document.source_key,
         ..Handoff::default()

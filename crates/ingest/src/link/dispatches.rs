@@ -1,8 +1,9 @@
-//! Joins what different files say of the same thing.
+//! Handoffs to the runs and jobs they started.
 
-use leakgraph_model::tables::{Handoff, Identity, Job, Run};
+use super::merged;
+use leakgraph_model::tables::{Handoff, Run};
 use leakgraph_model::{Evidence, Key};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 /// Dispatches and child runs farther apart than this are not linked by time.
 const WINDOW_SECONDS: f64 = 60.0;
@@ -11,112 +12,19 @@ const SKEW_SECONDS: f64 = 2.0;
 /// Candidates below this score are no link.
 const LEAST_CONFIDENCE: f64 = 0.2;
 
-/// Merges rows of equal keys, links handoffs to the runs and jobs they started, and
-/// joins identities used to inventories.
-pub fn link(evidence: &mut Evidence) {
-    evidence.runs = merged(std::mem::take(&mut evidence.runs), |run| run.run_key, merge_run);
-    evidence.jobs = merged(std::mem::take(&mut evidence.jobs), |job| job.job_key, merge_job);
-    evidence.identities =
-        merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
+pub(super) fn link(evidence: &mut Evidence) {
     evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, |_, _| {});
     evidence.handoff_inputs.dedup();
     drop_covered_references(evidence);
     link_children(evidence);
+    join_deliveries(evidence);
     link_jobs(evidence);
     gates(evidence);
-    join_identities(evidence);
-}
-
-/// One row per key, in the order of keys.
-fn merged<R>(rows: Vec<R>, key: fn(&R) -> Key, merge: fn(&mut R, R)) -> Vec<R> {
-    let mut kept: BTreeMap<Key, R> = BTreeMap::new();
-    for row in rows {
-        match kept.get_mut(&key(&row)) {
-            Some(first) => merge(first, row),
-            None => {
-                kept.insert(key(&row), row);
-            }
-        }
-    }
-    kept.into_values().collect()
-}
-
-macro_rules! fill {
-    ($kept:ident, $other:ident, $($field:ident),+) => {
-        $( if $kept.$field.is_none() { $kept.$field = $other.$field; } )+
-    };
-}
-
-fn merge_run(kept: &mut Run, other: Run) {
-    // REST knows who and why; the log knows the commit of the workflow.
-    fill!(
-        kept,
-        other,
-        repo,
-        platform_run_id,
-        attempt,
-        workflow_name,
-        workflow_path,
-        workflow_ref,
-        workflow_sha,
-        event,
-        status,
-        conclusion,
-        head_ref,
-        head_sha,
-        from_fork,
-        actor,
-        actor_kind,
-        triggering_actor,
-        created_at,
-        started_at,
-        ended_at,
-        visibility
-    );
-    if other.evidence == "rest" {
-        kept.evidence = other.evidence;
-    }
-}
-
-fn merge_job(kept: &mut Job, other: Job) {
-    let is_known = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind != "unknown");
-    if !is_known(&kept.runner_kind) && is_known(&other.runner_kind) {
-        kept.runner_kind.clone_from(&other.runner_kind);
-    }
-    if kept.labels.is_empty() {
-        kept.labels = other.labels;
-    }
-    kept.has_log |= other.has_log;
-    kept.chain_depth = kept.chain_depth.max(other.chain_depth);
-    fill!(
-        kept,
-        other,
-        platform_job_id,
-        environment,
-        runner_name,
-        runner_version,
-        secret_source,
-        conclusion,
-        started_at,
-        ended_at,
-        job_workflow_path,
-        job_workflow_ref,
-        job_workflow_sha,
-        condition,
-        condition_result
-    );
-}
-
-fn merge_identity(kept: &mut Identity, other: Identity) {
-    fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
-    if kept.tags.is_empty() {
-        kept.tags = other.tags;
-    }
 }
 
 /// A chain in the log says more than `referenced_workflows` of the same call.
 fn drop_covered_references(evidence: &mut Evidence) {
-    let by_chain: std::collections::HashSet<(Option<Key>, Option<String>)> = evidence
+    let by_chain: HashSet<(Option<Key>, Option<String>)> = evidence
         .handoffs
         .iter()
         .filter(|handoff| handoff.link_method == "chain")
@@ -127,7 +35,7 @@ fn drop_covered_references(evidence: &mut Evidence) {
             && handoff.link_method == "explicit_id"
             && by_chain.contains(&(handoff.parent_run_key, handoff.child_workflow.clone()))
     };
-    let dropped: std::collections::HashSet<Key> = evidence
+    let dropped: HashSet<Key> = evidence
         .handoffs
         .iter()
         .filter(|handoff| is_covered(handoff))
@@ -191,6 +99,41 @@ fn likeness(handoff: &Handoff, run: &Run) -> Option<f64> {
     Some(by_time + by_actor)
 }
 
+/// A dispatch seen by its sender's log and by the webhook of its receiver is one
+/// handoff: the log knows the parent, the webhook the inputs in clear.
+fn join_deliveries(evidence: &mut Evidence) {
+    let mut sent: HashMap<(Key, String), Handoff> = HashMap::new();
+    for handoff in &evidence.handoffs {
+        if let (Some(child), "log") = (handoff.child_run_key, handoff.evidence.as_str()) {
+            sent.insert((child, handoff.mechanism.clone()), handoff.clone());
+        }
+    }
+    let mut joined: HashMap<Key, Key> = HashMap::new();
+    for delivery in evidence.handoffs.iter_mut().filter(|handoff| handoff.evidence == "webhook") {
+        let Some(child) = delivery.child_run_key else { continue };
+        // Taken, so that a second delivery of the same child keeps its own row.
+        let Some(log) = sent.remove(&(child, delivery.mechanism.clone())) else { continue };
+        delivery.parent_run_key = log.parent_run_key;
+        delivery.parent_job_key = log.parent_job_key;
+        delivery.crosses = log.crosses;
+        if log.confidence > delivery.confidence {
+            delivery.link_method = log.link_method;
+            delivery.confidence = log.confidence;
+        }
+        joined.insert(log.handoff_key, delivery.handoff_key);
+    }
+    evidence.handoffs.retain(|handoff| !joined.contains_key(&handoff.handoff_key));
+    let known: HashSet<(Key, String)> =
+        evidence.handoff_inputs.iter().map(|input| (input.handoff_key, input.name.clone())).collect();
+    evidence.handoff_inputs.retain_mut(|input| match joined.get(&input.handoff_key) {
+        Some(delivery) => {
+            input.handoff_key = *delivery;
+            !known.contains(&(*delivery, input.name.clone()))
+        }
+        None => true,
+    });
+}
+
 /// A child run of one job is that job; a parent run of one job likewise.
 fn link_jobs(evidence: &mut Evidence) {
     let mut jobs: HashMap<Key, Vec<Key>> = HashMap::new();
@@ -240,47 +183,6 @@ fn gates(evidence: &mut Evidence) {
     }
 }
 
-/// Identities by ARN; sessions and trails know no path, so roles also by account and name.
-fn join_identities(evidence: &mut Evidence) {
-    let mut by_name: HashMap<(String, String), Key> = HashMap::new();
-    let mut known: std::collections::HashSet<Key> = std::collections::HashSet::new();
-    for identity in &evidence.identities {
-        known.insert(identity.identity_key);
-        if let Some((account, name)) = role_name(&identity.native_id) {
-            by_name.insert((account, name), identity.identity_key);
-        }
-    }
-    let resolve = |key: Option<Key>, arn: Option<&str>| {
-        if key.is_some_and(|key| known.contains(&key)) {
-            return key;
-        }
-        arn.and_then(role_name).and_then(|name| by_name.get(&name).copied()).or(key)
-    };
-    for used in &mut evidence.identities_used {
-        used.identity_key = resolve(used.identity_key, used.subject.as_deref());
-    }
-    for row in &mut evidence.activity {
-        row.identity_key = resolve(row.identity_key, Some(&row.principal));
-    }
-    for row in &mut evidence.assumptions {
-        row.source_identity_key = resolve(row.source_identity_key, Some(&row.source));
-        row.target_identity_key = resolve(row.target_identity_key, Some(&row.target));
-    }
-}
-
-/// Account and name of a role or role session.
-fn role_name(arn: &str) -> Option<(String, String)> {
-    let mut parts = arn.splitn(6, ':');
-    let account = parts.nth(4)?;
-    let resource = parts.next()?;
-    let name = match resource.split_once('/')? {
-        ("role", path) => path.rsplit('/').next()?,
-        ("assumed-role", session) => session.split('/').next()?,
-        _ => return None,
-    };
-    Some((account.to_owned(), name.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,11 +225,34 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_matched_to_roles_with_paths() {
-        assert_eq!(
-            role_name("arn:aws:sts::1:assumed-role/Deploy/s"),
-            role_name("arn:aws:iam::1:role/ci/Deploy")
-        );
-        assert_eq!(role_name("arn:aws:iam::1:user/Deploy"), None);
+    fn the_log_and_the_webhook_of_a_dispatch_are_one_handoff() {
+        let child = run("child", "workflow_dispatch", "2026-10-01T00:00:12Z");
+        let row = |name: &str, evidence: &str| Handoff {
+            handoff_key: Key::of("handoff", &[name]),
+            mechanism: "workflow_dispatch".to_owned(),
+            child_repo: Some("acme/deploy".to_owned()),
+            child_workflow: Some("deploy.yml".to_owned()),
+            sent_at: Timestamp::parse("2026-10-01T00:00:10Z"),
+            evidence: evidence.to_owned(),
+            ..Handoff::default()
+        };
+        let log = Handoff { parent_run_key: Some(Key::of("run", &["parent"])), ..row("log", "log") };
+        let webhook = row("webhook", "webhook");
+        let input = |handoff: &Handoff, name: &str| leakgraph_model::tables::HandoffInput {
+            handoff_key: handoff.handoff_key,
+            name: name.to_owned(),
+            ..Default::default()
+        };
+        let mut evidence = Evidence {
+            handoff_inputs: vec![input(&log, "token"), input(&webhook, "token"), input(&log, "extra")],
+            handoffs: vec![log.clone(), webhook.clone()],
+            runs: vec![child],
+            ..Evidence::default()
+        };
+        super::link(&mut evidence);
+        let [joined] = evidence.handoffs.as_slice() else { panic!("one handoff") };
+        assert_eq!((joined.handoff_key, joined.parent_run_key), (webhook.handoff_key, log.parent_run_key));
+        let names: Vec<_> = evidence.handoff_inputs.iter().map(|input| input.name.as_str()).collect();
+        assert_eq!(names, ["token", "extra"]);
     }
 }

@@ -1,0 +1,668 @@
+//! Who works at northwind-labs: repositories, workflows, dispatches and leaks, as data.
+
+use crate::shape::Shape;
+
+pub(crate) const ORGANISATION: &str = "northwind-labs";
+
+/// A repository.
+pub(crate) struct Repository {
+    pub(crate) name: &'static str,
+    pub(crate) is_public: bool,
+    /// Default permissions of its job token.
+    pub(crate) default_write: bool,
+    pub(crate) environments: &'static [&'static str],
+    /// Names of its secrets and the day they were last rotated.
+    pub(crate) secrets: &'static [(&'static str, &'static str)],
+}
+
+/// What the job token of a workflow may do, as the runner prints it.
+pub(crate) type Permissions = &'static [(&'static str, &'static str)];
+
+const READ: Permissions = &[("Contents", "read"), ("Metadata", "read"), ("Packages", "read")];
+const RELEASE: Permissions = &[("Contents", "write"), ("Metadata", "read"), ("Packages", "write")];
+const HOTFIX: Permissions = &[("Contents", "write"), ("IdToken", "write"), ("Metadata", "read")];
+const OIDC: Permissions = &[("Contents", "read"), ("IdToken", "write"), ("Metadata", "read")];
+const EVERYTHING: Permissions = &[
+    ("Actions", "write"),
+    ("Attestations", "write"),
+    ("Checks", "write"),
+    ("Contents", "write"),
+    ("Deployments", "write"),
+    ("Discussions", "write"),
+    ("Issues", "write"),
+    ("Metadata", "read"),
+    ("Packages", "write"),
+    ("Pages", "write"),
+    ("PullRequests", "write"),
+    ("SecurityEvents", "write"),
+    ("Statuses", "write"),
+];
+
+/// How a workflow starts another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mechanism {
+    /// `gh workflow run` or an action: `workflow_dispatch`.
+    Workflow,
+    /// `POST /dispatches`: `repository_dispatch`.
+    Repository,
+}
+
+/// A dispatch that a workflow's run sends.
+pub(crate) struct Dispatch {
+    pub(crate) mechanism: Mechanism,
+    pub(crate) repo: &'static str,
+    pub(crate) file: &'static str,
+    /// Whether the parent prints the URL of the child run.
+    pub(crate) prints_url: bool,
+    /// Login the dispatch is authorised as.
+    pub(crate) sender: &'static str,
+    /// Names and values; `secret:NAME` forwards a secret.
+    pub(crate) inputs: &'static [(&'static str, &'static str)],
+}
+
+/// A workflow and how often it ran in the month.
+pub(crate) struct Workflow {
+    pub(crate) repo: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) event: &'static str,
+    pub(crate) actor: &'static str,
+    pub(crate) runs: u64,
+    pub(crate) job: &'static str,
+    pub(crate) permissions: Permissions,
+    pub(crate) self_hosted: bool,
+    /// Role of the machine, used without being asked for.
+    pub(crate) ambient_role: Option<&'static str>,
+    /// Actions besides checkout.
+    pub(crate) actions: &'static [&'static str],
+    /// Masked variables of its main step.
+    pub(crate) secrets: &'static [&'static str],
+    /// Role assumed by OIDC.
+    pub(crate) role: Option<&'static str>,
+    pub(crate) environment: Option<&'static str>,
+    /// Reusable workflow its second job calls: repository, file, permissions of the called job.
+    pub(crate) calls: Option<(&'static str, &'static str, Permissions)>,
+    pub(crate) dispatches: Option<Dispatch>,
+}
+
+const NONE: Workflow = Workflow {
+    repo: "",
+    file: "",
+    name: "",
+    event: "push",
+    actor: "mara-lindqvist",
+    runs: 0,
+    job: "build",
+    permissions: READ,
+    self_hosted: false,
+    ambient_role: None,
+    actions: &[],
+    secrets: &[],
+    role: None,
+    environment: None,
+    calls: None,
+    dispatches: None,
+};
+
+/// A leak: the secret and form that the n-th run of a workflow prints.
+pub(crate) struct Leak {
+    pub(crate) repo: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) run: u64,
+    pub(crate) secret: &'static str,
+    pub(crate) shape: Shape,
+    /// Whether the step also binds the value under that name, which the runner masks.
+    pub(crate) masked_binding: bool,
+}
+
+const fn leak(
+    repo: &'static str,
+    file: &'static str,
+    run: u64,
+    secret: &'static str,
+    shape: Shape,
+    masked_binding: bool,
+) -> Leak {
+    Leak { repo, file, run, secret, shape, masked_binding }
+}
+
+pub(crate) const LEAKS: &[Leak] = &[
+    leak("storefront", "release.yml", 3, "RELEASE_PAT", Shape::Trace, false),
+    leak("storefront", "release.yml", 5, "RELEASE_PAT", Shape::Base64, true),
+    leak("storefront", "preview.yml", 2, "AUTOMATION_PAT", Shape::Plain, false),
+    leak("storefront", "ci.yml", 7, "NPM_TOKEN", Shape::Npmrc, true),
+    leak("payments-api", "ci.yml", 4, "STRIPE_KEY", Shape::StackTrace, false),
+    leak("payments-api", "deploy.yml", 2, "CLUSTER_TOKEN", Shape::Kubeconfig, false),
+    leak("payments-api", "hotfix.yml", 1, "JOB_TOKEN", Shape::GitRemote, false),
+    leak("data-pipeline", "nightly.yml", 9, "PIPELINE_SECRET", Shape::EnvDump, false),
+    leak("data-pipeline", "nightly.yml", 21, "DB_PASSWORD", Shape::Uri, false),
+    leak("data-pipeline", "backfill.yml", 3, "DATABRICKS_TOKEN", Shape::Percent, true),
+    leak("infra-terraform", "apply.yml", 6, "OIDC_TOKEN", Shape::Plain, false),
+    leak("infra-terraform", "plan.yml", 11, "ADMIN_PASSWORD", Shape::TerraformOutput, false),
+    leak("infra-terraform", "drift.yml", 5, "PULUMI_TOKEN", Shape::Hex, true),
+    leak("mobile-app", "publish.yml", 2, "DEPLOY_KEY", Shape::Block, false),
+    leak("mobile-app", "build.yml", 8, "SLACK_BOT_TOKEN", Shape::Ansi, false),
+    leak("mobile-app", "build.yml", 12, "MIRROR_TOKEN", Shape::Utf16, true),
+    leak("ml-training", "train.yml", 4, "HF_TOKEN", Shape::Gzip, true),
+    leak("ml-training", "train.yml", 7, "OPENAI_API_KEY", Shape::CurlHeader, false),
+    leak("ml-training", "evaluate.yml", 3, "GCP_KEY", Shape::ServiceAccount, false),
+    leak("auth-service", "deploy.yml", 4, "DO_TOKEN", Shape::Reversed, true),
+    leak("auth-service", "ci.yml", 6, "DOCKER_PAT", Shape::CommandLine, false),
+    leak("auth-service", "image.yml", 3, "DOCKER_PAT", Shape::DockerConfig, false),
+    leak("billing-jobs", "invoice.yml", 14, "SENDGRID_KEY", Shape::JsonInJson, false),
+    leak("billing-jobs", "reconcile.yml", 2, "LEGACY_SECRET", Shape::EnvDump, false),
+    leak("docs-site", "pages.yml", 5, "ANTHROPIC_API_KEY", Shape::Base64Twice, true),
+    leak("agent-runner", "triage.yml", 6, "AGENT_PAT", Shape::QueryParameter, false),
+];
+
+pub(crate) const REPOSITORIES: &[Repository] = &[
+    Repository {
+        name: "storefront",
+        is_public: true,
+        default_write: false,
+        environments: &["preview"],
+        secrets: &[
+            ("RELEASE_PAT", "2025-02-11"),
+            ("NPM_TOKEN", "2026-08-02"),
+            ("AUTOMATION_PAT", "2026-06-20"),
+        ],
+    },
+    Repository {
+        name: "payments-api",
+        is_public: false,
+        default_write: false,
+        environments: &["production"],
+        secrets: &[("STRIPE_KEY", "2025-07-01"), ("SENTRY_DSN", "2026-01-15")],
+    },
+    Repository {
+        name: "platform-deploy",
+        is_public: false,
+        default_write: false,
+        environments: &["production", "staging"],
+        secrets: &[("CLUSTER_CA", "2026-05-05")],
+    },
+    Repository {
+        name: "shared-workflows",
+        is_public: false,
+        default_write: false,
+        environments: &[],
+        secrets: &[],
+    },
+    Repository {
+        name: "infra-terraform",
+        is_public: false,
+        default_write: false,
+        environments: &["production"],
+        secrets: &[("PULUMI_TOKEN", "2025-11-30")],
+    },
+    Repository {
+        name: "data-pipeline",
+        is_public: false,
+        default_write: true,
+        environments: &[],
+        secrets: &[
+            ("AWS_ACCESS_KEY_ID", "2024-03-18"),
+            ("AWS_SECRET_ACCESS_KEY", "2024-03-18"),
+            ("DATABASE_URL", "2025-01-09"),
+            ("DATABRICKS_TOKEN", "2026-07-07"),
+        ],
+    },
+    Repository {
+        name: "mobile-app",
+        is_public: false,
+        default_write: false,
+        environments: &[],
+        secrets: &[
+            ("DEPLOY_KEY", "2025-04-22"),
+            ("SLACK_BOT_TOKEN", "2026-02-02"),
+            ("MIRROR_TOKEN", "2026-03-03"),
+        ],
+    },
+    Repository {
+        name: "docs-site",
+        is_public: true,
+        default_write: false,
+        environments: &["github-pages"],
+        secrets: &[("ANTHROPIC_API_KEY", "2026-09-01")],
+    },
+    Repository {
+        name: "ml-training",
+        is_public: false,
+        default_write: false,
+        environments: &[],
+        secrets: &[("HF_TOKEN", "2026-01-20"), ("OPENAI_API_KEY", "2026-04-04"), ("GCP_KEY", "2025-08-08")],
+    },
+    Repository {
+        name: "auth-service",
+        is_public: false,
+        default_write: false,
+        environments: &["production"],
+        secrets: &[("DO_TOKEN", "2026-05-28"), ("DOCKER_PAT", "2025-10-10")],
+    },
+    Repository {
+        name: "billing-jobs",
+        is_public: false,
+        default_write: true,
+        environments: &[],
+        secrets: &[
+            ("AWS_ACCESS_KEY_ID", "2023-11-02"),
+            ("AWS_SECRET_ACCESS_KEY", "2023-11-02"),
+            ("SENDGRID_KEY", "2026-06-16"),
+        ],
+    },
+    Repository {
+        name: "agent-runner",
+        is_public: false,
+        default_write: true,
+        environments: &[],
+        secrets: &[("AGENT_PAT", "2026-08-30"), ("ANTHROPIC_API_KEY", "2026-08-30")],
+    },
+];
+
+pub(crate) const WORKFLOWS: &[Workflow] = &[
+    Workflow {
+        repo: "storefront",
+        file: "ci.yml",
+        name: "CI",
+        event: "pull_request",
+        runs: 30,
+        secrets: &["NPM_TOKEN"],
+        actions: &["actions/setup-node@v4"],
+        ..NONE
+    },
+    Workflow {
+        repo: "storefront",
+        file: "release.yml",
+        name: "Release",
+        runs: 8,
+        permissions: RELEASE,
+        job: "release",
+        secrets: &["RELEASE_PAT", "NPM_TOKEN"],
+        // Another repository is started with a person's token: the child has what the parent had not.
+        dispatches: Some(Dispatch {
+            mechanism: Mechanism::Workflow,
+            repo: "platform-deploy",
+            file: "deploy.yml",
+            prints_url: true,
+            sender: "mara-lindqvist",
+            inputs: &[
+                ("environment", "production"),
+                ("version", "v4.18.2"),
+                ("registry_token", "secret:NPM_TOKEN"),
+            ],
+        }),
+        ..NONE
+    },
+    Workflow {
+        repo: "storefront",
+        file: "preview.yml",
+        name: "Preview",
+        event: "pull_request",
+        runs: 14,
+        job: "preview",
+        role: Some("github-preview"),
+        permissions: OIDC,
+        actions: &["northstar/preview-action@main"],
+        secrets: &["AUTOMATION_PAT"],
+        environment: Some("preview"),
+        ..NONE
+    },
+    Workflow {
+        repo: "storefront",
+        file: "stale.yml",
+        name: "Stale issues",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 10,
+        job: "stale",
+        permissions: &[("Issues", "write"), ("Metadata", "read"), ("PullRequests", "write")],
+        ..NONE
+    },
+    Workflow {
+        repo: "payments-api",
+        file: "ci.yml",
+        name: "CI",
+        event: "pull_request",
+        runs: 24,
+        job: "test",
+        actions: &["actions/setup-go@v5", "codecov/codecov-action@v4"],
+        secrets: &["STRIPE_KEY"],
+        ..NONE
+    },
+    // The called workflow declares less than its caller has.
+    Workflow {
+        repo: "payments-api",
+        file: "deploy.yml",
+        name: "Deploy",
+        runs: 12,
+        job: "deploy",
+        permissions: EVERYTHING,
+        secrets: &["STRIPE_KEY", "SENTRY_DSN"],
+        calls: Some(("shared-workflows", "deploy.yml", READ)),
+        environment: Some("production"),
+        ..NONE
+    },
+    Workflow {
+        repo: "payments-api",
+        file: "hotfix.yml",
+        name: "Hotfix",
+        event: "workflow_dispatch",
+        actor: "northwind-agent[bot]",
+        job: "hotfix",
+        permissions: HOTFIX,
+        secrets: &["STRIPE_KEY"],
+        dispatches: Some(Dispatch {
+            mechanism: Mechanism::Repository,
+            repo: "platform-deploy",
+            file: "rollback.yml",
+            prints_url: false,
+            sender: "northwind-agent[bot]",
+            inputs: &[("reason", "error budget spent, see the incident channel"), ("target", "payments-api")],
+        }),
+        ..NONE
+    },
+    Workflow {
+        repo: "platform-deploy",
+        file: "deploy.yml",
+        name: "Deploy service",
+        event: "workflow_dispatch",
+        runs: 6,
+        job: "deploy",
+        permissions: OIDC,
+        role: Some("github-deploy-production"),
+        environment: Some("production"),
+        secrets: &["CLUSTER_CA"],
+        ..NONE
+    },
+    Workflow {
+        repo: "platform-deploy",
+        file: "rollback.yml",
+        name: "Roll back",
+        event: "repository_dispatch",
+        runs: 2,
+        job: "rollback",
+        permissions: OIDC,
+        role: Some("github-deploy-production"),
+        environment: Some("production"),
+        ..NONE
+    },
+    Workflow {
+        repo: "platform-deploy",
+        file: "smoke.yml",
+        name: "Smoke tests",
+        event: "workflow_dispatch",
+        actor: "northwind-release[bot]",
+        job: "smoke",
+        ..NONE
+    },
+    Workflow {
+        repo: "shared-workflows",
+        file: "lint.yml",
+        name: "Lint workflows",
+        event: "pull_request",
+        runs: 10,
+        job: "lint",
+        ..NONE
+    },
+    Workflow {
+        repo: "infra-terraform",
+        file: "plan.yml",
+        name: "Plan",
+        event: "pull_request",
+        runs: 22,
+        job: "plan",
+        permissions: OIDC,
+        role: Some("terraform-plan"),
+        actions: &["hashicorp/setup-terraform@v3"],
+        ..NONE
+    },
+    Workflow {
+        repo: "infra-terraform",
+        file: "apply.yml",
+        name: "Apply",
+        runs: 11,
+        job: "apply",
+        permissions: OIDC,
+        role: Some("terraform-apply"),
+        environment: Some("production"),
+        actions: &["hashicorp/setup-terraform@v3"],
+        ..NONE
+    },
+    Workflow {
+        repo: "infra-terraform",
+        file: "drift.yml",
+        name: "Drift",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 30,
+        job: "drift",
+        permissions: OIDC,
+        role: Some("terraform-plan"),
+        secrets: &["PULUMI_TOKEN"],
+        ..NONE
+    },
+    Workflow {
+        repo: "data-pipeline",
+        file: "nightly.yml",
+        name: "Nightly load",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 31,
+        job: "load",
+        permissions: EVERYTHING,
+        self_hosted: true,
+        secrets: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL"],
+        actions: &["acme-data/notify@v2"],
+        ..NONE
+    },
+    Workflow {
+        repo: "data-pipeline",
+        file: "orchestrate.yml",
+        name: "Orchestrate",
+        runs: 8,
+        job: "plan",
+        permissions: RELEASE,
+        secrets: &["DATABRICKS_TOKEN"],
+        dispatches: Some(Dispatch {
+            mechanism: Mechanism::Workflow,
+            repo: "data-pipeline",
+            file: "backfill.yml",
+            prints_url: false,
+            sender: "github-actions[bot]",
+            inputs: &[("day", "2026-10-04"), ("dry_run", "false")],
+        }),
+        ..NONE
+    },
+    Workflow {
+        repo: "data-pipeline",
+        file: "backfill.yml",
+        name: "Backfill",
+        event: "workflow_dispatch",
+        actor: "github-actions[bot]",
+        job: "backfill",
+        permissions: READ,
+        self_hosted: true,
+        ambient_role: Some("data-runner-instance"),
+        secrets: &["DATABRICKS_TOKEN"],
+        ..NONE
+    },
+    Workflow {
+        repo: "mobile-app",
+        file: "build.yml",
+        name: "Build",
+        event: "pull_request",
+        runs: 26,
+        permissions: READ,
+        self_hosted: true,
+        secrets: &["SLACK_BOT_TOKEN", "MIRROR_TOKEN"],
+        ..NONE
+    },
+    Workflow {
+        repo: "mobile-app",
+        file: "publish.yml",
+        name: "Publish",
+        runs: 6,
+        job: "publish",
+        permissions: RELEASE,
+        secrets: &["DEPLOY_KEY"],
+        actions: &["fastlane-tools/deploy@v1"],
+        ..NONE
+    },
+    Workflow {
+        repo: "docs-site",
+        file: "pages.yml",
+        name: "Pages",
+        runs: 14,
+        job: "pages",
+        permissions: &[("Contents", "read"), ("IdToken", "write"), ("Metadata", "read"), ("Pages", "write")],
+        secrets: &["ANTHROPIC_API_KEY"],
+        environment: Some("github-pages"),
+        ..NONE
+    },
+    Workflow {
+        repo: "docs-site",
+        file: "links.yml",
+        name: "Check links",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 8,
+        job: "links",
+        ..NONE
+    },
+    Workflow {
+        repo: "ml-training",
+        file: "train.yml",
+        name: "Train",
+        runs: 10,
+        job: "train",
+        permissions: READ,
+        self_hosted: true,
+        secrets: &["HF_TOKEN", "OPENAI_API_KEY"],
+        ..NONE
+    },
+    Workflow {
+        repo: "ml-training",
+        file: "evaluate.yml",
+        name: "Evaluate",
+        runs: 9,
+        job: "evaluate",
+        self_hosted: true,
+        secrets: &["GCP_KEY", "HF_TOKEN"],
+        ..NONE
+    },
+    Workflow {
+        repo: "auth-service",
+        file: "ci.yml",
+        name: "CI",
+        event: "pull_request",
+        runs: 20,
+        job: "test",
+        secrets: &["DOCKER_PAT"],
+        actions: &["actions/setup-java@v4"],
+        ..NONE
+    },
+    Workflow {
+        repo: "auth-service",
+        file: "deploy.yml",
+        name: "Deploy",
+        runs: 10,
+        job: "deploy",
+        permissions: OIDC,
+        calls: Some(("shared-workflows", "deploy.yml", OIDC)),
+        role: Some("github-deploy-auth"),
+        environment: Some("production"),
+        secrets: &["DO_TOKEN"],
+        ..NONE
+    },
+    Workflow {
+        repo: "auth-service",
+        file: "image.yml",
+        name: "Image",
+        runs: 9,
+        job: "image",
+        permissions: RELEASE,
+        secrets: &["DOCKER_PAT"],
+        dispatches: Some(Dispatch {
+            mechanism: Mechanism::Workflow,
+            repo: "platform-deploy",
+            file: "smoke.yml",
+            prints_url: true,
+            sender: "northwind-release[bot]",
+            inputs: &[("image", "v1.4.0")],
+        }),
+        ..NONE
+    },
+    Workflow {
+        repo: "billing-jobs",
+        file: "invoice.yml",
+        name: "Invoices",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 20,
+        job: "invoice",
+        permissions: EVERYTHING,
+        secrets: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SENDGRID_KEY"],
+        ..NONE
+    },
+    Workflow {
+        repo: "billing-jobs",
+        file: "reconcile.yml",
+        name: "Reconcile",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 5,
+        job: "reconcile",
+        permissions: EVERYTHING,
+        secrets: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        ..NONE
+    },
+    Workflow {
+        repo: "agent-runner",
+        file: "triage.yml",
+        name: "Agent triage",
+        event: "issue_comment",
+        actor: "passer-by",
+        runs: 9,
+        job: "triage",
+        permissions: EVERYTHING,
+        secrets: &["AGENT_PAT", "ANTHROPIC_API_KEY"],
+        actions: &["agentic-tools/claude-triage@main"],
+        dispatches: Some(Dispatch {
+            mechanism: Mechanism::Workflow,
+            repo: "payments-api",
+            file: "hotfix.yml",
+            prints_url: true,
+            sender: "northwind-agent[bot]",
+            inputs: &[
+                ("instructions", "roll back the last change; the customer says checkout fails"),
+                ("ref", "refs/heads/main"),
+            ],
+        }),
+        ..NONE
+    },
+    Workflow {
+        repo: "agent-runner",
+        file: "evals.yml",
+        name: "Agent evals",
+        event: "schedule",
+        actor: "github-actions[bot]",
+        runs: 12,
+        job: "evals",
+        secrets: &["ANTHROPIC_API_KEY"],
+        // Outside of what was collected: its child stays unknown.
+        dispatches: Some(Dispatch {
+            mechanism: Mechanism::Repository,
+            repo: "northwind-partners/bench",
+            file: "evals",
+            prints_url: false,
+            sender: "northwind-agent[bot]",
+            inputs: &[("suite", "nightly")],
+        }),
+        ..NONE
+    },
+];
+
+/// The workflow `file` of `repo`.
+pub(crate) fn workflow(repo: &str, file: &str) -> Option<&'static Workflow> {
+    WORKFLOWS.iter().find(|workflow| workflow.repo == repo && workflow.file == file)
+}

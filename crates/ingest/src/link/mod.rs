@@ -1,0 +1,122 @@
+//! Joins what different files say of the same thing.
+
+mod dispatches;
+mod identities;
+
+use leakgraph_model::tables::{Identity, Job, Run, Step};
+use leakgraph_model::{Evidence, Key};
+use std::collections::{BTreeMap, HashSet};
+
+/// Merges rows of equal keys, links handoffs to the runs and jobs they started, and
+/// joins identities used to inventories.
+pub fn link(evidence: &mut Evidence) {
+    evidence.runs = merged(std::mem::take(&mut evidence.runs), |run| run.run_key, merge_run);
+    evidence.jobs = merged(std::mem::take(&mut evidence.jobs), |job| job.job_key, merge_job);
+    evidence.steps = steps(std::mem::take(&mut evidence.steps));
+    evidence.identities =
+        merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
+    dispatches::link(evidence);
+    identities::link(evidence);
+}
+
+/// One row per key, in the order of keys.
+fn merged<R>(rows: Vec<R>, key: fn(&R) -> Key, merge: fn(&mut R, R)) -> Vec<R> {
+    let mut kept: BTreeMap<Key, R> = BTreeMap::new();
+    for row in rows {
+        match kept.get_mut(&key(&row)) {
+            Some(first) => merge(first, row),
+            None => {
+                kept.insert(key(&row), row);
+            }
+        }
+    }
+    kept.into_values().collect()
+}
+
+macro_rules! fill {
+    ($kept:ident, $other:ident, $($field:ident),+) => {
+        $( if $kept.$field.is_none() { $kept.$field = $other.$field; } )+
+    };
+}
+
+fn merge_run(kept: &mut Run, other: Run) {
+    // REST knows who and why; the log knows the commit of the workflow.
+    fill!(
+        kept,
+        other,
+        repo,
+        platform_run_id,
+        attempt,
+        workflow_name,
+        workflow_path,
+        workflow_ref,
+        workflow_sha,
+        event,
+        status,
+        conclusion,
+        head_ref,
+        head_sha,
+        from_fork,
+        actor,
+        actor_kind,
+        triggering_actor,
+        created_at,
+        started_at,
+        ended_at,
+        visibility
+    );
+    if other.evidence == "rest" {
+        kept.evidence = other.evidence;
+    }
+}
+
+fn merge_job(kept: &mut Job, other: Job) {
+    let is_known = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind != "unknown");
+    if !is_known(&kept.runner_kind) && is_known(&other.runner_kind) {
+        kept.runner_kind.clone_from(&other.runner_kind);
+    }
+    if kept.labels.is_empty() {
+        kept.labels = other.labels;
+    }
+    kept.has_log |= other.has_log;
+    kept.chain_depth = kept.chain_depth.max(other.chain_depth);
+    fill!(
+        kept,
+        other,
+        platform_job_id,
+        environment,
+        runner_name,
+        runner_version,
+        secret_source,
+        conclusion,
+        started_at,
+        ended_at,
+        job_workflow_path,
+        job_workflow_ref,
+        job_workflow_sha,
+        condition,
+        condition_result
+    );
+}
+
+fn merge_identity(kept: &mut Identity, other: Identity) {
+    fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
+    if kept.tags.is_empty() {
+        kept.tags = other.tags;
+    }
+}
+
+/// One row per step. The API's steps complete those that were read from a file per
+/// step; beside steps told by their order they would count everything twice.
+fn steps(rows: Vec<Step>) -> Vec<Step> {
+    let by_order: HashSet<Key> =
+        rows.iter().filter(|step| step.attribution == "order").map(|step| step.job_key).collect();
+    let rows = rows.into_iter().filter(|step| step.attribution != "api" || !by_order.contains(&step.job_key));
+    // Read rows first, so that they are the ones kept.
+    let (api, read): (Vec<Step>, Vec<Step>) = rows.partition(|step| step.attribution == "api");
+    merged(read.into_iter().chain(api).collect(), |step| step.step_key, merge_step)
+}
+
+fn merge_step(kept: &mut Step, other: Step) {
+    fill!(kept, other, number, uses, uses_ref, pinned, conclusion, started_at, ended_at);
+}
