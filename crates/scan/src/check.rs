@@ -1,8 +1,10 @@
 //! Offline checks: checksums and structure the providers publish.
 use crate::{Confidence, Resolved, Verification};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use leakgraph_model::Timestamp;
+use memchr::memmem;
+use regex_automata::Span;
 use sha2::{Digest, Sha256};
 
 /// What a check found.
@@ -90,7 +92,35 @@ fn jwt(value: &[u8]) -> Option<Checked> {
     }
     Some(checked)
 }
-pub(crate) fn run(name: Option<&str>, value: &[u8]) -> Checked {
+/// PEM (RFC 7468): the body is base 64 of a DER sequence, or of an OpenSSH key.
+fn pem(value: &[u8]) -> Option<Checked> {
+    let body = value.get(memmem::find(value, b"KEY-----")? + 8..)?;
+    let body = body.get(..memmem::find(body, b"-----END")?)?;
+    // Headers of encrypted PKCS #1 keys end with an empty line.
+    let body = memmem::find(body, b"\n\n").and_then(|at| body.get(at..)).unwrap_or(body);
+    let letters: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let der = zeroize::Zeroizing::new(STANDARD.decode(&letters).ok()?);
+    let is_der = der.first() == Some(&0x30) && der.len() >= 40;
+    (is_der || der.starts_with(b"openssh-key-v1\0"))
+        .then(|| plain(Confidence::VerifiedStructure, Verification::StructureValid))
+}
+/// A Google service account names itself beside its key.
+fn service_account(text: &[u8], span: Span) -> Option<Resolved> {
+    let near = text.get(span.start.saturating_sub(4096)..text.len().min(span.end + 4096))?;
+    let after = near.get(memmem::find(near, b"client_email")? + 12..)?;
+    let start = after.iter().position(u8::is_ascii_alphanumeric)?;
+    let value = after.get(start..)?;
+    let end = value.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"@.-_".contains(byte)))?;
+    let email = std::str::from_utf8(value.get(..end)?).ok()?.to_owned();
+    email.ends_with(".gserviceaccount.com").then(|| Resolved {
+        by: "gcp_service_account".into(),
+        platform: "gcp".into(),
+        native_id: Some(email.clone()),
+        subject: email,
+    })
+}
+/// Checks `value`, which stands at `span` of `text`.
+pub(crate) fn run(name: Option<&str>, value: &[u8], text: &[u8], span: Span) -> Checked {
     match name {
         Some("github_crc32" | "npm_crc32") => checksum(crc62(value) == Some(true)),
         Some("github_fine") => checksum(fine_grained(value) == Some(true)),
@@ -99,6 +129,11 @@ pub(crate) fn run(name: Option<&str>, value: &[u8]) -> Checked {
         Some("zuplo_crc32") => checksum(hex_tail(value, 5, 1, false) == Some(true)),
         Some("aws_account") => aws(value).unwrap_or_else(|| checksum(false)),
         Some("jwt") => jwt(value).unwrap_or_else(|| checksum(false)),
+        Some("pem") => {
+            let mut checked = pem(value).unwrap_or_else(|| checksum(false));
+            checked.resolved = service_account(text, span);
+            checked
+        }
         _ => plain(Confidence::Likely, Verification::Unverified),
     }
 }

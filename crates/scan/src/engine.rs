@@ -1,127 +1,263 @@
-//! Prefilter, confirm, check.
-use crate::{Error, FingerprintKey, Rule, RuleSet, Scan, Sighting, check, view::View};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex_automata::{
-    Input,
-    meta::{Cache, Regex},
-    util::syntax,
-};
+//! One text in, sightings out: match, gate, check, decode and look again.
+
+use crate::assign::{self, Assignments};
+use crate::check::{self, Checked};
+use crate::decode::{self, Decoded};
+use crate::gate::{entropy, is_placeholder};
+use crate::matcher::{Caches, Found, Matcher};
+use crate::view::View;
+use crate::{Confidence, Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
+use aho_corasick::AhoCorasick;
+use regex_automata::Span;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// So many encodings around a value are undone.
+const MAX_DEPTH: usize = 3;
+/// Decoded bytes per scan: this many times the input, but at least the floor.
+const BUDGET_FACTOR: usize = 4;
+const BUDGET_FLOOR: usize = 1 << 20;
+/// A secret access key stands this close to its id.
+const PAIR_REACH_BYTES: usize = 400;
 
 /// Compiled rules and the fingerprint key.
 pub struct Scanner {
     rules: RuleSet,
     key: FingerprintKey,
-    keywords: AhoCorasick,
-    owner: Vec<usize>,
-    patterns: Vec<Regex>,
+    matcher: Matcher,
+    assignments: Assignments,
+    headers: AhoCorasick,
+    generic: usize,
+    header: usize,
+    aws_secret: usize,
 }
+
 impl Scanner {
     /// Compiles the rules.
     ///
     /// # Errors
     /// When a pattern or the keyword automaton does not build.
     pub fn new(rules: RuleSet, key: FingerprintKey) -> Result<Self, Error> {
-        let mut owner = Vec::new();
-        let mut literals = Vec::new();
-        let mut patterns = Vec::new();
-        for (index, rule) in rules.rules().iter().enumerate() {
-            for keyword in &rule.keywords {
-                owner.push(index);
-                literals.push(keyword.as_bytes());
-            }
-            let built = Regex::builder()
-                .syntax(syntax::Config::new().unicode(false).utf8(false))
-                .configure(Regex::config().utf8_empty(false))
-                .build(&rule.pattern);
-            patterns.push(built.map_err(|_| Error::Pattern(rule.id.clone()))?);
-        }
-        let keywords = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .match_kind(MatchKind::Standard)
-            .build(literals)?;
-        Ok(Self { rules, key, keywords, owner, patterns })
+        let index = |id: &str| {
+            rules.rules().iter().position(|rule| rule.id == id).ok_or_else(|| Error::Pattern(id.to_owned()))
+        };
+        let (generic, header, aws_secret) =
+            (index("generic-assignment")?, index("authorization-header")?, index("aws-secret-access-key")?);
+        let headers = AhoCorasick::builder().ascii_case_insensitive(true).build(["authorization"])?;
+        let matcher = Matcher::new(rules.rules())?;
+        Ok(Self {
+            key,
+            matcher,
+            assignments: Assignments::new()?,
+            headers,
+            generic,
+            header,
+            aws_secret,
+            rules,
+        })
     }
+
     /// A worker with its own regex caches; one per thread.
     pub fn worker(&self) -> Worker<'_> {
-        Worker { scanner: self, caches: self.patterns.iter().map(Regex::create_cache).collect() }
+        Worker { scanner: self, caches: self.matcher.caches() }
     }
+
     /// The rules.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
     }
+
     /// Names the fingerprint key.
     pub fn key_id(&self) -> &str {
         self.key.key_id()
     }
 }
+
 /// Scans text on one thread.
 pub struct Worker<'s> {
     scanner: &'s Scanner,
-    caches: Vec<Cache>,
+    caches: Caches,
 }
-fn wordy(byte: Option<&u8>) -> bool {
-    byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+
+/// A secret before it loses its value.
+struct Hit {
+    span: Span,
+    rule: usize,
+    value: Zeroizing<Vec<u8>>,
+    name: Option<String>,
+    encodings: Vec<&'static str>,
+    checked: Checked,
 }
-fn preview(rule: &Rule, value: &[u8]) -> String {
-    let prefix = rule.keywords.iter().find(|k| value.starts_with(k.as_bytes())).map_or("", String::as_str);
-    let tail =
-        value.last_chunk::<4>().filter(|t| value.len() >= 20 && rule.kind != "private_key" && t.is_ascii());
-    format!("{prefix}…{}", tail.map(|t| String::from_utf8_lossy(t).into_owned()).unwrap_or_default())
+
+/// How deep to look into a text.
+#[derive(Clone, Copy)]
+struct Depth {
+    level: usize,
+    /// Whether names and headers announce secrets here; not in texts read twice.
+    generic: bool,
 }
+
+/// Decoded bytes that may still be looked at.
+struct Budget {
+    left: usize,
+    is_hit: bool,
+}
+
 impl Worker<'_> {
     /// Finds the secrets of `bytes`.
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
         let view = View::of(bytes);
-        let scanner = self.scanner;
-        let mut found: Vec<(usize, usize, usize)> = Vec::new();
-        for hit in scanner.keywords.find_overlapping_iter(&view.bytes) {
-            let Some(&index) = scanner.owner.get(hit.pattern().as_usize()) else { continue };
-            if let Some((start, end)) = self.confirm(index, &view.bytes, hit.start(), hit.end()) {
-                found.push((start, end, index));
-            }
-        }
-        // Outermost first, then rule order, so a nested hit is dropped below.
-        found.sort_by_key(|f| (f.0, std::cmp::Reverse(f.1), f.2));
+        let mut budget = Budget { left: (bytes.len() * BUDGET_FACTOR).max(BUDGET_FLOOR), is_hit: false };
+        let hits = self.text(&view.bytes, Depth { level: 0, generic: true }, &mut budget);
         let mut scan = Scan::default();
-        let (mut covered, mut line, mut counted) = (0, 1, 0);
-        for (start, end, index) in found {
-            if start < covered {
-                continue;
-            }
-            covered = end;
-            let (Some(rule), Some(value)) = (scanner.rules.rules().get(index), view.bytes.get(start..end))
-            else {
-                continue;
-            };
-            let (Some(&offset), Some(&last)) = (view.from.get(start), view.from.get(end - 1)) else {
-                continue;
-            };
+        let (mut line, mut counted) = (1, 0);
+        for hit in hits {
+            let offset = view.origin(hit.span.start);
+            let end = view.origin(hit.span.end.saturating_sub(1)) + 1;
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
-            counted = offset;
-            scan.sightings.push(self.sighting(rule, value, (offset, last + 1 - offset, line)));
+            counted = counted.max(offset);
+            scan.sightings.push(self.sighting(hit, offset, end - offset, line));
+        }
+        if budget.is_hit {
+            scan.gaps.push(Gap { offset: 0, reason: "budget" });
         }
         scan
     }
-    fn confirm(&mut self, index: usize, text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
-        let (regex, cache) = (self.scanner.patterns.get(index)?, self.caches.get_mut(index)?);
-        // No keyword lies further than this from the start of its match.
-        let mut from = start.saturating_sub(128);
-        let to = text.len().min(end + 13_000);
-        loop {
-            let found = regex.search_with(cache, &Input::new(text).range(from..to))?;
-            if found.start() > start {
-                return None;
+
+    /// Hits of a text and of what it encodes, by offset, none inside another.
+    fn text(&mut self, text: &[u8], depth: Depth, budget: &mut Budget) -> Vec<Hit> {
+        let (found, backwards) = self.scanner.matcher.find(&mut self.caches, text);
+        let mut hits = self.resolved(self.plain(text, &found, depth.generic));
+        if depth.level < MAX_DEPTH {
+            for decoded in candidates(text, backwards) {
+                self.decoded(text, decoded, depth, budget, &mut hits);
             }
-            let clean =
-                !(wordy(text.get(found.start())) && found.start() > 0 && wordy(text.get(found.start() - 1)));
-            if found.end() >= end && clean && !wordy(text.get(found.end())) {
-                return Some((found.start(), found.end()));
-            }
-            from = found.start() + 1;
+        }
+        hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
+        hits
+    }
+
+    /// Looks at decoded bytes and adds what the text itself did not show.
+    fn decoded(
+        &mut self,
+        text: &[u8],
+        decoded: Decoded,
+        depth: Depth,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) {
+        let Decoded { span, encodings, bytes } = decoded;
+        // Parts of a token are letters of base 64, too.
+        let is_part =
+            |hit: &Hit| hit.span.start <= span.start && span.end <= hit.span.end && self.rank(hit) == 0;
+        if hits.iter().any(is_part) {
+            return;
+        }
+        let Some(left) = budget.left.checked_sub(bytes.len()) else {
+            budget.is_hit = true;
+            return;
+        };
+        budget.left = left;
+        budget.is_hit |= span.len() >= decode::MAX_CANDIDATE_BYTES;
+        let is_respelled = encodings == ["json"];
+        let deeper = Depth {
+            level: if is_respelled { MAX_DEPTH } else { depth.level + 1 },
+            generic: depth.generic && !is_respelled,
+        };
+        let name = assign::name_before(text, span.start);
+        let mut inner = self.text(&bytes, deeper, budget);
+        inner.retain(|found| !hits.iter().any(|hit| overlap(hit.span, span) && hit.value == found.value));
+        if inner.is_empty() {
+            return;
+        }
+        hits.retain(|hit| !(overlap(hit.span, span) && self.rank(hit) > 1));
+        hits.extend(inner.into_iter().map(|hit| Hit {
+            span,
+            name: hit.name.or_else(|| name.clone()),
+            encodings: encodings.iter().copied().chain(hit.encodings).collect(),
+            ..hit
+        }));
+    }
+
+    /// What stands in a text in clear.
+    fn plain(&self, text: &[u8], found: &[Found], generic: bool) -> Vec<Hit> {
+        let scanner = self.scanner;
+        let mut spans: Vec<(Span, Span, usize)> =
+            found.iter().map(|found| (found.span, found.secret, found.rule)).collect();
+        for key_id in found.iter().filter(|found| self.kind(found.rule) == "aws_access_key_id") {
+            assign::aws_secrets_near(text, key_id.span, PAIR_REACH_BYTES, |span| {
+                spans.push((span, span, scanner.aws_secret));
+            });
+        }
+        if generic {
+            assign::authorizations(text, &scanner.headers, |_, span| {
+                spans.push((span, span, scanner.header))
+            });
+        }
+        let mut hits: Vec<Hit> =
+            spans.into_iter().filter_map(|(span, secret, rule)| self.hit(text, span, secret, rule)).collect();
+        if generic {
+            scanner.assignments.find(text, |found| {
+                let value = text.get(found.value.range()).unwrap_or_default();
+                let name = text.get(found.name.range()).unwrap_or_default().to_ascii_lowercase();
+                let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
+                let is_aws =
+                    has(b"secret") && (has(b"aws") || has(b"access")) && assign::is_aws_secret(value);
+                let rule = if is_aws { scanner.aws_secret } else { scanner.generic };
+                if let Some(mut hit) = self.hit(text, found.value, found.value, rule) {
+                    if !is_aws && !found.is_likely {
+                        hit.checked.confidence = Confidence::Possible;
+                    }
+                    hits.push(hit);
+                }
+            });
+        }
+        hits
+    }
+
+    fn hit(&self, text: &[u8], span: Span, secret: Span, rule: usize) -> Option<Hit> {
+        let value = text.get(secret.range())?;
+        let spec = self.scanner.rules.rules().get(rule)?;
+        let mut checked = check::run(spec.check.as_deref(), value, text, secret);
+        let is_dull = is_placeholder(value) && value.len() < 64 || entropy(value) < 2.0;
+        if is_dull && spec.check.is_none() {
+            checked.confidence = Confidence::Possible;
+        }
+        let name = assign::name_before(text, secret.start);
+        Some(Hit { span, rule, value: Zeroizing::new(value.to_vec()), name, encodings: Vec::new(), checked })
+    }
+
+    fn kind(&self, rule: usize) -> &str {
+        self.scanner.rules.rules().get(rule).map_or("", |rule| rule.kind.as_str())
+    }
+
+    /// 0 for a provider's format, then weaker and weaker shapes.
+    fn rank(&self, hit: &Hit) -> u8 {
+        match self.kind(hit.rule) {
+            "uri_credential" => 1,
+            "authorization" => 2,
+            "generic_secret" => 3,
+            _ => 0,
         }
     }
-    fn sighting(&self, rule: &Rule, value: &[u8], (offset, len, line): (usize, usize, usize)) -> Sighting {
-        let checked = check::run(rule.check.as_deref(), value);
+
+    /// Of overlapping hits the most specific one, then the longest.
+    fn resolved(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
+        hits.sort_by_key(|hit| (self.rank(hit), std::cmp::Reverse(hit.span.len()), hit.span.start, hit.rule));
+        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+        hits.retain(|hit| {
+            let before = taken.range(..hit.span.end).next_back();
+            let is_free = before.is_none_or(|(_, end)| *end <= hit.span.start);
+            if is_free {
+                taken.insert(hit.span.start, hit.span.end);
+            }
+            is_free
+        });
+        hits
+    }
+
+    fn sighting(&self, hit: Hit, offset: usize, len: usize, line: usize) -> Sighting {
+        let rule = &self.scanner.rules.rules()[hit.rule];
         Sighting {
             rule: rule.id.clone(),
             provider: rule.provider.clone(),
@@ -129,35 +265,61 @@ impl Worker<'_> {
             offset,
             len,
             line,
-            value_bytes: value.len(),
-            fingerprint: self.fingerprint(value),
-            preview: preview(rule, value),
-            confidence: checked.confidence,
-            verification: checked.verification,
+            value_bytes: hit.value.len(),
+            fingerprint: self.fingerprint(&hit.value),
+            preview: preview(rule, &hit.value),
+            confidence: hit.checked.confidence,
+            verification: hit.checked.verification,
             lifetime: rule.lifetime.clone(),
             severity: rule.severity,
-            encodings: Vec::new(),
-            name: None,
-            resolved: checked.resolved,
-            expires_at: checked.expires_at,
+            encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
+            name: hit.name,
+            resolved: hit.checked.resolved,
+            expires_at: hit.checked.expires_at,
         }
     }
+
     /// Keyed fingerprint of a value, 32 hex digits.
     pub fn fingerprint(&self, value: &[u8]) -> String {
         self.scanner.key.of(value)
     }
+
     /// Replaces every secret found by its kind and a fingerprint prefix.
     pub fn redact(&mut self, text: &str) -> String {
         let mut out = Vec::with_capacity(text.len());
         let mut from = 0;
         for seen in self.scan(text.as_bytes()).sightings {
-            out.extend_from_slice(text.as_bytes().get(from..seen.offset).unwrap_or_default());
-            out.extend_from_slice(
-                format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default()).as_bytes(),
-            );
-            from = seen.offset + seen.len;
+            // Several secrets behind one encoding share its bytes.
+            if seen.offset >= from {
+                out.extend_from_slice(text.as_bytes().get(from..seen.offset).unwrap_or_default());
+                let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
+                out.extend_from_slice(mark.as_bytes());
+                from = seen.offset + seen.len;
+            }
         }
         out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
         String::from_utf8_lossy(&out).into_owned()
     }
+}
+
+/// Everything in a text that may be an encoding of something else.
+fn candidates(text: &[u8], backwards: Vec<Span>) -> Vec<Decoded> {
+    let mut found = Vec::new();
+    decode::runs(text, |decoded| found.push(decoded));
+    decode::percent(text, |decoded| found.push(decoded));
+    decode::json(text, |decoded| found.push(decoded));
+    found.extend(backwards.into_iter().map(|span| decode::reversed(text, span)));
+    found
+}
+
+fn overlap(a: Span, b: Span) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+/// The fixed prefix and, of long values, the last four characters.
+fn preview(rule: &Rule, value: &[u8]) -> String {
+    let prefix = rule.keywords.iter().find(|k| value.starts_with(k.as_bytes())).map_or("", String::as_str);
+    let shows_tail = value.len() >= 20 && rule.kind != "private_key";
+    let tail = value.last_chunk::<4>().filter(|tail| shows_tail && tail.iter().all(u8::is_ascii_graphic));
+    format!("{prefix}…{}", tail.map(|tail| String::from_utf8_lossy(tail).into_owned()).unwrap_or_default())
 }

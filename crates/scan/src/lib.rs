@@ -1,8 +1,12 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
+mod assign;
 mod check;
+mod decode;
 mod engine;
 mod fingerprint;
+mod gate;
+mod matcher;
 mod rules;
 mod sighting;
 mod view;

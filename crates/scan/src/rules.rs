@@ -3,7 +3,10 @@ use crate::{Error, fingerprint::hex};
 use leakgraph_model::Severity;
 use sha2::{Digest, Sha256};
 
-const PROVIDERS: &str = include_str!("../rules/providers.toml");
+const FILES: [&str; 2] = [include_str!("../rules/providers.toml"), include_str!("../rules/generic.toml")];
+
+/// Raised when decoders, gates or checks change what is found.
+const DETECTOR_VERSION: &[u8] = b"1";
 
 /// One detection rule.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -15,9 +18,11 @@ pub struct Rule {
     pub provider: String,
     /// Secret kind.
     pub kind: String,
-    /// Literals, one of which every match holds.
+    /// Literals, one of which every match holds; empty for rules without a pattern.
+    #[serde(default)]
     pub keywords: Vec<String>,
-    /// Byte pattern.
+    /// Byte pattern. A group named `secret` is the value, else the whole match is.
+    #[serde(default)]
     pub pattern: String,
     /// Offline check.
     pub check: Option<String>,
@@ -41,8 +46,15 @@ impl RuleSet {
     /// # Errors
     /// When an embedded file does not parse.
     pub fn builtin() -> Result<Self, Error> {
-        let file: File = toml::from_str(PROVIDERS)?;
-        Ok(Self { rules: file.rules, hash: hex(&Sha256::digest(PROVIDERS)) })
+        let mut rules = Vec::new();
+        let mut hash = Sha256::new();
+        for text in FILES {
+            rules.extend(toml::from_str::<File>(text)?.rules);
+            hash.update(text);
+        }
+        // Detection outside of the rules counts as part of them.
+        hash.update(DETECTOR_VERSION);
+        Ok(Self { rules, hash: hex(&hash.finalize()) })
     }
     /// The rules.
     pub fn rules(&self) -> &[Rule] {

@@ -1,9 +1,8 @@
-//! Behaviour of the detector on secrets built at run time.
-use leakgraph_scan::{Confidence, FingerprintKey, RuleSet, Scanner};
+//! Checksums, colour codes and pairs.
 
-fn scanner() -> Scanner {
-    Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([7; 32])).unwrap()
-}
+use crate::scanner;
+use leakgraph_scan::Confidence;
+
 fn github(good: bool) -> String {
     let body: String = (0..30u8).map(|i| char::from(b'a' + (i * 7) % 26)).collect();
     let mut crc = crc32fast::hash(body.as_bytes()) ^ u32::from(!good);
@@ -38,4 +37,34 @@ fn a_token_cut_by_colour_is_found_and_redacted() {
 fn a_short_token_is_not_found() {
     let token = github(true);
     assert!(scanner().worker().scan(&token.as_bytes()[..30]).sightings.is_empty());
+}
+
+#[test]
+fn a_secret_access_key_is_found_beside_its_id() {
+    let id = ["AKIA", "W5TFQ2LN6ZJ7RBXA"].concat();
+    let secret = ["q8Zr2Lk0Vn5Tw7BxHc3M", "d9Fj1Gs6Ye4Ua+PiKo/T"].concat();
+    for text in [
+        format!("AWS_ACCESS_KEY_ID={id}\nAWS_REGION=eu-central-1\nAWS_SECRET_ACCESS_KEY={secret}\n"),
+        format!("[default]\n{id}\n{secret}\n"),
+        format!("{{\"AccessKeyId\":\"{id}\",\"SecretAccessKey\":\"{secret}\"}}"),
+    ] {
+        let scan = scanner().worker().scan(text.as_bytes());
+        let kinds: Vec<&str> = scan.sightings.iter().map(|seen| seen.kind.as_str()).collect();
+        assert_eq!(kinds, ["aws_access_key_id", "aws_secret_access_key"], "{text}");
+    }
+}
+
+#[test]
+fn what_is_inside_a_uri_is_named_after_its_issuer() {
+    let text = format!("fatal: unable to access 'https://x-access-token:{}@github.com/o/r/'", github(true));
+    let scan = scanner().worker().scan(text.as_bytes());
+    assert_eq!(scan.sightings.len(), 1);
+    assert_eq!(scan.sightings[0].kind, "github_pat");
+}
+
+#[test]
+fn budgets_are_said_to_be_hit() {
+    let text = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo".repeat(60_000);
+    let scan = scanner().worker().scan(text.as_bytes());
+    assert_eq!(scan.gaps.first().map(|gap| gap.reason), Some("budget"));
 }

@@ -1,0 +1,96 @@
+//! What keeps noise out: entropy and placeholders.
+
+/// Shannon entropy in bits per byte.
+pub(crate) fn entropy(value: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in value {
+        counts[usize::from(*byte)] += 1;
+    }
+    let total = value.len().max(1) as f64;
+    let bits: f64 = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| {
+            let share = f64::from(*count) / total;
+            -share * share.log2()
+        })
+        .sum();
+    bits.max(0.0)
+}
+
+/// Words that only stand where a value should be.
+const STAND_INS: [&[u8]; 22] = [
+    b"example",
+    b"placeholder",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"your",
+    b"redacted",
+    b"dummy",
+    b"sample",
+    b"insert",
+    b"replace",
+    b"xxxx",
+    b"****",
+    b"....",
+    b"${",
+    b"$(",
+    b"{{",
+    b"<",
+    b"%s",
+    b"not-a-",
+    b"undefined",
+    b"n/a",
+];
+
+/// Whether a value is a mask, a reference or an example and no secret.
+pub(crate) fn is_placeholder(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
+    let is_word = [
+        &b"password"[..],
+        b"passwd",
+        b"secret",
+        b"token",
+        b"true",
+        b"false",
+        b"null",
+        b"none",
+        b"test",
+        b"postgres",
+        b"root",
+        b"admin",
+        b"guest",
+        b"user",
+    ]
+    .contains(&lower.as_slice());
+    is_word
+        || value.starts_with(b"$")
+        || has(b"***")
+        || STAND_INS.iter().any(|word| has(word))
+        || value.windows(4).any(|four| four.iter().all(|byte| Some(byte) == four.first()) && value.len() < 24)
+}
+
+/// Whether a value mixes kinds of characters as made-up ones do.
+pub(crate) fn is_mixed(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    digits >= 2 && letters >= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stand_ins_are_known() {
+        for value in
+            ["***", "${TOKEN}", "$TOKEN", "<your-token>", "changeme123", "xxxxxxxx", "aaaa", "password"]
+        {
+            assert!(is_placeholder(value.as_bytes()), "{value}");
+        }
+        assert!(!is_placeholder(b"q8Zr2Lk0Vn5Tw7"));
+        assert!(entropy(b"aaaa") < 0.1 && entropy(b"q8Zr2Lk0Vn5Tw7") > 3.5);
+    }
+}
