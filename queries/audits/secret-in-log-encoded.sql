@@ -11,9 +11,9 @@ WITH seen AS (
   FROM secret_sightings g LEFT JOIN runs r ON r.run_key = g.run_key
   WHERE array_length(g.encodings) > 0 AND g.place NOT IN ('handoff_input', 'webhook', 'job_output')
   GROUP BY g.secret_key, coalesce(r.repo, g.path))
-SELECT s.provider || ' ' || replace(s.kind, '_', ' ') || ' ' || substr(s.fingerprint, 1, 8) AS subject, s.secret_key AS subject_key, n.place_name AS object,
+SELECT replace(s.kind, '_', ' ') || ' ' || substr(s.fingerprint, 1, 8) AS subject, s.secret_key AS subject_key, n.place_name AS object,
        s.severity AS severity, s.confidence AS confidence,
-       s.provider || ' ' || replace(s.kind, '_', ' ') || ' ' || 'behind ' || n.encoding || ' in logs of ' || n.place_name || ', ' || CAST(n.times AS VARCHAR) || CASE WHEN n.times = 1 THEN ' time' ELSE ' times' END || ' (' || s.preview || ')' AS message,
+       replace(s.kind, '_', ' ') || ' ' || 'behind ' || n.encoding || ' in logs of ' || n.place_name || ', ' || CAST(n.times AS VARCHAR) || CASE WHEN n.times = 1 THEN ' time' ELSE ' times' END || ' (' || s.preview || ')' AS message,
        'secrets:' || key(s.secret_key) || ',secret_sightings:' || n.example AS evidence,
        CASE WHEN s.identity_key IS NULL THEN 'whose secret it is could not be resolved' END AS gap,
        CAST(x.blast AS DOUBLE) AS rank_score, n.first_seen_at AS first_seen_at

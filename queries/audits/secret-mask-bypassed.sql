@@ -11,9 +11,9 @@ WITH seen AS (
   FROM secret_sightings g LEFT JOIN runs r ON r.run_key = g.run_key
   WHERE g.masked_elsewhere AND g.place NOT IN ('handoff_input', 'webhook', 'job_output')
   GROUP BY g.secret_key, coalesce(r.repo, g.path))
-SELECT s.provider || ' ' || replace(s.kind, '_', ' ') || ' ' || substr(s.fingerprint, 1, 8) AS subject, s.secret_key AS subject_key, n.place_name AS object,
+SELECT replace(s.kind, '_', ' ') || ' ' || substr(s.fingerprint, 1, 8) AS subject, s.secret_key AS subject_key, n.place_name AS object,
        s.severity AS severity, s.confidence AS confidence,
-       s.provider || ' ' || replace(s.kind, '_', ' ') || ' ' || 'printed by a job of ' || n.place_name || ' that shows ' || coalesce(n.name, 'it') || ' masked elsewhere' AS message,
+       replace(s.kind, '_', ' ') || ' ' || 'printed by a job of ' || n.place_name || ' that shows ' || coalesce(n.name, 'it') || ' masked elsewhere' AS message,
        'secrets:' || key(s.secret_key) || ',secret_sightings:' || n.example AS evidence,
        CASE WHEN s.identity_key IS NULL THEN 'whose secret it is could not be resolved' END AS gap,
        CAST(x.blast AS DOUBLE) AS rank_score, n.first_seen_at AS first_seen_at

@@ -5,9 +5,9 @@
 -- rationale: One value in several repositories means one leak opens all of them and rotation breaks all of them.
 -- remediation: Give each repository its own credential or its own workload identity.
 -- ---
-SELECT s.provider || ' ' || replace(s.kind, '_', ' ') || ' ' || substr(s.fingerprint, 1, 8) AS subject, s.secret_key AS subject_key, CAST(NULL AS VARCHAR) AS object,
+SELECT replace(s.kind, '_', ' ') || ' ' || substr(s.fingerprint, 1, 8) AS subject, s.secret_key AS subject_key, CAST(NULL AS VARCHAR) AS object,
        CAST(NULL AS VARCHAR) AS severity, s.confidence AS confidence,
-       'the same ' || s.provider || ' ' || replace(s.kind, '_', ' ') || ' is used in ' || CAST(count(DISTINCT r.repo) AS VARCHAR) || ' repositories, among them ' || min(r.repo) || ' and ' || max(r.repo) AS message,
+       'the same ' || replace(s.kind, '_', ' ') || ' is used in ' || CAST(count(DISTINCT r.repo) AS VARCHAR) || ' repositories, among them ' || min(r.repo) || ' and ' || max(r.repo) AS message,
        'secrets:' || key(s.secret_key) || ',secret_sightings:' || min(key(g.sighting_key)) || ',secret_sightings:' || max(key(g.sighting_key)) AS evidence,
        CAST(NULL AS VARCHAR) AS gap, CAST(count(DISTINCT r.repo) AS DOUBLE) AS rank_score, min(g.seen_at) AS first_seen_at
 FROM secret_sightings g

@@ -20,7 +20,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use leakgraph_model::scored::{AuditRun, Finding};
 use leakgraph_model::{Column, Key, Severity, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The columns an audit must give, in any order.
 pub const COLUMNS: [&str; 10] = [
@@ -196,7 +196,6 @@ pub fn run<E: std::fmt::Display>(
                 break;
             }
         }
-        let before = findings.len();
         if missing.is_none() {
             for batch in ask(&audit.sql)? {
                 read(audit, &batch, &mut findings)?;
@@ -206,7 +205,7 @@ pub fn run<E: std::fmt::Display>(
             kind: audit.id.clone(),
             status: if missing.is_none() { "assessed" } else { "not_assessed" }.to_owned(),
             reason: missing,
-            findings: i64::try_from(findings.len() - before).unwrap_or(i64::MAX),
+            findings: 0,
         });
     }
     findings.sort_by(|a, b| {
@@ -215,7 +214,12 @@ pub fn run<E: std::fmt::Display>(
             .then_with(|| b.rank_score.unwrap_or(0.0).total_cmp(&a.rank_score.unwrap_or(0.0)))
             .then_with(|| a.finding_key.cmp(&b.finding_key))
     });
-    findings.dedup_by_key(|finding| finding.finding_key);
+    // Of equal subjects and objects the worst is told: they are sorted by it.
+    let mut told = HashSet::new();
+    findings.retain(|finding| told.insert(finding.finding_key));
+    for run in &mut runs {
+        run.findings = findings.iter().filter(|finding| finding.kind == run.kind).count() as i64;
+    }
     Ok((findings, runs))
 }
 

@@ -13,12 +13,14 @@ const PAIR_LINES: i64 = 3;
 /// The ladder, first hit wins: the value says so itself (JWT subject, service
 /// account e-mail) · its fingerprint equals that of a credential id in the
 /// inventory · it stands beside such an id · it is a job token, which belongs to
-/// the repository of the run that printed it.
+/// the repository of the run that printed it · it was assigned to the name of a secret
+/// that the run's repository or organisation stores.
 pub fn resolve_secrets(evidence: &mut Evidence, scanner: &Scanner) {
     evidence.secrets = merge(std::mem::take(&mut evidence.secrets));
     by_credential_id(evidence, scanner);
     by_neighbour(evidence);
     by_run(evidence);
+    by_stored_name(evidence);
 }
 
 /// One row per secret, with the best of what its sightings said.
@@ -108,6 +110,38 @@ fn by_neighbour(evidence: &mut Evidence) {
         if let Some(owner) = owners.get(&secret.secret_key) {
             secret.identity_key = Some(*owner);
             secret.resolved_by = Some("beside_key_id".to_owned());
+        }
+    }
+}
+
+/// A value under the name of a stored secret is, in all likelihood, that secret.
+fn by_stored_name(evidence: &mut Evidence) {
+    let repos: HashMap<Key, &str> =
+        evidence.runs.iter().filter_map(|run| Some((run.run_key, run.repo.as_deref()?))).collect();
+    let stored: HashSet<(String, String)> = evidence
+        .credentials
+        .iter()
+        .filter(|credential| credential.kind.ends_with("_secret"))
+        .filter_map(|credential| {
+            Some((credential.scope.as_ref()?.to_lowercase(), credential.name.to_uppercase()))
+        })
+        .collect();
+    let mut found: HashMap<Key, String> = HashMap::new();
+    for sighting in &evidence.secret_sightings {
+        let repo = sighting.run_key.and_then(|run| repos.get(&run)).copied();
+        let (Some(repo), Some(name)) = (repo, &sighting.name) else { continue };
+        let owner = repo.split('/').next().unwrap_or(repo);
+        let name = name.to_uppercase();
+        let scope =
+            [repo, owner].into_iter().find(|scope| stored.contains(&(scope.to_lowercase(), name.clone())));
+        if let Some(scope) = scope {
+            found.entry(sighting.secret_key).or_insert_with(|| format!("secret:{scope}/{name}"));
+        }
+    }
+    for secret in evidence.secrets.iter_mut().filter(|secret| secret.resolved_by.is_none()) {
+        if let Some(subject) = found.remove(&secret.secret_key) {
+            secret.resolved_by = Some("stored_name".to_owned());
+            secret.resolved_subject = Some(subject);
         }
     }
 }

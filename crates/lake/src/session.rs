@@ -3,7 +3,9 @@
 use crate::batch::BatchKind;
 use crate::tables::{BATCH_ID, BatchRow, LINKED, Storage, documented, stored_schema};
 use crate::{Error, read_only, udf};
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::{MemTable, provider_as_source};
@@ -124,7 +126,8 @@ impl Session {
         self.context.register_table(table, Arc::new(rows)).map(|_| ()).map_err(fail)
     }
 
-    /// Answers a question: one `SELECT`, `EXPLAIN`, `SHOW` or `DESCRIBE`.
+    /// Answers a question: one `SELECT`, `EXPLAIN`, `SHOW` or `DESCRIBE`. Columns have
+    /// the types that the tables document, never view types.
     ///
     /// # Errors
     /// The query is wrong, is not a question, or needs more memory than allowed.
@@ -143,8 +146,39 @@ impl Session {
             if batches.is_empty() {
                 batches.push(RecordBatch::new_empty(schema));
             }
-            Ok(batches)
+            batches.iter().map(plain).collect()
         })
+    }
+}
+
+/// The batch with texts and keys in their plain types.
+fn plain(batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    let fields: Vec<Field> = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_data_type(plain_type(field.data_type())))
+        .collect();
+    let columns: Result<Vec<_>, _> =
+        batch.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type())).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    columns
+        .and_then(|columns| {
+            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        })
+        .map_err(|error| Error::Query { message: error.to_string() })
+}
+
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
+            let item = item.as_ref().clone();
+            let inner = plain_type(item.data_type());
+            DataType::List(Arc::new(item.with_data_type(inner)))
+        }
+        other => other.clone(),
     }
 }
 

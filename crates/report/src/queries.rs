@@ -19,7 +19,7 @@ WITH seen AS (
          count(DISTINCT r.repo) AS repos, min(r.repo) AS repo, min(s.path) AS path,
          max(array_to_string(s.encodings, ' in ')) AS encoding, min(s.place) AS place
   FROM secret_sightings s LEFT JOIN runs r ON r.run_key = s.run_key GROUP BY s.secret_key)
-SELECT substr(key(s.secret_key), 1, 8) AS key, s.provider, s.kind, s.preview, s.severity, s.confidence, s.lifetime,
+SELECT substr(key(s.secret_key), 1, 8) AS key, s.kind, s.preview, s.severity, s.confidence, s.lifetime,
        n.sightings, n.runs, n.repos, n.repo, n.path, n.encoding, n.place,
        i.native_id AS identity, s.resolved_subject AS subject, s.resolved_by AS how,
        e.excess_low, e.granted_risk, x.blast, x.blast_low, x.blast_high, x.top_path AS steps
@@ -38,8 +38,11 @@ FROM nhi_scores ORDER BY excess_low DESC NULLS LAST, granted_risk DESC, identity
     ("handoffs", "\
 SELECT substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode, verdict, verdict_reasons,
        blast, blast_low, blast_high, expansion, secrets_forwarded, permissions_added, secrets_added,
-       reached_identities, reached_resources, top_path AS steps, top_target
-FROM handoff_scores ORDER BY blast_low DESC, blast DESC, parent, child, handoff_key LIMIT 10"),
+       reached_identities, reached_resources, top_path AS steps, top_target, times
+FROM (SELECT *, count(*) OVER (PARTITION BY parent, child, mechanism) AS times,
+             row_number() OVER (PARTITION BY parent, child, mechanism ORDER BY blast_low DESC, blast DESC, handoff_key) AS place
+      FROM handoff_scores) WHERE place = 1
+ORDER BY blast_low DESC, blast DESC, parent, child, mechanism LIMIT 10"),
     ("kinds", "\
 SELECT f.kind, k.title, f.severity, count(*) AS findings, min(f.message) AS example
 FROM findings f LEFT JOIN finding_kinds k ON k.kind = f.kind WHERE f.confidence <> 'possible'

@@ -41,12 +41,16 @@ pub(crate) fn nhis_sql(top: usize) -> String {
     )
 }
 
+/// One row per pair of jobs: the worst of the handoffs between them.
 pub(crate) fn handoffs_sql(top: usize) -> String {
     format!(
-        "SELECT substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode AS identity, verdict, \
+        "SELECT substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode AS identity, verdict, times, \
          round(blast, 1) AS blast, round(blast_low, 1) AS low, round(blast_high, 1) AS high, \
          round(expansion, 1) AS expansion, top_target \
-         FROM handoff_scores ORDER BY blast_low DESC, blast DESC, parent, child, handoff_key{}",
+         FROM (SELECT *, count(*) OVER (PARTITION BY parent, child, mechanism) AS times, \
+         row_number() OVER (PARTITION BY parent, child, mechanism ORDER BY blast_low DESC, blast DESC, handoff_key) AS place \
+         FROM handoff_scores) WHERE place = 1 \
+         ORDER BY blast_low DESC, blast DESC, parent, child, mechanism{}",
         limit(top)
     )
 }

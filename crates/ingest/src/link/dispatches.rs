@@ -100,19 +100,16 @@ fn likeness(handoff: &Handoff, run: &Run) -> Option<f64> {
 }
 
 /// A dispatch seen by its sender's log and by the webhook of its receiver is one
-/// handoff: the log knows the parent, the webhook the inputs in clear.
+/// handoff: the log knows the parent, the webhook the inputs in clear. They are matched
+/// by their child, or, where that is unknown, by receiver and time.
 fn join_deliveries(evidence: &mut Evidence) {
-    let mut sent: HashMap<(Key, String), Handoff> = HashMap::new();
-    for handoff in &evidence.handoffs {
-        if let (Some(child), "log") = (handoff.child_run_key, handoff.evidence.as_str()) {
-            sent.insert((child, handoff.mechanism.clone()), handoff.clone());
-        }
-    }
+    let mut logs: Vec<Handoff> =
+        evidence.handoffs.iter().filter(|handoff| handoff.evidence == "log").cloned().collect();
     let mut joined: HashMap<Key, Key> = HashMap::new();
     for delivery in evidence.handoffs.iter_mut().filter(|handoff| handoff.evidence == "webhook") {
-        let Some(child) = delivery.child_run_key else { continue };
-        // Taken, so that a second delivery of the same child keeps its own row.
-        let Some(log) = sent.remove(&(child, delivery.mechanism.clone())) else { continue };
+        let fits = |log: &Handoff| log.mechanism == delivery.mechanism && same_dispatch(log, delivery);
+        // Taken, so that a second delivery keeps its own row.
+        let Some(log) = logs.iter().position(fits).map(|at| logs.swap_remove(at)) else { continue };
         delivery.parent_run_key = log.parent_run_key;
         delivery.parent_job_key = log.parent_job_key;
         delivery.crosses = log.crosses;
@@ -132,6 +129,20 @@ fn join_deliveries(evidence: &mut Evidence) {
         }
         None => true,
     });
+}
+
+fn same_dispatch(log: &Handoff, delivery: &Handoff) -> bool {
+    match (log.child_run_key, delivery.child_run_key) {
+        (Some(child), Some(other)) => child == other,
+        (None, None) => {
+            let repo = |handoff: &Handoff| handoff.child_repo.as_ref().map(|repo| repo.to_lowercase());
+            let gap = delivery.sent_at.zip(log.sent_at).map(|(sent, told)| sent.seconds_since(told));
+            repo(log).is_some()
+                && repo(log) == repo(delivery)
+                && gap.is_some_and(|gap| (-SKEW_SECONDS..=SKEW_SECONDS + 5.0).contains(&gap))
+        }
+        _ => false,
+    }
 }
 
 /// A child run of one job is that job; a parent run of one job likewise.

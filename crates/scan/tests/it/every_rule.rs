@@ -164,7 +164,8 @@ fn previews_show_little() {
     let scanner = scanner();
     for rule in with_pattern(&scanner) {
         let value = sample(rule, 2);
-        let seen = seen(&scanner, rule, &join([b"v ", &value, b" "])).unwrap_or_else(|| panic!("{} is not found", rule.id));
+        let seen = seen(&scanner, rule, &join([b"v ", &value, b" "]))
+            .unwrap_or_else(|| panic!("{} is not found", rule.id));
         let fixed = rule.keywords.iter().map(String::len).max().unwrap_or(0);
         assert!(seen.preview.chars().count() <= fixed + 5, "{}: {}", rule.id, seen.preview);
     }

@@ -8,14 +8,14 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use sha2::{Digest, Sha256};
 
 /// Xorshift: tests are the same every time.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -24,7 +24,7 @@ impl Random {
 }
 
 /// A value that the rule finds.
-pub fn sample(rule: &Rule, seed: u64) -> Vec<u8> {
+pub(crate) fn sample(rule: &Rule, seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed + rule.id.bytes().map(u64::from).sum::<u64>());
     match rule.check.as_deref() {
         Some("jwt") => return jwt(&mut random),

@@ -86,12 +86,8 @@ impl<'a> Builder<'a> {
             );
         }
         for secret in &self.evidence.secrets {
-            let label = format!(
-                "{} {} {}",
-                secret.provider,
-                secret.kind,
-                secret.fingerprint.get(..8).unwrap_or_default()
-            );
+            let print = secret.fingerprint.get(..8).unwrap_or_default();
+            let label = format!("{} {print}", secret.kind.replace('_', " "));
             let weight = self.weights.node().secret * self.weights.lifetime(&secret.lifetime);
             self.links.node(secret.secret_key, "secret", label, weight);
         }
