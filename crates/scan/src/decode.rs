@@ -81,10 +81,9 @@ pub(crate) fn runs(text: &[u8], mut found: impl FnMut(Decoded)) {
 }
 
 fn run(text: &[u8], span: Span, (kinds, common): (u8, u8), found: &mut impl FnMut(Decoded)) {
-    if common & HEX != 0 && span.len() >= MIN_HEX_BYTES {
-        if let Some(decoded) = hex(text, span) {
-            return found(decoded);
-        }
+    let is_hex = common & HEX != 0 && span.len() >= MIN_HEX_BYTES;
+    if let Some(decoded) = is_hex.then(|| hex(text, span)).flatten() {
+        return found(decoded);
     }
     match (kinds & PLUS != 0, kinds & DASH != 0) {
         (_, false) => base64(text, span, &STANDARD_64, found),
