@@ -100,7 +100,11 @@ fn named(grant: &Grant) -> RoaringBitmap {
     for pattern in &grant.actions {
         actions |= catalog.matching(&normal(grant, pattern));
     }
-    if grant.not_actions { catalog.aws() - &actions } else { actions }
+    if grant.not_actions {
+        return catalog.aws() - &actions;
+    }
+    // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
+    if grant.platform == "aws" { actions & catalog.aws() } else { actions }
 }
 
 /// GitHub writes scopes with hyphens in workflows, with underscores in its API.
@@ -173,7 +177,11 @@ fn covers_all(grant: &Grant) -> bool {
 }
 
 fn has_sure_resource(grant: &Grant) -> bool {
-    grant.not_resources || grant.resources.iter().any(|resource| !resource.contains("${"))
+    if grant.not_resources {
+        // Everything but everything is nothing; `**` is `*`.
+        return !grant.resources.iter().any(|resource| resource.chars().all(|letter| letter == '*'));
+    }
+    grant.resources.iter().any(|resource| !resource.contains("${"))
 }
 
 /// r(g), privilege scores: how much of the resource space a statement covers.
