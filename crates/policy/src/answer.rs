@@ -28,7 +28,8 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
             return None;
         }
         let mut best = Decision::No;
-        for grant in among.into_iter().filter(|grant| grant.effect == effect) {
+        // What is not understood may be either.
+        for grant in among.into_iter().filter(|grant| grant.effect == effect || !grant.understood) {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
@@ -82,7 +83,7 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
 pub(crate) fn denied(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Decision {
     grants
         .iter()
-        .filter(|grant| grant.identity_key == identity && grant.effect == "deny")
+        .filter(|grant| grant.identity_key == identity && (grant.effect == "deny" || !grant.understood))
         .map(|grant| applies(grant, action, resource))
         .max()
         .unwrap_or(Decision::No)

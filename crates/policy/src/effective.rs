@@ -158,9 +158,9 @@ fn limit(grants: &[&Grant], result: &mut Effective) -> Span {
 }
 
 /// An unconditional deny on all resources removes the action; any other deny removes
-/// only the certainty.
+/// only the certainty, and so does what is not understood: it may be a deny.
 fn deny(grants: &[&Grant], span: &mut Span) {
-    for grant in grants.iter().filter(|grant| grant.effect == "deny") {
+    for grant in grants.iter().filter(|grant| grant.effect == "deny" || !grant.understood) {
         let actions = named(grant);
         span.must -= &actions;
         if grant.understood && grant.conditions.is_none() && covers_all(grant) {

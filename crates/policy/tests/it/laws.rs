@@ -166,7 +166,7 @@ fn all_resources_but_all_are_none() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn what_must_be_may_be(grants in statements()) {
@@ -223,6 +223,37 @@ proptest! {
             let best = THINGS.iter().map(|thing| decisions[&(action, *thing)]).max().unwrap();
             prop_assert!(best == Decision::No || may.contains(id), "{action} is possible");
             prop_assert!(best == Decision::Yes || !must.contains(id), "{action} is not sure anywhere");
+        }
+    }
+
+    /// Whatever conditions turn out to be, and whatever a missing document says, the answer
+    /// lies within the interval.
+    #[test]
+    fn resolving_what_is_unknown_stays_inside(
+        grants in statements(),
+        holds in prop::collection::vec(prop::bool::ANY, 8),
+        documents in prop::collection::vec(statement(OWN, BOTH), 8),
+    ) {
+        let resolved: Vec<Grant> = grants
+            .iter()
+            .zip(holds)
+            .zip(documents)
+            .map(|((grant, holds), document)| {
+                let known = if grant.understood { grant.clone() } else {
+                    Grant { policy_kind: grant.policy_kind.clone(), ..document }
+                };
+                match known.conditions {
+                    Some(_) if !holds => Grant { actions: vec!["nosuch:Thing".to_owned()], not_actions: false, conditions: None, ..known },
+                    _ => Grant { conditions: None, ..known },
+                }
+            })
+            .collect();
+        let ((must, may), (more, less)) = (span(&grants), span(&resolved));
+        prop_assert!(must.is_subset(&more), "surely");
+        prop_assert!(less.is_subset(&may), "possibly");
+        let after = decisions(&resolved);
+        for (question, decision) in decisions(&grants) {
+            prop_assert!(decision == Decision::May || after[&question] == decision || after[&question] == Decision::May, "{question:?}");
         }
     }
 
