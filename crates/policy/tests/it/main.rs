@@ -8,6 +8,7 @@
 #[macro_use]
 mod support;
 
+mod cloudsplaining;
 mod expansion;
 mod iamspy;
 mod laws;
