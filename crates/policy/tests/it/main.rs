@@ -10,6 +10,7 @@ mod support;
 
 mod cloudsplaining;
 mod expansion;
+mod gaps;
 mod iamspy;
 mod laws;
 mod pmapper;

@@ -53,6 +53,17 @@ fn denies_of_a_trust_policy_close_or_unsettle_an_edge() {
 }
 
 #[test]
+fn all_principals_but_some_are_perhaps_this_one() {
+    let able = json!([{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]);
+    let root = json!({"AWS": "arn:aws:iam::123456789012:root"});
+    let other = json!({ "AWS": role_arn("other") });
+    let deny = json!({"Effect": "Deny", "NotPrincipal": other.clone(), "Action": "sts:AssumeRole"});
+    assert_eq!(becomes(&able, &json!([allowing(&root), deny])), Decision::May);
+    let allow = json!({"Effect": "Allow", "NotPrincipal": other, "Action": "sts:AssumeRole"});
+    assert_eq!(becomes(&able, &json!([allow])), Decision::May);
+}
+
+#[test]
 fn only_statements_about_assuming_open_a_way() {
     let ask = |action: Value| {
         becomes(&json!([]), &json!([{"Effect": "Allow", "Principal": {"AWS": ACTOR}, "Action": action}]))
