@@ -62,6 +62,8 @@ struct Holder<'a> {
     key: Key,
     arn: &'a str,
     policy_kind: &'a str,
+    /// The group it comes through.
+    group: Option<&'a str>,
 }
 
 impl<'a> Importer<'a> {
@@ -82,9 +84,9 @@ impl<'a> Importer<'a> {
         let key = identity_key("aws", arn);
         let row = identity(value, kind, arn, key, self.document.source_key);
         self.evidence.identities.push(row);
-        self.own_policies(value, inline, &Holder { key, arn, policy_kind: "identity" });
+        self.own_policies(value, inline, &Holder { key, arn, policy_kind: "identity", group: None });
         for name in list(value, "GroupList").filter_map(Value::as_str) {
-            let holder = Holder { key, arn, policy_kind: "group" };
+            let holder = Holder { key, arn, policy_kind: "group", group: Some(name) };
             match self.groups.get(name).copied() {
                 Some(group) => self.own_policies(group, "GroupPolicyList", &holder),
                 None => self.grant(name, "missing", &holder, anything()),
@@ -93,7 +95,7 @@ impl<'a> Importer<'a> {
         if let Some(boundary) =
             value.pointer("/PermissionsBoundary/PermissionsBoundaryArn").and_then(Value::as_str)
         {
-            self.managed(boundary, &Holder { key, arn, policy_kind: "boundary" });
+            self.managed(boundary, &Holder { key, arn, policy_kind: "boundary", group: None });
         }
         if let Some(trust) = value.get("AssumeRolePolicyDocument") {
             self.trust(trust, key, arn);
@@ -155,8 +157,13 @@ impl<'a> Importer<'a> {
 
     fn grant(&mut self, policy: &str, statement: &str, holder: &Holder<'_>, row: Grant) {
         let understood = row.understood;
+        // Inline policies of two groups may have the same name.
+        let kind = match holder.group {
+            Some(group) => format!("{}:{group}", holder.policy_kind),
+            None => holder.policy_kind.to_owned(),
+        };
         self.evidence.grants.push(Grant {
-            grant_key: Key::of("grant", &[&holder.key.to_string(), holder.policy_kind, policy, statement]),
+            grant_key: Key::of("grant", &[&holder.key.to_string(), &kind, policy, statement]),
             identity_key: holder.key,
             platform: "aws".to_owned(),
             policy_kind: holder.policy_kind.to_owned(),

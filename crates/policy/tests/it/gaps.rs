@@ -1,8 +1,10 @@
-//! What an inventory does not say leaves everything possible and nothing sure.
+//! What an inventory says must not get lost; what it does not say leaves everything
+//! possible and nothing sure.
 
 use crate::support::{aws, inventory_of};
 use leakgraph_policy::{Decision, can};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const USER: &str = "arn:aws:iam::123456789012:user/someone";
 
@@ -42,4 +44,21 @@ fn a_group_is_absent() {
     let grouped = json!({"GroupList": ["admins"]});
     assert_eq!(asked(grouped.clone(), "s3:GetObject"), Decision::May);
     assert_eq!(asked(grouped, "ec2:RunInstances"), Decision::May);
+}
+
+/// Names of inline policies are unique within one group only.
+#[test]
+fn groups_have_policies_of_the_same_name() {
+    let group = |name: &str, action: &str| {
+        let statement = json!({"Effect": "Allow", "Action": action, "Resource": "*"});
+        json!({"GroupName": name, "Arn": format!("arn:aws:iam::123456789012:group/{name}"),
+            "GroupPolicyList": [{"PolicyName": "inline", "PolicyDocument": {"Statement": statement}}]})
+    };
+    let evidence = inventory_of(&json!({
+        "UserDetailList": [{"UserName": "someone", "Arn": USER, "GroupList": ["a", "b"]}],
+        "GroupDetailList": [group("a", "s3:GetObject"), group("b", "s3:PutObject")],
+    }));
+    let grants: Vec<_> = evidence.grants.iter().filter(|grant| grant.identity_key == aws(USER)).collect();
+    let keys: BTreeSet<_> = grants.iter().map(|grant| grant.grant_key).collect();
+    assert_eq!((grants.len(), keys.len()), (2, 2));
 }
