@@ -93,23 +93,34 @@ impl<'a> Inventory<'a> {
 }
 
 fn may_assume(grant: &Grant) -> bool {
-    grant.not_actions || covers_assuming(&grant.actions, &["sts:assumerole"])
+    grant.not_actions || covers_assuming(&grant.actions, "sts:assumerole")
 }
 
-/// Whether the statement lets someone become the role, not only tag sessions or the like.
+/// Whether the statement is about becoming the role, not only about tagging sessions or the like.
 fn is_about_assuming(trust: &Trust) -> bool {
-    let ways: &[&str] = match trust.principal_kind.as_str() {
-        "federated" | "any" => &["sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"],
-        _ => &["sts:assumerole"],
-    };
-    trust.actions.is_empty() || covers_assuming(&trust.actions, ways)
+    !ways(trust).is_empty()
 }
 
-fn covers_assuming(actions: &[String], ways: &[&str]) -> bool {
-    actions.iter().any(|action| {
-        let action = action.to_ascii_lowercase();
-        ways.iter().any(|way| matches_folded(&Pattern::new(&action), way))
-    })
+/// The actions with which the statement's principal becomes the role, lower-case.
+fn ways(trust: &Trust) -> Vec<&'static str> {
+    const ROLE: &str = "sts:assumerole";
+    const WEB: &str = "sts:assumerolewithwebidentity";
+    const SAML: &str = "sts:assumerolewithsaml";
+    let ways: &[&str] = match trust.principal_kind.as_str() {
+        "federated" if trust.principal.contains("saml-provider/") => &[SAML],
+        "federated" => &[WEB],
+        "any" => &[ROLE, WEB, SAML],
+        _ => &[ROLE],
+    };
+    ways.iter().copied().filter(|way| covers_way(trust, way)).collect()
+}
+
+fn covers_way(trust: &Trust, way: &str) -> bool {
+    trust.actions.is_empty() || covers_assuming(&trust.actions, way)
+}
+
+fn covers_assuming(actions: &[String], way: &str) -> bool {
+    actions.iter().any(|action| matches_folded(&Pattern::new(&action.to_ascii_lowercase()), way))
 }
 
 fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<AssumeEdge> {
@@ -143,7 +154,7 @@ fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<Assum
         .into_iter()
         .filter_map(|edge| {
             let who = if trust.principal_kind == "aws" { &edge.source_principal } else { &trust.principal };
-            let limit = left_by(denies, &trust.principal_kind, who);
+            let limit = left_by(denies, trust, who);
             limited(edge, limit)
         })
         .collect()
@@ -159,21 +170,26 @@ fn limited(edge: AssumeEdge, limit: Decision) -> Option<AssumeEdge> {
     })
 }
 
-/// What the deny statements of a trust policy leave to a principal.
-fn left_by(denies: &[&Trust], kind: &str, principal: &str) -> Decision {
+/// What the deny statements of a trust policy leave to a principal of an allow statement.
+fn left_by(denies: &[&Trust], trust: &Trust, principal: &str) -> Decision {
     let concerns = |deny: &&&Trust| {
         deny.principal_kind == "any"
-            || deny.principal_kind == kind
-                && (deny.principal == principal
+            || deny.principal_kind == trust.principal_kind
+                && (deny.principal == trust.principal
+                    || deny.principal == principal
                     || account_root(&deny.principal)
                         .is_some_and(|account| principal.split(':').nth(4) == Some(account)))
     };
-    let strongest = denies.iter().filter(concerns).map(|deny| deny.conditions.is_none()).max();
-    match strongest {
-        Some(true) => Decision::No,
-        Some(false) => Decision::May,
-        None => Decision::Yes,
-    }
+    let ways = ways(trust);
+    let left = |deny: &&Trust| {
+        let closed = ways.iter().filter(|way| covers_way(deny, way)).count();
+        match (closed, deny.conditions.is_none()) {
+            (0, _) => Decision::Yes,
+            (closed, true) if closed == ways.len() => Decision::No,
+            _ => Decision::May,
+        }
+    };
+    denies.iter().filter(concerns).map(left).min().unwrap_or(Decision::Yes)
 }
 
 /// A principal named by ARN.

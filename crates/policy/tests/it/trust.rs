@@ -48,8 +48,26 @@ fn denies_of_a_trust_policy_close_or_unsettle_an_edge() {
     assert_eq!(ask(json!({ "AWS": ACTOR }), json!({})), Decision::No);
     assert_eq!(ask(json!("*"), json!({})), Decision::No);
     assert_eq!(ask(root.clone(), json!({})), Decision::No);
+    let stranger = json!({"AWS": "arn:aws:iam::210987654321:root"});
+    let deny = json!({"Effect": "Deny", "Principal": stranger.clone(), "Action": "sts:*"});
+    assert_eq!(becomes(&able, &json!([allowing(&stranger)])), Decision::Yes);
+    assert_eq!(becomes(&able, &json!([allowing(&stranger), deny])), Decision::No);
     assert_eq!(ask(json!("*"), no_mfa.clone()), Decision::May);
     assert_eq!(ask(json!({ "AWS": ACTOR }), no_mfa), Decision::May);
+}
+
+#[test]
+fn a_deny_of_one_way_leaves_the_others() {
+    let ask = |action: &str| {
+        let deny = json!({"Effect": "Deny", "Principal": "*", "Action": action});
+        becomes(&json!([]), &json!([allowing(&json!({ "AWS": ACTOR })), deny]))
+    };
+    assert_eq!(ask("sts:AssumeRoleWithWebIdentity"), Decision::Yes);
+    assert_eq!(ask("sts:TagSession"), Decision::Yes);
+    assert_eq!(ask("sts:Assume*"), Decision::No);
+    let open = json!({"Effect": "Allow", "Principal": "*", "Action": "sts:*"});
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRoleWithSAML"});
+    assert_eq!(becomes(&json!([]), &json!([open, deny])), Decision::May);
 }
 
 #[test]
