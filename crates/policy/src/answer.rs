@@ -15,6 +15,9 @@ pub struct Answer {
 }
 
 /// Whether `identity` may do `action` on `resource`, from its grants.
+///
+/// The identity's side only: a policy of the resource may allow or deny it too, and must
+/// allow it where the resource belongs to another account.
 pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Answer {
     let own: Vec<&Grant> = grants.iter().filter(|grant| grant.identity_key == identity).collect();
     let mut deciding = Vec::new();
@@ -25,7 +28,8 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
             return None;
         }
         let mut best = Decision::No;
-        for grant in among.into_iter().filter(|grant| grant.effect == effect) {
+        // What is not understood may be either.
+        for grant in among.into_iter().filter(|grant| grant.effect == effect || !grant.understood) {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
@@ -73,6 +77,16 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         (true, Decision::May) => Decision::May,
     };
     if grant.conditions.is_some() { on.min(Decision::May) } else { on }
+}
+
+/// Whether an explicit deny keeps `identity` from doing `action` on `resource`.
+pub(crate) fn denied(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Decision {
+    grants
+        .iter()
+        .filter(|grant| grant.identity_key == identity && (grant.effect == "deny" || !grant.understood))
+        .map(|grant| applies(grant, action, resource))
+        .max()
+        .unwrap_or(Decision::No)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Who can become whom: trust policies against identity policies.
 
 use crate::Decision;
-use crate::answer::can;
+use crate::answer::{can, denied};
+use crate::pattern::{Pattern, matches_folded};
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One way to become an identity.
 #[derive(Clone, Debug)]
@@ -32,50 +33,97 @@ pub struct AssumeEdge {
 
 /// All ways to become an identity that trust statements allow.
 ///
-/// A principal named by ARN in the role's own account needs no policy of its own;
-/// account roots delegate to the identities of that account whose policies allow it.
+/// A principal named by ARN in the role's own account needs no policy of its own, but is
+/// bound by its denies; account roots delegate to the identities of that account whose
+/// policies allow it, and principals of other accounts need such a policy always.
 pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust]) -> Vec<AssumeEdge> {
-    let by_key: HashMap<Key, &Identity> =
-        identities.iter().map(|identity| (identity.identity_key, identity)).collect();
-    let mut by_account: BTreeMap<&str, Vec<&Identity>> = BTreeMap::new();
-    for identity in
-        identities.iter().filter(|identity| identity.platform == "aws" && identity.kind != "group")
-    {
-        by_account.entry(identity.account.as_deref().unwrap_or("")).or_default().push(identity);
-    }
-    // Only holders of an sts:AssumeRole grant can use a delegation to their account.
-    let mut assuming: HashMap<Key, Vec<Grant>> = HashMap::new();
-    for grant in grants.iter().filter(|grant| grant.platform == "aws") {
-        assuming.entry(grant.identity_key).or_default().push(grant.clone());
-    }
-    assuming.retain(|_, grants| grants.iter().any(|grant| grant.effect == "allow" && may_assume(grant)));
-    let denied: std::collections::HashSet<Key> = trusts
-        .iter()
-        .filter(|trust| trust.effect == "deny" && trust.principal_kind == "any")
-        .map(|trust| trust.identity_key)
-        .collect();
+    let inventory = Inventory::of(identities, grants, trusts);
     trusts
         .par_iter()
-        .filter(|trust| trust.effect == "allow" && !denied.contains(&trust.identity_key))
-        .filter_map(|trust| Some((trust, *by_key.get(&trust.identity_key)?)))
-        .flat_map_iter(|(trust, role)| edges(trust, role, &by_account, &assuming))
+        .filter(|trust| trust.effect == "allow" && is_about_assuming(trust))
+        .filter_map(|trust| Some((trust, *inventory.by_key.get(&trust.identity_key)?)))
+        .flat_map_iter(|(trust, role)| edges(trust, role, &inventory))
         .collect()
 }
 
-fn may_assume(grant: &Grant) -> bool {
-    grant.not_actions
-        || grant.actions.iter().any(|action| {
-            let action = action.to_ascii_lowercase();
-            action == "*" || action.starts_with("sts:")
-        })
+/// What edges depend on, by key.
+struct Inventory<'a> {
+    by_key: HashMap<Key, &'a Identity>,
+    /// Users and roles that can act, by account.
+    by_account: BTreeMap<&'a str, Vec<&'a Identity>>,
+    /// Grants of the identities that have a statement about sts:AssumeRole.
+    assuming: HashMap<Key, Vec<Grant>>,
+    /// Identities whose policies are known.
+    known: HashSet<Key>,
+    /// Deny statements of trust policies, by role.
+    denies: HashMap<Key, Vec<&'a Trust>>,
 }
 
-fn edges(
-    trust: &Trust,
-    role: &Identity,
-    by_account: &BTreeMap<&str, Vec<&Identity>>,
-    assuming: &HashMap<Key, Vec<Grant>>,
-) -> Vec<AssumeEdge> {
+impl<'a> Inventory<'a> {
+    fn of(identities: &'a [Identity], grants: &[Grant], trusts: &'a [Trust]) -> Self {
+        let mut by_account: BTreeMap<&str, Vec<&Identity>> = BTreeMap::new();
+        for identity in
+            identities.iter().filter(|identity| identity.platform == "aws" && identity.kind != "group")
+        {
+            by_account.entry(identity.account.as_deref().unwrap_or("")).or_default().push(identity);
+        }
+        let of_aws = || grants.iter().filter(|grant| grant.platform == "aws");
+        let concerned: HashSet<Key> =
+            of_aws().filter(|grant| may_assume(grant)).map(|grant| grant.identity_key).collect();
+        let mut assuming: HashMap<Key, Vec<Grant>> = HashMap::new();
+        for grant in of_aws().filter(|grant| concerned.contains(&grant.identity_key)) {
+            assuming.entry(grant.identity_key).or_default().push(grant.clone());
+        }
+        let mut denies: HashMap<Key, Vec<&Trust>> = HashMap::new();
+        for trust in trusts.iter().filter(|trust| trust.effect == "deny" && is_about_assuming(trust)) {
+            denies.entry(trust.identity_key).or_default().push(trust);
+        }
+        Self {
+            by_key: identities.iter().map(|identity| (identity.identity_key, identity)).collect(),
+            by_account,
+            assuming,
+            known: of_aws().map(|grant| grant.identity_key).collect(),
+            denies,
+        }
+    }
+
+    fn grants_of(&self, identity: Key) -> &[Grant] {
+        self.assuming.get(&identity).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+fn may_assume(grant: &Grant) -> bool {
+    grant.not_actions || covers_assuming(&grant.actions, "sts:assumerole")
+}
+
+/// Whether the statement is about becoming the role, not only about tagging sessions or the like.
+fn is_about_assuming(trust: &Trust) -> bool {
+    !ways(trust).is_empty()
+}
+
+/// The actions with which the statement's principal becomes the role, lower-case.
+fn ways(trust: &Trust) -> Vec<&'static str> {
+    const ROLE: &str = "sts:assumerole";
+    const WEB: &str = "sts:assumerolewithwebidentity";
+    const SAML: &str = "sts:assumerolewithsaml";
+    let ways: &[&str] = match trust.principal_kind.as_str() {
+        "federated" if trust.principal.contains("saml-provider/") => &[SAML],
+        "federated" => &[WEB],
+        "any" => &[ROLE, WEB, SAML],
+        _ => &[ROLE],
+    };
+    ways.iter().copied().filter(|way| covers_way(trust, way)).collect()
+}
+
+fn covers_way(trust: &Trust, way: &str) -> bool {
+    trust.actions.is_empty() || covers_assuming(&trust.actions, way)
+}
+
+fn covers_assuming(actions: &[String], way: &str) -> bool {
+    actions.iter().any(|action| matches_folded(&Pattern::new(&action.to_ascii_lowercase()), way))
+}
+
+fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<AssumeEdge> {
     let conditional = trust.conditions.is_some();
     let base = AssumeEdge {
         source: None,
@@ -91,16 +139,79 @@ fn edges(
         assumed: conditional,
         trust_key: trust.trust_key,
     };
-    match trust.principal_kind.as_str() {
+    let edges = match trust.principal_kind.as_str() {
         "federated" => federated(trust, base),
         "service" => vec![AssumeEdge { source_principal: format!("service:{}", trust.principal), ..base }],
         "any" => vec![base],
         "aws" => match account_root(&trust.principal) {
-            Some(account) => delegated(account, role, by_account, assuming, &base),
-            None => vec![AssumeEdge { source: trust.principal_key, ..base }],
+            Some(account) => delegated(account, role, inventory, &base),
+            None => named(trust, role, inventory, base).into_iter().collect(),
         },
         _ => Vec::new(),
-    }
+    };
+    let denies = inventory.denies.get(&role.identity_key).map(Vec::as_slice).unwrap_or_default();
+    edges
+        .into_iter()
+        .filter_map(|edge| {
+            let who = if trust.principal_kind == "aws" { &edge.source_principal } else { &trust.principal };
+            let limit = left_by(denies, trust, who);
+            limited(edge, limit)
+        })
+        .collect()
+}
+
+/// The edge, no surer than `limit`.
+fn limited(edge: AssumeEdge, limit: Decision) -> Option<AssumeEdge> {
+    let decision = edge.decision.min(limit);
+    (decision > Decision::No).then(|| AssumeEdge {
+        decision,
+        assumed: edge.assumed || limit == Decision::May,
+        ..edge
+    })
+}
+
+/// What the deny statements of a trust policy leave to a principal of an allow statement.
+fn left_by(denies: &[&Trust], trust: &Trust, principal: &str) -> Decision {
+    let concerns = |deny: &&&Trust| {
+        deny.principal_kind == "any"
+            || deny.principal_kind == trust.principal_kind
+                && (deny.principal == trust.principal
+                    || deny.principal == principal
+                    || account_root(&deny.principal)
+                        .is_some_and(|account| principal.split(':').nth(4) == Some(account)))
+    };
+    let ways = ways(trust);
+    let left = |deny: &&Trust| {
+        let closed = ways.iter().filter(|way| covers_way(deny, way)).count();
+        match (closed, deny.conditions.is_none()) {
+            (0, _) => Decision::Yes,
+            (closed, true) if closed == ways.len() => Decision::No,
+            _ => Decision::May,
+        }
+    };
+    denies.iter().filter(concerns).map(left).min().unwrap_or(Decision::Yes)
+}
+
+/// A principal named by ARN.
+fn named(trust: &Trust, role: &Identity, inventory: &Inventory<'_>, base: AssumeEdge) -> Option<AssumeEdge> {
+    let edge = AssumeEdge { source: trust.principal_key, ..base };
+    let Some(source) = trust.principal_key.and_then(|key| inventory.by_key.get(&key)) else {
+        return Some(edge);
+    };
+    let key = source.identity_key;
+    let grants = inventory.grants_of(key);
+    let limit = if source.account == role.account {
+        match denied(key, grants, "sts:AssumeRole", &role.native_id) {
+            Decision::Yes => Decision::No,
+            Decision::May => Decision::May,
+            Decision::No => Decision::Yes,
+        }
+    } else if inventory.known.contains(&key) {
+        can(key, grants, "sts:AssumeRole", &role.native_id).decision
+    } else {
+        Decision::May
+    };
+    limited(edge, limit)
 }
 
 /// The account of a root principal (`arn:aws:iam::1:root` or a bare number).
@@ -114,27 +225,24 @@ fn account_root(principal: &str) -> Option<&str> {
 fn delegated(
     account: &str,
     role: &Identity,
-    by_account: &BTreeMap<&str, Vec<&Identity>>,
-    assuming: &HashMap<Key, Vec<Grant>>,
+    inventory: &Inventory<'_>,
     base: &AssumeEdge,
 ) -> Vec<AssumeEdge> {
-    let Some(members) = by_account.get(account) else {
+    let Some(members) = inventory.by_account.get(account) else {
         return vec![AssumeEdge { source_principal: format!("account:{account}"), ..base.clone() }];
     };
     members
         .iter()
         .filter(|member| member.identity_key != role.identity_key)
         .filter_map(|member| {
-            let grants = assuming.get(&member.identity_key)?;
+            let grants = inventory.grants_of(member.identity_key);
             let answer = can(member.identity_key, grants, "sts:AssumeRole", &role.native_id);
-            let decision = answer.decision.min(base.decision);
-            (decision > Decision::No).then(|| AssumeEdge {
+            let edge = AssumeEdge {
                 source: Some(member.identity_key),
                 source_principal: member.native_id.clone(),
-                decision,
-                assumed: base.assumed || answer.decision == Decision::May,
                 ..base.clone()
-            })
+            };
+            limited(edge, answer.decision)
         })
         .collect()
 }

@@ -100,7 +100,11 @@ fn named(grant: &Grant) -> RoaringBitmap {
     for pattern in &grant.actions {
         actions |= catalog.matching(&normal(grant, pattern));
     }
-    if grant.not_actions { catalog.aws() - &actions } else { actions }
+    if grant.not_actions {
+        return catalog.aws() - &actions;
+    }
+    // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
+    if grant.platform == "aws" { actions & catalog.aws() } else { actions }
 }
 
 /// GitHub writes scopes with hyphens in workflows, with underscores in its API.
@@ -154,9 +158,9 @@ fn limit(grants: &[&Grant], result: &mut Effective) -> Span {
 }
 
 /// An unconditional deny on all resources removes the action; any other deny removes
-/// only the certainty.
+/// only the certainty, and so does what is not understood: it may be a deny.
 fn deny(grants: &[&Grant], span: &mut Span) {
-    for grant in grants.iter().filter(|grant| grant.effect == "deny") {
+    for grant in grants.iter().filter(|grant| grant.effect == "deny" || !grant.understood) {
         let actions = named(grant);
         span.must -= &actions;
         if grant.understood && grant.conditions.is_none() && covers_all(grant) {
@@ -173,7 +177,11 @@ fn covers_all(grant: &Grant) -> bool {
 }
 
 fn has_sure_resource(grant: &Grant) -> bool {
-    grant.not_resources || grant.resources.iter().any(|resource| !resource.contains("${"))
+    if grant.not_resources {
+        // Everything but everything is nothing; `**` is `*`.
+        return !grant.resources.iter().any(|resource| resource.chars().all(|letter| letter == '*'));
+    }
+    grant.resources.iter().any(|resource| !resource.contains("${"))
 }
 
 /// r(g), privilege scores: how much of the resource space a statement covers.

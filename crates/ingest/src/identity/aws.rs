@@ -2,12 +2,13 @@
 //!
 //! Format: botocore `iam/2010-05-08/service-2.json`. Policy documents come as
 //! objects (CLI) or percent-encoded JSON text (API). A boundary policy attached to
-//! nobody is missing from `Policies`: its effect is then unknown, not absent.
+//! nobody is missing from `Policies`, and a filtered dump lacks groups: their effect is
+//! then unknown, not absent.
 
 use crate::Document;
 use leakgraph_model::tables::{Grant, Identity, Problem, Trust, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -61,6 +62,8 @@ struct Holder<'a> {
     key: Key,
     arn: &'a str,
     policy_kind: &'a str,
+    /// The group it comes through.
+    group: Option<&'a str>,
 }
 
 impl<'a> Importer<'a> {
@@ -81,16 +84,18 @@ impl<'a> Importer<'a> {
         let key = identity_key("aws", arn);
         let row = identity(value, kind, arn, key, self.document.source_key);
         self.evidence.identities.push(row);
-        self.own_policies(value, inline, &Holder { key, arn, policy_kind: "identity" });
+        self.own_policies(value, inline, &Holder { key, arn, policy_kind: "identity", group: None });
         for name in list(value, "GroupList").filter_map(Value::as_str) {
-            if let Some(group) = self.groups.get(name).copied() {
-                self.own_policies(group, "GroupPolicyList", &Holder { key, arn, policy_kind: "group" });
+            let holder = Holder { key, arn, policy_kind: "group", group: Some(name) };
+            match self.groups.get(name).copied() {
+                Some(group) => self.own_policies(group, "GroupPolicyList", &holder),
+                None => self.grant(name, "missing", &holder, anything()),
             }
         }
         if let Some(boundary) =
             value.pointer("/PermissionsBoundary/PermissionsBoundaryArn").and_then(Value::as_str)
         {
-            self.managed(boundary, &Holder { key, arn, policy_kind: "boundary" });
+            self.managed(boundary, &Holder { key, arn, policy_kind: "boundary", group: None });
         }
         if let Some(trust) = value.get("AssumeRolePolicyDocument") {
             self.trust(trust, key, arn);
@@ -125,24 +130,14 @@ impl<'a> Importer<'a> {
         match body {
             Some(body) => self.policy(arn, body, holder),
             // Not in the dump: anything between nothing and everything.
-            None => self.grant(
-                arn,
-                "missing",
-                holder,
-                Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() },
-            ),
+            None => self.grant(arn, "missing", holder, anything()),
         }
     }
 
     fn policy(&mut self, name: &str, body: &Value, holder: &Holder<'_>) {
         let Some(body) = document_of(body) else {
             self.problem(format!("policy {name} of {} is not a JSON document", holder.arn));
-            return self.grant(
-                name,
-                "unreadable",
-                holder,
-                Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() },
-            );
+            return self.grant(name, "unreadable", holder, anything());
         };
         for (ordinal, statement) in one_or_many(body.get("Statement")).into_iter().enumerate() {
             let sid = text(statement, "Sid").filter(|sid| !sid.is_empty());
@@ -154,9 +149,7 @@ impl<'a> Importer<'a> {
                         "statement {place} of policy {name} of {} is malformed",
                         holder.arn
                     ));
-                    let unknown =
-                        Grant { actions: vec!["*".into()], resources: vec!["*".into()], ..Grant::default() };
-                    self.grant(name, &place, holder, unknown);
+                    self.grant(name, &place, holder, anything());
                 }
             }
         }
@@ -164,8 +157,13 @@ impl<'a> Importer<'a> {
 
     fn grant(&mut self, policy: &str, statement: &str, holder: &Holder<'_>, row: Grant) {
         let understood = row.understood;
+        // Inline policies of two groups may have the same name.
+        let kind = match holder.group {
+            Some(group) => format!("{}:{group}", holder.policy_kind),
+            None => holder.policy_kind.to_owned(),
+        };
         self.evidence.grants.push(Grant {
-            grant_key: Key::of("grant", &[&holder.key.to_string(), holder.policy_kind, policy, statement]),
+            grant_key: Key::of("grant", &[&holder.key.to_string(), &kind, policy, statement]),
             identity_key: holder.key,
             platform: "aws".to_owned(),
             policy_kind: holder.policy_kind.to_owned(),
@@ -182,11 +180,19 @@ impl<'a> Importer<'a> {
             return self.problem(format!("the trust policy of {arn} is not a JSON document"));
         };
         for (ordinal, statement) in one_or_many(body.get("Statement")).into_iter().enumerate() {
-            let Some(principals) = statement.get("Principal") else {
-                self.problem(format!("statement {ordinal} of the trust policy of {arn} has no principal"));
-                continue;
+            let excluded = statement.get("NotPrincipal");
+            let principals = match (statement.get("Principal"), excluded) {
+                (Some(principals), _) => principals_of(principals),
+                // All but some: a condition on who calls.
+                (None, Some(_)) => vec![("any", "*".to_owned())],
+                (None, None) => {
+                    self.problem(format!(
+                        "statement {ordinal} of the trust policy of {arn} has no principal"
+                    ));
+                    continue;
+                }
             };
-            for (kind, principal) in principals_of(principals) {
+            for (kind, principal) in principals {
                 self.evidence.trusts.push(Trust {
                     trust_key: Key::of("trust", &[&key.to_string(), &ordinal.to_string(), kind, &principal]),
                     identity_key: key,
@@ -196,13 +202,24 @@ impl<'a> Importer<'a> {
                     principal,
                     effect: text(statement, "Effect").unwrap_or("Allow").to_ascii_lowercase(),
                     actions: strings(statement.get("Action")),
-                    conditions: conditions(statement),
+                    conditions: match excluded {
+                        Some(excluded) => Some(
+                            json!({"NotPrincipal": excluded, "Condition": statement.get("Condition")})
+                                .to_string(),
+                        ),
+                        None => conditions(statement),
+                    },
                     subjects: subjects(statement),
                     source_key: self.document.source_key,
                 });
             }
         }
     }
+}
+
+/// What a document that is absent or unreadable may say.
+fn anything() -> Grant {
+    Grant { actions: vec!["*".to_owned()], resources: vec!["*".to_owned()], ..Grant::default() }
 }
 
 /// A statement as a grant; `None` if it lacks effect, action or resource.
@@ -408,7 +425,6 @@ fn environment(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn read(value: &Value) -> Evidence {
         import(&Document { path: "gaad.json", source_key: Key::default(), bytes: b"" }, value)

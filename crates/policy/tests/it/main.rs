@@ -1,0 +1,17 @@
+//! What this crate answers, against saved answers of other tools and against laws.
+//!
+//! The saved answers are read from `$LEAKGRAPH_CORPUS/identities`; without that variable
+//! the tests that need them say so and pass.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[macro_use]
+mod support;
+
+mod cloudsplaining;
+mod expansion;
+mod gaps;
+mod iamspy;
+mod laws;
+mod pmapper;
+mod trust;
