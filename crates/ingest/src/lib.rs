@@ -76,6 +76,8 @@ pub struct Document<'a> {
     pub path: &'a str,
     /// Key of its content.
     pub source_key: Key,
+    /// Which of its values this is, where it has several (JSON Lines); from 0.
+    pub part: usize,
     /// Its bytes.
     pub bytes: &'a [u8],
 }

@@ -6,7 +6,7 @@
 
 use crate::Document;
 use crate::identity::access_keys::access_key;
-use leakgraph_model::tables::{Activity, Assumption, Credential, identity_key};
+use leakgraph_model::tables::{Activity, Assumption, Credential, Problem, identity_key};
 use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -72,9 +72,12 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
     let mut calls: BTreeMap<CallKey, Calls> = BTreeMap::new();
     let mut evidence = Evidence::default();
     let mut keys: BTreeMap<String, Credential> = BTreeMap::new();
+    let mut unusable = 0;
     for record in records(value) {
-        let Some(principal) = principal(&record) else { continue };
-        let Some(action) = action(&record) else { continue };
+        let (Some(principal), Some(action)) = (principal(&record), action(&record)) else {
+            unusable += 1;
+            continue;
+        };
         let at = text(&record, "/eventTime").and_then(|text| Timestamp::parse(&text));
         let denied = denied(&record);
         if let Some(id) = long_lived_key(&record) {
@@ -94,6 +97,15 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
             data_event: record.get("managementEvent") == Some(&Value::Bool(false)),
         };
         calls.entry(key).or_default().add(at);
+    }
+    if unusable > 0 {
+        evidence.problems.push(Problem {
+            path: document.path.to_owned(),
+            offset: None,
+            code: "malformed_event".to_owned(),
+            reason: format!("{unusable} records name no action or no principal"),
+            lossy: true,
+        });
     }
     evidence.credentials = keys.into_values().collect();
     evidence.activity = calls.into_iter().map(|(key, calls)| row(document, key, &calls)).collect();
@@ -253,7 +265,8 @@ mod tests {
         };
         let value = json!({"Records": [event("ListFunctions20150331", None), event("ListFunctions20150331", None), event("GetPolicy", Some("AccessDenied"))]});
         assert_eq!(recognise(&value), Some("cloudtrail"));
-        let evidence = import(&Document { path: "x", source_key: Key::default(), bytes: b"" }, &value);
+        let evidence =
+            import(&Document { path: "x", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let rows: Vec<_> = evidence
             .activity
             .iter()

@@ -65,7 +65,8 @@ mod tests {
         let value = json!([{"AccessKeyMetadata": [
             {"UserName": "svc", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive", "CreateDate": "2024-01-02T03:04:05+00:00"}]}]);
         assert_eq!(recognise(&value), Some("aws_access_keys"));
-        let evidence = import(&Document { path: "k.json", source_key: Key::default(), bytes: b"" }, &value);
+        let evidence =
+            import(&Document { path: "k.json", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let [row] = evidence.credentials.as_slice() else { panic!("one key") };
         assert_eq!((row.scope.as_deref(), row.status.as_str()), (Some("user/svc"), "inactive"));
         assert!(row.created_at.is_some());

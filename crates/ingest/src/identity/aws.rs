@@ -411,7 +411,7 @@ mod tests {
     use serde_json::json;
 
     fn read(value: &Value) -> Evidence {
-        import(&Document { path: "gaad.json", source_key: Key::default(), bytes: b"" }, value)
+        import(&Document { path: "gaad.json", source_key: Key::default(), part: 0, bytes: b"" }, value)
     }
 
     #[test]

@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(recognise(&value), Some("github_bundle"));
         let evidence = import(
             "github_bundle",
-            &Document { path: "b.json", source_key: Key::default(), bytes: b"" },
+            &Document { path: "b.json", source_key: Key::default(), part: 0, bytes: b"" },
             &value,
         );
         let ids: Vec<_> = evidence.identities.iter().map(|identity| identity.native_id.as_str()).collect();

@@ -2,6 +2,7 @@
 
 use super::dispatch::{self, Place};
 use super::log::{Line, is_job_log, lines};
+use super::members::{below, file_name, numbered, same_run};
 use super::run_path::RunPath;
 use super::setup::Setup;
 use super::steps::{self, StepPart};
@@ -16,46 +17,42 @@ use leakgraph_model::tables::{
 use leakgraph_model::{Evidence, Key};
 use std::collections::BTreeMap;
 
-/// Whether a zip's members are those of a run-log archive.
-pub(crate) fn is_run_archive(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| {
-        entry.name.ends_with("/system.txt")
-            || (entry.name.ends_with(".txt")
-                && numbered(file_name(&entry.name)).is_some()
-                && is_job_log(&entry.bytes))
-    })
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// `10_Post Checkout.txt` as number and name.
-fn numbered(name: &str) -> Option<(i64, &str)> {
-    let (number, rest) = name.split_once('_')?;
-    Some((number.parse().ok()?, rest.strip_suffix(".txt")?))
-}
-
 /// The files of one job.
 #[derive(Default)]
 struct JobFiles<'a> {
-    whole: Option<&'a Entry>,
+    wholes: Vec<&'a Entry>,
     steps: Vec<(i64, &'a str, &'a Entry)>,
     system: Option<&'a Entry>,
 }
 
-/// Imports the members of a run-log archive.
+impl<'a> JobFiles<'a> {
+    /// The whole log of the job, and those of other runs or of other jobs of this name.
+    fn whole(&self) -> (Option<&'a Entry>, Vec<&'a Entry>) {
+        let first_step = self.steps.iter().min_by_key(|step| step.0).map(|step| step.2);
+        let is_own = |whole: &&Entry| first_step.is_none_or(|step| same_run(whole, step));
+        let own = self.wholes.iter().copied().filter(is_own).max_by_key(|whole| whole.bytes.len());
+        let others = self.wholes.iter().copied();
+        (own, others.filter(|whole| own.is_none_or(|own| own.bytes != whole.bytes)).collect())
+    }
+}
+
+/// Imports the members of a run-log archive, of which `root` is the folder inside a zip.
 pub(crate) fn import_archive(
     path: &str,
+    root: &str,
     entries: &[Entry],
     limits: &Limits,
     sink: &mut dyn TextSink,
 ) -> Evidence {
     let mut jobs: BTreeMap<String, JobFiles<'_>> = BTreeMap::new();
     let mut importer = Importer::new(path, limits, sink);
+    let run_path = RunPath::of(&format!("{path}!/{root}"));
+    if run_path.run_id.is_some() {
+        importer.run_path = run_path;
+    }
     for entry in entries {
         let name = file_name(&entry.name);
-        match (entry.name.rsplit_once(['/', '\\']), numbered(name)) {
+        match (below(root, &entry.name).rsplit_once(['/', '\\']), numbered(name)) {
             (Some((job, _)), _) if name == "system.txt" => {
                 jobs.entry(job.to_owned()).or_default().system = Some(entry)
             }
@@ -63,12 +60,18 @@ pub(crate) fn import_archive(
                 jobs.entry(job.to_owned()).or_default().steps.push((number, title, entry))
             }
             (None, Some((_, job))) if is_job_log(&entry.bytes) => {
-                let files = jobs.entry(job.to_owned()).or_default();
-                if files.whole.is_none_or(|whole| whole.bytes.len() < entry.bytes.len()) {
-                    files.whole = Some(entry);
-                }
+                jobs.entry(job.to_owned()).or_default().wholes.push(entry);
             }
-            _ => importer.stray(entry),
+            _ if is_job_log(&entry.bytes) => {
+                importer.stray(
+                    entry,
+                    "mixed_runs",
+                    "a job log whose name is not of this archive: scanned for secrets only",
+                );
+            }
+            _ => {
+                importer.stray(entry, "unrecognised", "not a log of a job or step: scanned for secrets only")
+            }
         }
     }
     for (name, files) in &jobs {
@@ -84,7 +87,7 @@ pub(crate) fn import_job_log(path: &str, bytes: &[u8], limits: &Limits, sink: &m
     let name =
         numbered(name).map_or_else(|| name.rsplit_once('.').map_or(name, |(stem, _)| stem), |(_, job)| job);
     let entry = Entry { name: String::new(), bytes: bytes.to_vec() };
-    importer.job(name, &JobFiles { whole: Some(&entry), ..JobFiles::default() });
+    importer.job(name, &JobFiles { wholes: vec![&entry], ..JobFiles::default() });
     importer.finish()
 }
 
@@ -108,7 +111,7 @@ impl<'a> Importer<'a> {
     }
 
     /// A member that belongs to no job: scanned, and said.
-    fn stray(&mut self, entry: &Entry) {
+    fn stray(&mut self, entry: &Entry, code: &str, reason: &str) {
         let path = self.member(entry);
         let source = source_key(&entry.bytes);
         self.evidence.source_files.push(source_file(&path, source, "unknown", "text", &entry.bytes, 0));
@@ -126,8 +129,8 @@ impl<'a> Importer<'a> {
         self.evidence.problems.push(Problem {
             path,
             offset: None,
-            code: "unrecognised".to_owned(),
-            reason: "not a log of a job or step: scanned for secrets only".to_owned(),
+            code: code.to_owned(),
+            reason: reason.to_owned(),
             lossy: true,
         });
     }
@@ -159,19 +162,26 @@ impl<'a> Importer<'a> {
 
     fn job(&mut self, folder: &str, files: &JobFiles<'_>) {
         let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
-        let Some(first) = files.whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
+        let (whole, others) = files.whole();
+        for entry in others {
+            self.stray(
+                entry,
+                "mixed_runs",
+                "another log of a job of this name, of another run or of its twin: scanned for secrets only",
+            );
+        }
+        let Some(first) = whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
             return;
         };
         let source = source_key(&first.bytes);
         let run_key = self.run_key(&system, source);
         // Step files attribute exactly; the whole log only where they are missing. Never both.
         let has_steps = !files.steps.is_empty();
-        let (setup, parts) =
-            if has_steps { from_step_files(files.steps.clone()) } else { from_whole(files.whole) };
+        let (setup, parts) = if has_steps { from_step_files(files.steps.clone()) } else { from_whole(whole) };
         let name = setup.job_name.clone().unwrap_or_else(|| folder.to_owned());
         let job_key = job_key(run_key, &name);
         let repo = self.run.as_ref().and_then(|run| run.repo.clone());
-        let layout = match (has_steps, files.system.is_some(), files.whole.is_some()) {
+        let layout = match (has_steps, files.system.is_some(), whole.is_some()) {
             (true, ..) => "A",
             (false, true, _) => "B",
             _ if setup.job_name.is_some() => "C",
@@ -241,14 +251,17 @@ impl<'a> Importer<'a> {
             };
             self.sink.text(&context, &entry.bytes);
         }
-        if let (true, Some(whole)) = (has_steps, files.whole) {
+        if let (true, Some(whole)) = (has_steps, whole) {
             // Same content as the step files; named so that it is not missed, not read twice.
             let path = self.member(whole);
             let mut row = source_file(&path, source_key(&whole.bytes), "github", "job_log", &whole.bytes, 0);
             row.layout = Some("A".to_owned());
             self.evidence.source_files.push(row);
         }
-        self.long_lines(first);
+        let read = files.steps.iter().map(|step| step.2).chain(files.system);
+        for entry in read.chain(whole.filter(|_| !has_steps)) {
+            self.long_lines(entry);
+        }
     }
 
     fn long_lines(&mut self, entry: &Entry) {
