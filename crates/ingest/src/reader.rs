@@ -110,10 +110,12 @@ impl Reader<'_> {
     }
 
     fn plain(&mut self, path: &str, bytes: &[u8]) {
+        let is_log = github::log::is_job_log(bytes);
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
-        if matches!(start.first(), Some(b'{' | b'[')) && !github::log::is_job_log(bytes) {
+        // A title inside JSON may quote a log, and a log may begin with a bracket.
+        if matches!(start.first(), Some(b'{' | b'[')) && (!is_log || is_json(start)) {
             self.json(path, bytes);
-        } else if github::log::is_job_log(bytes) {
+        } else if is_log {
             self.job_log(path, bytes);
         } else {
             self.other_text(path, bytes);
@@ -247,6 +249,13 @@ impl Reader<'_> {
 
 /// Byte order mark of UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether all of a text is JSON values.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::Deserializer::from_slice(bytes)
+        .into_iter::<serde::de::IgnoredAny>()
+        .all(|value| value.is_ok())
+}
 
 /// Byte offset of a line (from 1) and column (in bytes, from 1).
 fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {

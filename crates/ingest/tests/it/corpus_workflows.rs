@@ -17,6 +17,8 @@ struct Counts {
     completes: usize,
     /// Lines `  NAME: ***`.
     masked: usize,
+    /// Lines `  NAME: …` below `with:` or `env:` in the header of a step.
+    bindings: usize,
     /// Lines `##[group]GITHUB_TOKEN Permissions`.
     permission_groups: usize,
     /// Lines between these and the next `##[endgroup]`.
@@ -29,6 +31,7 @@ impl Counts {
         self.posts += other.posts;
         self.completes += other.completes;
         self.masked += other.masked;
+        self.bindings += other.bindings;
         self.permission_groups += other.permission_groups;
         self.permissions += other.permissions;
     }
@@ -43,6 +46,13 @@ fn message(line: &str) -> &str {
     }
 }
 
+fn is_binding(message: &str) -> bool {
+    let name = message.strip_prefix("  ").and_then(|line| line.split_once(':'));
+    name.is_some_and(|(name, _)| {
+        !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "_-.".contains(letter))
+    })
+}
+
 fn is_masked_binding(message: &str) -> bool {
     let name = message.strip_prefix("  ").and_then(|line| line.strip_suffix(": ***"));
     name.is_some_and(|name| {
@@ -53,7 +63,7 @@ fn is_masked_binding(message: &str) -> bool {
 fn count(path: &Path) -> Counts {
     let bytes = fs::read(path).expect("a readable log");
     let mut counts = Counts::default();
-    let mut in_permissions = false;
+    let (mut in_permissions, mut in_header, mut in_block) = (false, false, false);
     for line in String::from_utf8_lossy(&bytes).split('\n') {
         let message = message(line);
         counts.headers += usize::from(message.starts_with("##[group]Run "));
@@ -61,6 +71,12 @@ fn count(path: &Path) -> Counts {
         if message == "Cleaning up orphan processes" || message == "Evaluate and set job outputs" {
             counts.completes = 1;
         }
+        if message.starts_with("##[") {
+            in_header = message.starts_with("##[group]Run ");
+            in_block = false;
+        }
+        in_block |= in_header && (message == "with:" || message == "env:");
+        counts.bindings += usize::from(in_block && is_binding(message));
         counts.masked += usize::from(is_masked_binding(message));
         if message.starts_with("##[group]GITHUB_TOKEN Permissions") {
             counts.permission_groups += 1;
@@ -97,7 +113,8 @@ fn every_bugswarm_log_is_a_job_with_the_steps_its_lines_show() {
         // Setup, one step per header, one per cleanup, one end.
         let steps = 1 + counts.headers + counts.posts + counts.completes;
         let seen = (evidence.steps.len(), masked(&evidence), evidence.token_permissions.len());
-        if seen != (steps, counts.masked, counts.permissions) {
+        assert_eq!(evidence.token_permissions.is_empty(), counts.permission_groups == 0, "{name}");
+        if seen != (steps, counts.masked, counts.permissions) || evidence.bindings.len() != counts.bindings {
             wrong.push(format!("{name}: read {seen:?}, lines show {steps} steps, {counts:?}"));
         }
     }
@@ -107,6 +124,7 @@ fn every_bugswarm_log_is_a_job_with_the_steps_its_lines_show() {
         posts: 132,
         completes: 72,
         masked: 160,
+        bindings: 2_154,
         permission_groups: 72,
         permissions: 829,
     };

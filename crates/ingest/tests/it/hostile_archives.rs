@@ -15,7 +15,7 @@ fn a_truncated_zip_is_a_bad_archive() {
     let whole = zipped(&[("0_build.txt", job_log("build")), ("build/system.txt", "x".repeat(5_000))]);
     for keep in [4, 30, whole.len() / 2, whole.len() - 1] {
         let inputs = Inputs::new();
-        inputs.add("cut.zip", whole.get(..keep).unwrap());
+        inputs.add("cut.zip", &whole[..keep]);
         let (evidence, _) = inputs.read(&Limits::default());
         assert!(problem(&evidence, "cut.zip", "bad_archive").lossy, "after {keep} bytes");
     }
@@ -189,8 +189,8 @@ fn a_truncated_gzip_gives_what_it_holds() {
     let log = format!("{}{}", job_log("cut"), (0..5_000).map(|n| format!("line {n}\n")).collect::<String>());
     let packed = gzipped(log.as_bytes());
     let inputs = Inputs::new();
-    inputs.add("cut.log.gz", packed.get(..packed.len() * 3 / 4).unwrap());
-    inputs.add("head.gz", packed.get(..12).unwrap());
+    inputs.add("cut.log.gz", &packed[..packed.len() * 3 / 4]);
+    inputs.add("head.gz", &packed[..12]);
     let (evidence, texts) = inputs.read(&Limits::default());
     let problem_row = problem(&evidence, "cut.log.gz", "truncated");
     assert!(problem_row.offset.is_some_and(|offset| offset > 0), "where it ends");
@@ -229,4 +229,64 @@ fn limits_are_those_of_one_input() {
     let (evidence, _) = read_all(inputs.path(), &limits);
     assert_eq!(evidence.problems, []);
     assert_eq!(evidence.jobs.len(), 4);
+}
+
+/// Changes the directory entry of a member: offsets are those of its signature.
+fn patched(mut zip: Vec<u8>, member: usize, change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let starts: Vec<usize> =
+        (0..zip.len().saturating_sub(4)).filter(|at| zip[*at..].starts_with(b"PK\x01\x02")).collect();
+    change(&mut zip[starts[member]..]);
+    zip
+}
+
+#[test]
+fn an_encrypted_member_is_said_and_the_next_is_read() {
+    let mut zip = zipped(&[("locked.log", job_log("locked")), ("open.log", job_log("open"))]);
+    // Bit 0 of the flags, in the member's own header and in the directory.
+    zip[6] |= 1;
+    let zip = patched(zip, 0, |entry| entry[8] |= 1);
+    let inputs = Inputs::new();
+    inputs.add("locked.zip", zip);
+    let (evidence, _) = inputs.read(&Limits::default());
+    assert!(problem(&evidence, "locked.zip", "bad_archive").reason.contains("member 0"));
+    let jobs: Vec<_> = evidence.jobs.iter().map(|job| job.name.as_str()).collect();
+    assert_eq!(jobs, ["open", "neighbour-job"]);
+}
+
+#[test]
+fn overlapping_members_are_a_bomb() {
+    let zip = zipped(&[("a.log", job_log("a")), ("b.log", job_log("b"))]);
+    // Both members are said to begin where the first does.
+    let zip = patched(zip, 1, |entry| entry[42..46].fill(0));
+    let inputs = Inputs::new();
+    inputs.add("overlap.zip", zip);
+    let (evidence, _) = inputs.read(&Limits::default());
+    assert!(problem(&evidence, "overlap.zip", "bad_archive").reason.contains("overlap"));
+    assert_eq!(evidence.jobs.len(), 1, "the neighbour");
+}
+
+#[test]
+fn sizes_are_measured_not_believed() {
+    let text = "line\n".repeat(20_000);
+    let zip = zipped(&[("liar.md", text.as_bytes())]);
+    // The directory says that the member inflates to ten bytes.
+    let zip = patched(zip, 0, |entry| entry[24..28].copy_from_slice(&10_u32.to_le_bytes()));
+    let inputs = Inputs::new();
+    inputs.add("liar.zip", zip);
+    let (evidence, texts) = inputs.read(&Limits { max_entry_bytes: 50_000, ..Limits::default() });
+    assert!(evidence.problems.iter().any(|row| row.path.contains("liar.zip") && row.lossy));
+    assert!(texts.0.iter().all(|(_, bytes)| bytes.len() <= 50_000));
+}
+
+#[test]
+fn streams_of_several_members_and_zipped_streams_are_read_whole() {
+    let event =
+        r#"{"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "userIdentity": {"type": "Root"}}"#;
+    let two = [gzipped(event.as_bytes()), gzipped(event.as_bytes())].concat();
+    let inputs = Inputs::new();
+    inputs.add("trail.json.gz", &two);
+    inputs.add("trails.zip", zipped(&[("a.json.gz", &two), ("b/c.json.gz", &two)]));
+    let (evidence, _) = inputs.read(&Limits::default());
+    assert_eq!(evidence.problems, []);
+    assert_eq!(evidence.activity.iter().map(|row| row.calls).sum::<i64>(), 6);
 }

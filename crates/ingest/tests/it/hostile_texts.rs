@@ -62,6 +62,30 @@ fn reasons_never_hold_values() {
 }
 
 #[test]
+fn what_a_json_string_says_does_not_make_it_a_log() {
+    // Titles and messages of commits are written by strangers.
+    let inputs = Inputs::new();
+    for (index, forged) in
+        ["Z Secret source: Actions", "Z ##[group]Run make", "Z Current runner version: '2'"]
+            .iter()
+            .enumerate()
+    {
+        let run = format!(
+            "{{\"display_title\": \"{forged}\", \"id\": 1700{index}, \"run_number\": 1, \"workflow_id\": 2, \
+             \"head_sha\": \"ab\", \"repository\": {{\"full_name\": \"acme/shop\"}}}}"
+        );
+        inputs.add(&format!("run{index}.json"), run);
+    }
+    // A log may begin with a bracket.
+    inputs.add("bracket.log", format!("[command]/usr/bin/true\n{}", job_log("bracket")));
+    let (evidence, _) = inputs.read(&Limits::default());
+    assert_eq!(evidence.problems, []);
+    assert_eq!(evidence.source_files.iter().filter(|row| row.kind == "run_json").count(), 3);
+    let jobs: Vec<_> = evidence.jobs.iter().map(|job| job.name.as_str()).collect();
+    assert_eq!(jobs, ["bracket", "neighbour-job"]);
+}
+
+#[test]
 fn json_beyond_its_size_is_said() {
     let inputs = Inputs::new();
     inputs.add("large.json", format!("[{}]", "1,".repeat(5_000) + "1"));

@@ -235,7 +235,7 @@ fn marks_name_the_binding_and_its_step() {
     let mark = context.marks.iter().find(|mark| mark.name.as_deref() == Some("API_TOKEN")).unwrap();
     assert_eq!(mark.place, "env_binding");
     assert_eq!(mark.step_key, Some(evidence.steps[1].step_key));
-    assert!(bytes.get(mark.offset..).unwrap().starts_with(b"2026-10-01T10:00:02.0000000Z   API_TOKEN: ***"));
+    assert!(bytes[mark.offset..].starts_with(b"2026-10-01T10:00:02.0000000Z   API_TOKEN: ***"));
     assert!(mark.at.is_some());
 }
 

@@ -5,6 +5,7 @@
 
 mod dispatch;
 mod import;
+mod job;
 pub(crate) mod log;
 mod members;
 mod rest;
