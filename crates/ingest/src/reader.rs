@@ -266,6 +266,17 @@ fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
     (line_start + column.saturating_sub(1)).min(bytes.len())
 }
 
+/// Items of a known kind that lack what would make them rows.
+pub(crate) fn incomplete(document: &Document<'_>, items: usize, what: &str) -> Option<Problem> {
+    (items > 0).then(|| Problem {
+        path: document.path.to_owned(),
+        offset: None,
+        code: "incomplete".to_owned(),
+        reason: format!("{items} {what}"),
+        lossy: true,
+    })
+}
+
 /// Key of a source by its content.
 pub(crate) fn source_key(bytes: &[u8]) -> Key {
     Key::of("source", &[&hex(&Sha256::digest(bytes))])

@@ -6,7 +6,8 @@
 
 use crate::Document;
 use crate::identity::access_keys::access_key;
-use leakgraph_model::tables::{Activity, Assumption, Credential, Problem, identity_key};
+use crate::reader::incomplete;
+use leakgraph_model::tables::{Activity, Assumption, Credential, identity_key};
 use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -98,15 +99,7 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
         };
         calls.entry(key).or_default().add(at);
     }
-    if unusable > 0 {
-        evidence.problems.push(Problem {
-            path: document.path.to_owned(),
-            offset: None,
-            code: "malformed_event".to_owned(),
-            reason: format!("{unusable} records name no action or no principal"),
-            lossy: true,
-        });
-    }
+    evidence.problems.extend(incomplete(document, unusable, "records name no action or no principal"));
     evidence.credentials = keys.into_values().collect();
     evidence.activity = calls.into_iter().map(|(key, calls)| row(document, key, &calls)).collect();
     evidence

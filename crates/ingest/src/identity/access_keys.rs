@@ -4,6 +4,7 @@
 //! answer names the user but no account; linking finds the user by name.
 
 use crate::Document;
+use crate::reader::incomplete;
 use leakgraph_model::tables::Credential;
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
@@ -19,10 +20,14 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
         Value::Array(pages) => pages.iter().collect(),
         page => vec![page],
     };
-    let rows =
-        pages.iter().flat_map(|page| page.get("AccessKeyMetadata").and_then(Value::as_array)).flatten();
-    let credentials = rows.filter_map(|row| credential(document, row)).collect();
-    Evidence { credentials, ..Evidence::default() }
+    let rows: Vec<&Value> = pages
+        .iter()
+        .flat_map(|page| page.get("AccessKeyMetadata").and_then(Value::as_array))
+        .flatten()
+        .collect();
+    let credentials: Vec<_> = rows.iter().filter_map(|row| credential(document, row)).collect();
+    let problem = incomplete(document, rows.len() - credentials.len(), "access keys have no id");
+    Evidence { credentials, problems: problem.into_iter().collect(), ..Evidence::default() }
 }
 
 fn credential(document: &Document<'_>, row: &Value) -> Option<Credential> {

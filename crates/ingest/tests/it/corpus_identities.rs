@@ -134,3 +134,33 @@ fn calls_of_web_identities_are_assumptions() {
         evidence.assumptions.iter().any(|row| row.subject.as_deref().is_some_and(|s| s.starts_with("repo:")))
     );
 }
+
+#[test]
+fn answers_of_the_github_api_have_a_row_per_item() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("identities/github-openapi-examples");
+    let lists = ["installations", "secrets", "environments", "workflow_runs", "jobs"];
+    let mut files = 0;
+    for path in files_below(&folder) {
+        let Some(value) = json(&path) else { continue };
+        let (evidence, _) = read_path(&path);
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let rows = match name.trim_end_matches(".json") {
+            "actions-secret-paginated" | "organization-actions-secret-paginated" => {
+                evidence.credentials.len()
+            }
+            "installation-paginated" | "base-installation-for-auth-user-paginated" | "environments" => {
+                evidence.identities.len()
+            }
+            "workflow-run-paginated" => evidence.runs.len(),
+            "job-paginated" => evidence.jobs.len(),
+            _ => continue,
+        };
+        files += 1;
+        let items = lists.iter().map(|list| array(&value, list).len()).sum::<usize>();
+        assert_eq!(rows, items, "{name}");
+        assert_eq!(value.get("total_count").and_then(Value::as_u64), u64::try_from(items).ok(), "{name}");
+        assert_eq!(evidence.problems, [], "{name}");
+    }
+    assert_eq!(files, 7);
+}

@@ -115,6 +115,53 @@ fn known_and_unknown_values_in_one_file_are_both_said() {
 }
 
 #[test]
+fn items_that_name_nothing_are_said() {
+    let documents = [
+        ("run.json", r#"{"run_number": 1, "workflow_id": 2, "head_sha": "ab", "id": 17001}"#),
+        ("jobs.json", r#"{"total_count": 1, "jobs": [{"id": 1, "run_id": 17001}]}"#),
+        ("apps.json", r#"{"total_count": 1, "installations": [{"id": 1}]}"#),
+        ("secrets.json", r#"{"total_count": 2, "secrets": [{"name": "A"}, {"created_at": null}]}"#),
+        ("keys.json", r#"{"AccessKeyMetadata": [{"UserName": "a"}]}"#),
+        ("users.json", r#"{"UserDetailList": [{"UserName": "a"}]}"#),
+        ("trail.json", r#"{"Records": [{"eventSource": "s3.amazonaws.com", "eventName": "GetObject"}]}"#),
+        ("event.json", r#"{"sender": {"login": "a"}, "workflow_run": {"id": 17001}}"#),
+        ("job-event.json", r#"{"sender": {"login": "a"}, "workflow_job": {"id": 17001}}"#),
+        (
+            "null-policy.json",
+            r#"{"RoleDetailList": [{"Arn": "arn:aws:iam::1:role/r", "RolePolicyList": [{"PolicyDocument": "null"}]}]}"#,
+        ),
+    ];
+    let inputs = Inputs::new();
+    for (name, text) in documents {
+        inputs.add(name, text);
+    }
+    let (evidence, _) = inputs.read(&Limits::default());
+    for (name, _) in documents {
+        let said = evidence.problems.iter().find(|row| row.path.ends_with(&format!("/{name}")));
+        let row = said.unwrap_or_else(|| panic!("{name} was lost in silence"));
+        assert!(row.lossy && matches!(row.code.as_str(), "incomplete" | "malformed_policy"), "{row:?}");
+    }
+    assert_eq!(evidence.problems.len(), documents.len(), "{:#?}", evidence.problems);
+}
+
+#[test]
+fn empty_pages_are_no_problem() {
+    let inputs = Inputs::new();
+    for (name, text) in [
+        ("runs.json", r#"{"total_count": 0, "workflow_runs": []}"#),
+        ("jobs.json", r#"{"total_count": 0, "jobs": []}"#),
+        ("secrets.json", r#"{"total_count": 0, "secrets": []}"#),
+        ("apps.json", r#"{"total_count": 0, "installations": []}"#),
+        ("keys.json", r#"{"AccessKeyMetadata": []}"#),
+        ("users.json", r#"{"UserDetailList": []}"#),
+    ] {
+        inputs.add(name, text);
+    }
+    let (evidence, _) = inputs.read(&Limits::default());
+    assert_eq!(evidence.problems, []);
+}
+
+#[test]
 fn deliveries_in_one_file_are_scanned_once_and_are_handoffs_of_their_own() {
     let inputs = Inputs::new();
     let star = r#"{"action": "created", "sender": {"login": "a"}, "repository": {"full_name": "o/r"}, "note": "once only"}"#;

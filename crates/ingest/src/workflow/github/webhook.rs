@@ -2,6 +2,7 @@
 
 use super::rest::{actor_kind, job, run, text, time};
 use super::{dispatch, rest};
+use crate::reader::incomplete;
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Approval, Handoff};
 use leakgraph_model::{Evidence, Key};
@@ -72,6 +73,8 @@ pub(crate) fn import(
         // webhook_other: only scanned, by the reader.
         _ => {}
     }
+    let is_lost = matches!(kind, "webhook_workflow_job" | "webhook_workflow_run") && evidence.rows() == 0;
+    evidence.problems.extend(incomplete(document, usize::from(is_lost), rest::NAMELESS));
     for row in &mut evidence.runs {
         "webhook".clone_into(&mut row.evidence);
     }
