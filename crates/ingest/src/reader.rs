@@ -2,7 +2,7 @@
 
 use crate::archive::{self, Budget, Entry};
 use crate::limits::Limits;
-use crate::workflow::github;
+use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity, identity};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key};
@@ -246,9 +246,6 @@ impl Reader<'_> {
         self.evidence.source_files.push(source_file(path, source_key, platform, kind, bytes, rows));
     }
 }
-
-/// Byte order mark of UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Whether all of a text is JSON values.
 fn is_json(bytes: &[u8]) -> bool {

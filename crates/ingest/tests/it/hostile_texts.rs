@@ -280,6 +280,16 @@ fn steps_print_what_setup_prints_and_are_not_believed() {
 }
 
 #[test]
+fn a_path_given_twice_is_one_item() {
+    let inputs = Inputs::new();
+    let file = inputs.add("below/a.log", job_log("a"));
+    let paths = [inputs.path().to_owned(), file, inputs.path().join("below"), inputs.path().to_owned()];
+    let (items, problems) = discover(&paths, &Limits::default());
+    assert_eq!((items.len(), problems.len()), (2, 0), "the neighbour and a.log");
+    assert!(items.iter().map(|item| &item.path).is_sorted());
+}
+
+#[test]
 fn a_missing_path_is_said() {
     let inputs = Inputs::new();
     let missing = inputs.path().join("missing.zip");

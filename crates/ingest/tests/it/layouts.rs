@@ -229,6 +229,23 @@ fn a_second_log_of_a_job_is_scanned_and_said() {
 }
 
 #[test]
+fn step_files_that_lack_something_do_not_hide_the_whole_log() {
+    // Only part of the archive was unpacked, or packed again.
+    for missing in ["build/2_Run make.txt", "build/1_Set up job.txt"] {
+        let mut members = layout_a();
+        members.retain(|(name, _)| name != missing);
+        let (evidence, texts) = read_zip(&members);
+        assert_eq!(essence(&evidence), ESSENCE, "without {missing}");
+        assert_eq!(texts.count("API_TOKEN: ***"), 1, "handed over once");
+        assert_eq!(texts.count("Current runner version"), 1, "handed over once");
+        assert_eq!(evidence.source_files.len(), 4, "every member has a row");
+        assert!(
+            evidence.source_files.iter().all(|row| row.layout.as_deref().is_none_or(|layout| layout == "D"))
+        );
+    }
+}
+
+#[test]
 fn marks_name_the_binding_and_its_step() {
     let (evidence, texts) = read_zip(&layout_b());
     let (context, bytes) = texts.0.iter().find(|(context, _)| context.place == "log").unwrap();

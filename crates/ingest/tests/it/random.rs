@@ -4,7 +4,8 @@ use crate::support::{Texts, gzipped, job_log, zipped};
 use leakgraph_ingest::{Limits, discover, link, read};
 use leakgraph_model::Evidence;
 use proptest::prelude::*;
-use std::fs;
+use std::collections::HashSet;
+use std::{fmt, fs};
 
 /// Reads bytes as a file of this name; the sink checks the marks.
 fn read_bytes(name: &str, bytes: &[u8]) -> (Evidence, Texts) {
@@ -250,4 +251,61 @@ proptest! {
     fn any_json_of_known_names_is_read(value in json()) {
         check("any.json", value.to_string().as_bytes())?;
     }
+
+    #[test]
+    fn every_member_of_an_archive_has_a_row_and_is_handed_over_once(members in members()) {
+        let packed = zipped(&members);
+        let (evidence, texts) = read_bytes("any.zip", &packed);
+        for (name, bytes) in &members {
+            let path = format!("any.zip!/{name}");
+            let has_row = evidence.source_files.iter().any(|row| row.path.ends_with(&path));
+            let is_said = evidence.problems.iter().any(|row| row.path.ends_with(&path));
+            prop_assert!(bytes.0.is_empty() || has_row || is_said, "{path} was lost in silence");
+            let times = texts.0.iter().filter(|(context, _)| context.path.ends_with(&path)).count();
+            prop_assert!(times <= 1, "{path} was handed over {times} times");
+        }
+        let steps: HashSet<_> = evidence.steps.iter().map(|step| step.step_key).collect();
+        for mark in texts.0.iter().flat_map(|(context, _)| &context.marks) {
+            prop_assert!(mark.step_key.is_none_or(|key| steps.contains(&key)), "a mark of no step");
+        }
+    }
+}
+
+/// Bytes that are shown as text when a case fails.
+#[derive(Clone)]
+struct Text(Vec<u8>);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Members with the names that archives have, in the right and the wrong places.
+fn members() -> impl Strategy<Value = Vec<(String, Text)>> {
+    let folder = proptest::sample::select(vec!["", "a/", "b/", "a/b/", "logs/a/", "../", "/", "a\\"]);
+    let file = proptest::sample::select(vec![
+        "0_a.txt",
+        "1_a.txt",
+        "1_Set up job.txt",
+        "2_Run.txt",
+        "02_Run.txt",
+        "3_Complete job.txt",
+        "system.txt",
+        "x.json",
+        "notes.md",
+        "a.txt",
+    ]);
+    let bytes = prop_oneof![log_lines(), Just(job_log("a").into_bytes()), Just(job_log("b").into_bytes())]
+        .prop_map(Text);
+    let names = proptest::collection::btree_map((folder, file), bytes, 1..10);
+    names.prop_map(|members| {
+        members.into_iter().map(|((folder, file), bytes)| (format!("{folder}{file}"), bytes)).collect()
+    })
 }

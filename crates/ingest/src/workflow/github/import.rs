@@ -2,7 +2,7 @@
 
 use super::dispatch::{self, Place};
 use super::job::{from_step_files, from_whole, job_row, resolved};
-use super::log::{is_job_log, lines};
+use super::log::{BOM, is_job_log, lines};
 use super::members::{below, file_name, numbered, same_run};
 use super::run_path::RunPath;
 use super::setup::Setup;
@@ -27,13 +27,32 @@ struct JobFiles<'a> {
 }
 
 impl<'a> JobFiles<'a> {
+    /// Whether the step files hold all of the whole log: it is their text in one, with
+    /// one byte order mark (measured on real archives).
+    fn has_all_steps(&self, whole: Option<&Entry>) -> bool {
+        let text_bytes = |entry: &Entry| entry.bytes.strip_prefix(BOM).unwrap_or(&entry.bytes).len();
+        // A line end more or less per file is no difference.
+        let of_steps: usize = self.steps.iter().map(|(_, _, step)| text_bytes(step) + 1).sum();
+        !self.steps.is_empty() && whole.is_none_or(|whole| of_steps >= text_bytes(whole))
+    }
+
     /// The whole log of the job, and those of other runs or of other jobs of this name.
     fn whole(&self) -> (Option<&'a Entry>, Vec<&'a Entry>) {
         let first_step = self.steps.iter().min_by_key(|step| step.0).map(|step| step.2);
         let is_own = |whole: &&Entry| first_step.is_none_or(|step| same_run(whole, step));
         let own = self.wholes.iter().copied().filter(is_own).max_by_key(|whole| whole.bytes.len());
         let others = self.wholes.iter().copied();
-        (own, others.filter(|whole| own.is_none_or(|own| own.bytes != whole.bytes)).collect())
+        (own, others.filter(|whole| own.is_none_or(|own| !std::ptr::eq(own, *whole))).collect())
+    }
+}
+
+/// GitHub's layout of the files of a job.
+fn layout(files: &JobFiles<'_>, whole: Option<&Entry>) -> &'static str {
+    match (files.steps.is_empty(), files.system.is_some()) {
+        (false, _) if files.has_all_steps(whole) => "A",
+        (false, _) => "D",
+        (true, true) => "B",
+        (true, false) => "C",
     }
 }
 
@@ -54,7 +73,9 @@ pub(crate) fn import_archive(
     for entry in entries {
         let name = file_name(&entry.name);
         match (below(root, &entry.name).rsplit_once(['/', '\\']), numbered(name)) {
-            (Some((job, _)), _) if name == "system.txt" => {
+            (Some((job, _)), _)
+                if name == "system.txt" && jobs.get(job).is_none_or(|files| files.system.is_none()) =>
+            {
                 jobs.entry(job.to_owned()).or_default().system = Some(entry)
             }
             (Some((job, _)), Some((number, title))) => {
@@ -165,6 +186,10 @@ impl<'a> Importer<'a> {
         let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
         let (whole, others) = files.whole();
         for entry in others {
+            if whole.is_some_and(|whole| whole.bytes == entry.bytes) {
+                self.unread(entry, "job_log", layout(files, whole));
+                continue;
+            }
             self.stray(
                 entry,
                 "mixed_runs",
@@ -176,17 +201,15 @@ impl<'a> Importer<'a> {
         };
         let source = source_key(&first.bytes);
         let run_key = self.run_key(&system, source);
-        // Step files attribute exactly; the whole log only where they are missing. Never both.
-        let has_steps = !files.steps.is_empty();
+        // Step files attribute exactly; the whole log only where they lack something. Never both.
+        let has_steps = files.has_all_steps(whole);
         let (setup, parts) = if has_steps { from_step_files(files.steps.clone()) } else { from_whole(whole) };
         let name = setup.job_name.clone().unwrap_or_else(|| folder.to_owned());
         let job_key = job_key(run_key, &name);
         let repo = self.run.as_ref().and_then(|run| run.repo.clone());
-        let layout = match (has_steps, files.system.is_some(), whole.is_some()) {
-            (true, ..) => "A",
-            (false, true, _) => "B",
-            _ if setup.job_name.is_some() => "C",
-            _ => "D",
+        let layout = match layout(files, whole) {
+            "C" if setup.job_name.is_none() => "D",
+            layout => layout,
         };
         let row = Job { job_key, run_key, name, source_key: source, ..Job::default() };
         self.evidence.jobs.push(job_row(row, &setup, &system, &parts));
@@ -253,17 +276,24 @@ impl<'a> Importer<'a> {
             };
             self.sink.text(&context, &entry.bytes);
         }
-        if let (true, Some(whole)) = (has_steps, whole) {
-            // Same content as the step files; named so that it is not missed, not read twice.
-            let path = self.member(whole);
-            let mut row = source_file(&path, source_key(&whole.bytes), "github", "job_log", &whole.bytes, 0);
-            row.layout = Some("A".to_owned());
-            self.evidence.source_files.push(row);
+        // Same content as what was read; named so that it is not missed, not read twice.
+        match whole {
+            Some(whole) if has_steps => self.unread(whole, "job_log", layout),
+            _ if has_steps => {}
+            _ => files.steps.iter().for_each(|(_, _, step)| self.unread(step, "step_log", layout)),
         }
         let read = files.steps.iter().map(|step| step.2).chain(files.system);
         for entry in read.chain(whole.filter(|_| !has_steps)) {
             self.long_lines(entry);
         }
+    }
+
+    /// A member whose content was read from another.
+    fn unread(&mut self, entry: &Entry, kind: &str, layout: &str) {
+        let path = self.member(entry);
+        let mut row = source_file(&path, source_key(&entry.bytes), "github", kind, &entry.bytes, 0);
+        row.layout = Some(layout.to_owned());
+        self.evidence.source_files.push(row);
     }
 
     fn long_lines(&mut self, entry: &Entry) {
