@@ -169,7 +169,7 @@ impl Reader<'_> {
         let source_key = source_key(bytes);
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes);
         let mut pages = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
-        let mut unknown = 0;
+        let (mut unknown, mut is_malformed) = (0, false);
         let mut known: Vec<(&'static str, &'static str)> = Vec::new();
         let rows_before = self.evidence.rows();
         for part in 0.. {
@@ -182,6 +182,7 @@ impl Reader<'_> {
                 },
                 Some(Err(error)) => {
                     let offset = bytes.len() - start.len() + offset_of(start, error.line(), error.column());
+                    is_malformed = true;
                     self.evidence.problems.push(Problem {
                         path: path.to_owned(),
                         offset: i64::try_from(offset).ok(),
@@ -199,7 +200,7 @@ impl Reader<'_> {
             None => self.source_file(path, source_key, "unknown", "json", bytes, rows),
         }
         // Once for the whole file, however many values it has.
-        if known.is_empty() {
+        if known.is_empty() || is_malformed || unknown > 0 {
             self.scan(path, source_key, "json", bytes);
         } else if known.iter().any(|(_, kind)| *kind == "webhook_other") {
             // A body of no further use to us may still carry a secret.

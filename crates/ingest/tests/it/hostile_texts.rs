@@ -109,9 +109,12 @@ fn known_and_unknown_values_in_one_file_are_both_said() {
     let event =
         r#"{"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "userIdentity": {"type": "Root"}}"#;
     inputs.add("mixed.jsonl", format!("{event}\n{{\"hello\": 1}}\n{event}\n"));
-    let (evidence, _) = inputs.read(&Limits::default());
-    assert_eq!(evidence.activity.iter().map(|row| row.calls).sum::<i64>(), 2);
+    inputs.add("cut.jsonl", format!("{event}\n{{\"hello\": 2, "));
+    let (evidence, texts) = inputs.read(&Limits::default());
+    assert_eq!(evidence.activity.iter().map(|row| row.calls).sum::<i64>(), 3);
     assert!(problem(&evidence, "mixed.jsonl", "unrecognised").lossy);
+    assert!(problem(&evidence, "cut.jsonl", "malformed_json").lossy);
+    assert_eq!(texts.count("\"hello\""), 2, "what was not understood is scanned");
 }
 
 #[test]
