@@ -57,29 +57,43 @@ fn read_capped(
     budget: &mut Budget,
 ) -> (Vec<u8>, Option<Stop>) {
     let mut bytes = Vec::new();
-    let mut reader = reader.take(limits.max_entry_bytes.min(budget.bytes) + 1);
+    let stop = read_until(reader, packed, limits, budget.bytes, &mut bytes).err();
+    // What was kept of a stopped member counts as well.
+    budget.bytes = budget.bytes.saturating_sub(bytes.len() as u64);
+    (bytes, stop)
+}
+
+fn read_until(
+    reader: impl Read,
+    packed: u64,
+    limits: &Limits,
+    budget: u64,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Stop> {
+    let mut reader = reader.take(limits.max_entry_bytes.min(budget).saturating_add(1));
     let mut chunk = vec![0; 64 << 10];
     loop {
         let count = match reader.read(&mut chunk) {
-            Ok(0) => break,
+            Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return (bytes, Some(Stop::Io(error))),
+            Err(error) => return Err(Stop::Io(error)),
         };
         let total = bytes.len() as u64 + count as u64;
+        // Up to the limit all is kept; the reader gives at most one byte more.
+        let room = limits.max_entry_bytes.min(budget).saturating_sub(bytes.len() as u64);
+        let kept = usize::try_from(room).map_or(count, |room| room.min(count));
+        bytes.extend_from_slice(chunk.get(..kept).unwrap_or_default());
         if total > limits.max_entry_bytes {
-            return (bytes, Some(Stop::EntryTooLarge));
+            return Err(Stop::EntryTooLarge);
         }
-        if total > budget.bytes {
-            return (bytes, Some(Stop::BudgetSpent));
+        if total > budget {
+            return Err(Stop::BudgetSpent);
         }
         if total > RATIO_FREE_BYTES && total / packed.max(1) > limits.max_ratio {
-            return (bytes, Some(Stop::RatioExceeded));
+            return Err(Stop::RatioExceeded);
         }
-        bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
     }
-    budget.bytes = budget.bytes.saturating_sub(bytes.len() as u64);
-    (bytes, None)
 }
 
 fn stopped(path: &str, stop: &Stop, limits: &Limits, offset: usize) -> Problem {
@@ -128,7 +142,6 @@ pub(crate) fn unzip(
         let reason = format!("archives are nested more than {} deep", limits.max_depth);
         return (Vec::new(), vec![problem(path, "too_deep", reason, None)]);
     }
-    budget.depth -= 1;
     let mut archive = match zip::ZipArchive::new(Cursor::new(packed)) {
         Ok(archive) => archive,
         Err(_) => {
@@ -169,6 +182,5 @@ pub(crate) fn unzip(
         }
         entries.push(Entry { name, bytes });
     }
-    budget.depth += 1;
     (entries, problems)
 }

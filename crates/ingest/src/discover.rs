@@ -39,6 +39,14 @@ pub fn discover(paths: &[PathBuf], _limits: &Limits) -> (Vec<WorkItem>, Vec<Prob
                     let bytes = entry.metadata().map_or(0, |data| data.len());
                     files.insert(entry.into_path(), bytes);
                 }
+                Ok(entry) if entry.path_is_symlink() => match std::fs::metadata(entry.path()) {
+                    // A path as given may be a link; only links below it are left alone.
+                    Ok(data) if entry.depth() == 0 && data.is_file() => {
+                        files.insert(entry.into_path(), data.len());
+                    }
+                    Ok(_) if entry.depth() == 0 => {}
+                    _ => problems.push(link(entry.path(), paths)),
+                },
                 Ok(_) => {}
                 Err(error) => problems.push(Problem {
                     path: error.path().unwrap_or(path).display().to_string(),
@@ -53,6 +61,21 @@ pub fn discover(paths: &[PathBuf], _limits: &Limits) -> (Vec<WorkItem>, Vec<Prob
         }
     }
     (group(files), problems)
+}
+
+/// A link is not followed; nothing is lost if what it points to is read under its own path.
+fn link(path: &Path, roots: &[PathBuf]) -> Problem {
+    let target = path.canonicalize().ok();
+    let is_read = target.is_some_and(|target| {
+        roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| target.starts_with(root))
+    });
+    Problem {
+        path: path.display().to_string(),
+        offset: None,
+        code: "unreadable".to_owned(),
+        reason: "a symbolic link: not followed".to_owned(),
+        lossy: !is_read,
+    }
 }
 
 /// Gathers the files of unpacked run-log archives into one item each.

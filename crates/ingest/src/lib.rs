@@ -23,7 +23,7 @@ pub use reader::{content_sha256, read};
 use leakgraph_model::{Key, Timestamp};
 
 /// Raised when importers change what they extract: sources are then read again.
-pub const IMPORTER_VERSION: u32 = 1;
+pub const IMPORTER_VERSION: u32 = 2;
 
 /// Receives the text that importers come upon.
 pub trait TextSink {
@@ -76,6 +76,8 @@ pub struct Document<'a> {
     pub path: &'a str,
     /// Key of its content.
     pub source_key: Key,
+    /// Which of its values this is, where it has several (JSON Lines); from 0.
+    pub part: usize,
     /// Its bytes.
     pub bytes: &'a [u8],
 }

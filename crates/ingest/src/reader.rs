@@ -2,7 +2,7 @@
 
 use crate::archive::{self, Budget, Entry};
 use crate::limits::Limits;
-use crate::workflow::github;
+use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity, identity};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key};
@@ -82,7 +82,7 @@ impl Reader<'_> {
                 }
             }
         }
-        self.run_archive(&item.display, entries);
+        self.run_archive(&item.display, "", entries);
     }
 
     /// Any bytes: archive, stream, JSON or text.
@@ -90,15 +90,16 @@ impl Reader<'_> {
         if archive::is_zip(bytes) {
             let (entries, problems) = archive::unzip(path, bytes, self.limits, &mut self.budget);
             self.evidence.problems.extend(problems);
-            if github::is_run_archive(&entries) {
-                self.run_archive(path, entries);
-            } else {
-                self.budget.depth = self.budget.depth.saturating_sub(1);
-                for entry in entries {
-                    self.bytes(&format!("{path}!/{}", entry.name), &entry.bytes);
-                }
-                self.budget.depth += 1;
+            let (archives, others) = github::run_archives(entries);
+            for (root, entries) in archives {
+                self.run_archive(path, &root, entries);
             }
+            let depth = self.budget.depth;
+            self.budget.depth = depth.saturating_sub(1);
+            for entry in others {
+                self.bytes(&format!("{path}!/{}", entry.name), &entry.bytes);
+            }
+            self.budget.depth = depth;
         } else if archive::is_gzip(bytes) {
             let (inflated, problem) = archive::gunzip(path, bytes, self.limits, &mut self.budget);
             self.evidence.problems.extend(problem);
@@ -109,18 +110,20 @@ impl Reader<'_> {
     }
 
     fn plain(&mut self, path: &str, bytes: &[u8]) {
-        let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-        if matches!(start.first(), Some(b'{' | b'[')) && !github::log::is_job_log(bytes) {
+        let is_log = github::log::is_job_log(bytes);
+        let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
+        // A title inside JSON may quote a log, and a log may begin with a bracket.
+        if matches!(start.first(), Some(b'{' | b'[')) && (!is_log || is_json(start)) {
             self.json(path, bytes);
-        } else if github::log::is_job_log(bytes) {
+        } else if is_log {
             self.job_log(path, bytes);
         } else {
             self.other_text(path, bytes);
         }
     }
 
-    fn run_archive(&mut self, path: &str, entries: Vec<Entry>) {
-        let evidence = github::import_archive(path, &entries, self.limits, self.sink);
+    fn run_archive(&mut self, path: &str, root: &str, entries: Vec<Entry>) {
+        let evidence = github::import_archive(path, root, &entries, self.limits, self.sink);
         self.evidence.append(evidence);
     }
 
@@ -164,23 +167,25 @@ impl Reader<'_> {
             return self.problem(path, "too_large", &reason);
         }
         let source_key = source_key(bytes);
-        let document = Document { path, source_key, bytes };
-        let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let start = bytes.strip_prefix(BOM).unwrap_or(bytes);
         let mut pages = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
-        let mut unknown = 0;
-        let mut known: Option<(&'static str, &'static str)> = None;
+        let (mut unknown, mut is_malformed) = (0, false);
+        let mut known: Vec<(&'static str, &'static str)> = Vec::new();
         let rows_before = self.evidence.rows();
-        loop {
+        for part in 0.. {
+            let document = Document { path, source_key, part, bytes };
             match pages.next() {
                 None => break,
                 Some(Ok(value)) => match self.value(&document, &value) {
-                    Some(kind) => known = Some(kind),
+                    Some(kind) => known.push(kind),
                     None => unknown += 1,
                 },
                 Some(Err(error)) => {
+                    let offset = bytes.len() - start.len() + offset_of(start, error.line(), error.column());
+                    is_malformed = true;
                     self.evidence.problems.push(Problem {
                         path: path.to_owned(),
-                        offset: i64::try_from(pages.byte_offset()).ok(),
+                        offset: i64::try_from(offset).ok(),
                         code: "malformed_json".to_owned(),
                         reason: format!("malformed JSON at line {}, column {}", error.line(), error.column()),
                         lossy: true,
@@ -190,19 +195,26 @@ impl Reader<'_> {
             }
         }
         let rows = self.evidence.rows() - rows_before;
-        match known {
+        match known.last() {
             Some((platform, kind)) => self.source_file(path, source_key, platform, kind, bytes, rows),
-            None => {
-                self.source_file(path, source_key, "unknown", "json", bytes, rows);
-                self.scan(path, source_key, "json", bytes);
-            }
+            None => self.source_file(path, source_key, "unknown", "json", bytes, rows),
         }
-        if unknown > 0 && known.is_none() {
+        // Once for the whole file, however many values it has.
+        if known.is_empty() || is_malformed || unknown > 0 {
+            self.scan(path, source_key, "json", bytes);
+        } else if known.iter().any(|(_, kind)| *kind == "webhook_other") {
+            // A body of no further use to us may still carry a secret.
+            self.scan(path, source_key, "webhook", bytes);
+        }
+        if unknown > 0 && known.is_empty() {
             self.problem(
                 path,
                 "unrecognised",
                 "JSON of no known kind: no run, job, webhook, inventory or activity",
             );
+        } else if unknown > 0 {
+            let reason = format!("{unknown} of {} JSON values are of no known kind", unknown + known.len());
+            self.problem(path, "unrecognised", &reason);
         }
     }
 
@@ -234,6 +246,33 @@ impl Reader<'_> {
     ) {
         self.evidence.source_files.push(source_file(path, source_key, platform, kind, bytes, rows));
     }
+}
+
+/// Whether all of a text is JSON values.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::Deserializer::from_slice(bytes)
+        .into_iter::<serde::de::IgnoredAny>()
+        .all(|value| value.is_ok())
+}
+
+/// Byte offset of a line (from 1) and column (in bytes, from 1).
+fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
+    let line_start = match line.checked_sub(2) {
+        Some(ends_before) => memchr::memchr_iter(b'\n', bytes).nth(ends_before).map_or(0, |end| end + 1),
+        None => 0,
+    };
+    (line_start + column.saturating_sub(1)).min(bytes.len())
+}
+
+/// Items of a known kind that lack what would make them rows.
+pub(crate) fn incomplete(document: &Document<'_>, items: usize, what: &str) -> Option<Problem> {
+    (items > 0).then(|| Problem {
+        path: document.path.to_owned(),
+        offset: None,
+        code: "incomplete".to_owned(),
+        reason: format!("{items} {what}"),
+        lossy: true,
+    })
 }
 
 /// Key of a source by its content.

@@ -6,6 +6,7 @@
 
 use crate::Document;
 use crate::identity::access_keys::access_key;
+use crate::reader::incomplete;
 use leakgraph_model::tables::{Activity, Assumption, Credential, identity_key};
 use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
@@ -72,9 +73,12 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
     let mut calls: BTreeMap<CallKey, Calls> = BTreeMap::new();
     let mut evidence = Evidence::default();
     let mut keys: BTreeMap<String, Credential> = BTreeMap::new();
+    let mut unusable = 0;
     for record in records(value) {
-        let Some(principal) = principal(&record) else { continue };
-        let Some(action) = action(&record) else { continue };
+        let (Some(principal), Some(action)) = (principal(&record), action(&record)) else {
+            unusable += 1;
+            continue;
+        };
         let at = text(&record, "/eventTime").and_then(|text| Timestamp::parse(&text));
         let denied = denied(&record);
         if let Some(id) = long_lived_key(&record) {
@@ -95,6 +99,7 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
         };
         calls.entry(key).or_default().add(at);
     }
+    evidence.problems.extend(incomplete(document, unusable, "records name no action or no principal"));
     evidence.credentials = keys.into_values().collect();
     evidence.activity = calls.into_iter().map(|(key, calls)| row(document, key, &calls)).collect();
     evidence
@@ -253,7 +258,8 @@ mod tests {
         };
         let value = json!({"Records": [event("ListFunctions20150331", None), event("ListFunctions20150331", None), event("GetPolicy", Some("AccessDenied"))]});
         assert_eq!(recognise(&value), Some("cloudtrail"));
-        let evidence = import(&Document { path: "x", source_key: Key::default(), bytes: b"" }, &value);
+        let evidence =
+            import(&Document { path: "x", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let rows: Vec<_> = evidence
             .activity
             .iter()

@@ -4,6 +4,7 @@
 //! answer names the user but no account; linking finds the user by name.
 
 use crate::Document;
+use crate::reader::incomplete;
 use leakgraph_model::tables::Credential;
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
@@ -19,10 +20,14 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
         Value::Array(pages) => pages.iter().collect(),
         page => vec![page],
     };
-    let rows =
-        pages.iter().flat_map(|page| page.get("AccessKeyMetadata").and_then(Value::as_array)).flatten();
-    let credentials = rows.filter_map(|row| credential(document, row)).collect();
-    Evidence { credentials, ..Evidence::default() }
+    let rows: Vec<&Value> = pages
+        .iter()
+        .flat_map(|page| page.get("AccessKeyMetadata").and_then(Value::as_array))
+        .flatten()
+        .collect();
+    let credentials: Vec<_> = rows.iter().filter_map(|row| credential(document, row)).collect();
+    let problem = incomplete(document, rows.len() - credentials.len(), "access keys have no id");
+    Evidence { credentials, problems: problem.into_iter().collect(), ..Evidence::default() }
 }
 
 fn credential(document: &Document<'_>, row: &Value) -> Option<Credential> {
@@ -65,7 +70,8 @@ mod tests {
         let value = json!([{"AccessKeyMetadata": [
             {"UserName": "svc", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive", "CreateDate": "2024-01-02T03:04:05+00:00"}]}]);
         assert_eq!(recognise(&value), Some("aws_access_keys"));
-        let evidence = import(&Document { path: "k.json", source_key: Key::default(), bytes: b"" }, &value);
+        let evidence =
+            import(&Document { path: "k.json", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let [row] = evidence.credentials.as_slice() else { panic!("one key") };
         assert_eq!((row.scope.as_deref(), row.status.as_str()), (Some("user/svc"), "inactive"));
         assert!(row.created_at.is_some());

@@ -255,7 +255,10 @@ fn grant(statement: &Value) -> Option<Grant> {
 fn document_of(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
         Value::Object(_) => Some(Cow::Borrowed(value)),
-        Value::String(text) => serde_json::from_slice(&percent_decoded(text)).ok().map(Cow::Owned),
+        Value::String(text) => {
+            let value: Option<Value> = serde_json::from_slice(&percent_decoded(text)).ok();
+            value.filter(Value::is_object).map(Cow::Owned)
+        }
         _ => None,
     }
 }
@@ -427,7 +430,7 @@ mod tests {
     use super::*;
 
     fn read(value: &Value) -> Evidence {
-        import(&Document { path: "gaad.json", source_key: Key::default(), bytes: b"" }, value)
+        import(&Document { path: "gaad.json", source_key: Key::default(), part: 0, bytes: b"" }, value)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! GitHub inventories: REST answers as single files, or one bundle of them.
 
 use crate::Document;
+use crate::reader::incomplete;
 use leakgraph_model::tables::{Credential, Grant, Identity, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
@@ -45,7 +46,7 @@ fn owner_of(path: &str) -> (Option<String>, Option<String>) {
 }
 
 pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
-    let mut importer = Importer { document, evidence: Evidence::default() };
+    let mut importer = Importer { document, evidence: Evidence::default(), nameless: 0 };
     let (repo, organisation) = owner_of(document.path);
     let repo = repo.unwrap_or_else(|| "unknown/unknown".to_owned());
     let organisation = organisation.unwrap_or_else(|| repo.split('/').next().unwrap_or("unknown").to_owned());
@@ -58,6 +59,8 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
         "github_secrets" => importer.secrets(value, "actions_secret", &repo),
         _ => importer.tokens(value, &organisation),
     }
+    let problem = incomplete(document, importer.nameless, "items have no id or name");
+    importer.evidence.problems.extend(problem);
     importer.evidence
 }
 
@@ -88,6 +91,8 @@ fn items<'v>(value: &'v Value, member: &str) -> Vec<&'v Value> {
 struct Importer<'a> {
     document: &'a Document<'a>,
     evidence: Evidence,
+    /// Items that could not be kept.
+    nameless: usize,
 }
 
 impl Importer<'_> {
@@ -162,7 +167,10 @@ impl Importer<'_> {
     fn bundle(&mut self, value: &Value) {
         let organisation = text(value, "organization").unwrap_or_else(|| "unknown".to_owned());
         for repository in value.get("repositories").and_then(Value::as_array).into_iter().flatten() {
-            let Some(repo) = text(repository, "full_name") else { continue };
+            let Some(repo) = text(repository, "full_name") else {
+                self.nameless += 1;
+                continue;
+            };
             let member = |name: &str| repository.get(name).filter(|value| !value.is_null());
             if let Some(value) = member("default_workflow_permissions") {
                 self.job_token(value, &repo);
@@ -191,7 +199,10 @@ impl Importer<'_> {
     /// Apps: their permissions hold on all or on selected repositories.
     fn installations(&mut self, value: &Value, organisation: &str) {
         for app in items(value, "installations") {
-            let Some(slug) = text(app, "app_slug") else { continue };
+            let Some(slug) = text(app, "app_slug") else {
+                self.nameless += 1;
+                continue;
+            };
             let key = self.identity("app_installation", &slug, &format!("app:{slug}"), organisation, app);
             let resources = match text(app, "repository_selection").as_deref() {
                 Some("all") => vec![format!("repo:{organisation}/*")],
@@ -239,7 +250,10 @@ impl Importer<'_> {
     fn environments(&mut self, value: &Value, repo: &str) {
         let organisation = repo.split('/').next().unwrap_or(repo).to_owned();
         for environment in items(value, "environments") {
-            let Some(name) = text(environment, "name") else { continue };
+            let Some(name) = text(environment, "name") else {
+                self.nameless += 1;
+                continue;
+            };
             self.identity("environment", &name, &format!("env:{repo}/{name}"), &organisation, environment);
             if let Some(secrets) = environment.get("secrets") {
                 self.secrets(secrets, "environment_secret", &format!("{repo}/{name}"));
@@ -249,8 +263,9 @@ impl Importer<'_> {
 
     fn secrets(&mut self, value: &Value, kind: &str, scope: &str) {
         for secret in items(value, "secrets") {
-            if let Some(name) = text(secret, "name") {
-                self.credential(None, kind, &name, scope, secret);
+            match text(secret, "name") {
+                Some(name) => self.credential(None, kind, &name, scope, secret),
+                None => self.nameless += 1,
             }
         }
     }
@@ -258,7 +273,10 @@ impl Importer<'_> {
     fn deploy_keys(&mut self, value: &Value, repo: &str) {
         let organisation = repo.split('/').next().unwrap_or(repo).to_owned();
         for item in items(value, "keys") {
-            let (Some(id), Some(title)) = (text(item, "id"), text(item, "title")) else { continue };
+            let (Some(id), Some(title)) = (text(item, "id"), text(item, "title")) else {
+                self.nameless += 1;
+                continue;
+            };
             let key = self.identity("deploy_key", &title, &format!("deploykey:{id}"), &organisation, item);
             let access = if item.get("read_only") == Some(&Value::Bool(false)) { "write" } else { "read" };
             self.grant(key, "deploy_key", vec![format!("contents:{access}")], vec![format!("repo:{repo}")]);
@@ -269,7 +287,10 @@ impl Importer<'_> {
     /// Fine-grained personal access tokens of an organisation's members.
     fn tokens(&mut self, value: &Value, organisation: &str) {
         for item in items(value, "personal_access_tokens") {
-            let (Some(id), Some(name)) = (text(item, "token_id"), text(item, "token_name")) else { continue };
+            let (Some(id), Some(name)) = (text(item, "token_id"), text(item, "token_name")) else {
+                self.nameless += 1;
+                continue;
+            };
             let key = self.identity("personal_access_token", &name, &format!("pat:{id}"), organisation, item);
             let resources = match text(item, "repository_selection").as_deref() {
                 Some("all") => vec![format!("repo:{organisation}/*")],
@@ -308,7 +329,7 @@ mod tests {
         assert_eq!(recognise(&value), Some("github_bundle"));
         let evidence = import(
             "github_bundle",
-            &Document { path: "b.json", source_key: Key::default(), bytes: b"" },
+            &Document { path: "b.json", source_key: Key::default(), part: 0, bytes: b"" },
             &value,
         );
         let ids: Vec<_> = evidence.identities.iter().map(|identity| identity.native_id.as_str()).collect();

@@ -327,10 +327,10 @@ fn identities(step: &StepPart, place: &Place<'_>, evidence: &mut Evidence) {
         if let Some(account) = value(step, &["service_account"]).filter(|account| account.contains('@')) {
             evidence.identities_used.push(row("gcp_sa", "gcp", "oidc", account));
         }
-    } else if uses.starts_with("azure/login") {
-        if let Some(client) = value(step, &["client-id"]).filter(|client| !client.contains("***")) {
-            evidence.identities_used.push(row("azure_sp", "azure", "oidc", client));
-        }
+    } else if uses.starts_with("azure/login")
+        && let Some(client) = value(step, &["client-id"]).filter(|client| !client.contains("***"))
+    {
+        evidence.identities_used.push(row("azure_sp", "azure", "oidc", client));
     }
     for (arn, session) in step.notable.iter().filter_map(|line| instance_session(line)) {
         let mut used = row("aws_role", "aws", "ambient", &arn);

@@ -1,7 +1,9 @@
 //! Run-log archives (layouts A and B), single job logs (C) and folders (D).
 
 use super::dispatch::{self, Place};
-use super::log::{Line, is_job_log, lines};
+use super::job::{from_step_files, from_whole, job_row, resolved};
+use super::log::{BOM, is_job_log, lines};
+use super::members::{below, file_name, numbered, same_run};
 use super::run_path::RunPath;
 use super::setup::Setup;
 use super::steps::{self, StepPart};
@@ -16,59 +18,82 @@ use leakgraph_model::tables::{
 use leakgraph_model::{Evidence, Key};
 use std::collections::BTreeMap;
 
-/// Whether a zip's members are those of a run-log archive.
-pub(crate) fn is_run_archive(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| {
-        entry.name.ends_with("/system.txt")
-            || (entry.name.ends_with(".txt")
-                && numbered(file_name(&entry.name)).is_some()
-                && is_job_log(&entry.bytes))
-    })
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// `10_Post Checkout.txt` as number and name.
-fn numbered(name: &str) -> Option<(i64, &str)> {
-    let (number, rest) = name.split_once('_')?;
-    Some((number.parse().ok()?, rest.strip_suffix(".txt")?))
-}
-
 /// The files of one job.
 #[derive(Default)]
 struct JobFiles<'a> {
-    whole: Option<&'a Entry>,
+    wholes: Vec<&'a Entry>,
     steps: Vec<(i64, &'a str, &'a Entry)>,
     system: Option<&'a Entry>,
 }
 
-/// Imports the members of a run-log archive.
+impl<'a> JobFiles<'a> {
+    /// Whether the step files hold all of the whole log: it is their text in one, with
+    /// one byte order mark (measured on real archives).
+    fn has_all_steps(&self, whole: Option<&Entry>) -> bool {
+        let text_bytes = |entry: &Entry| entry.bytes.strip_prefix(BOM).unwrap_or(&entry.bytes).len();
+        // A line end more or less per file is no difference.
+        let of_steps: usize = self.steps.iter().map(|(_, _, step)| text_bytes(step) + 1).sum();
+        !self.steps.is_empty() && whole.is_none_or(|whole| of_steps >= text_bytes(whole))
+    }
+
+    /// The whole log of the job, and those of other runs or of other jobs of this name.
+    fn whole(&self) -> (Option<&'a Entry>, Vec<&'a Entry>) {
+        let first_step = self.steps.iter().min_by_key(|step| step.0).map(|step| step.2);
+        let is_own = |whole: &&Entry| first_step.is_none_or(|step| same_run(whole, step));
+        let own = self.wholes.iter().copied().filter(is_own).max_by_key(|whole| whole.bytes.len());
+        let others = self.wholes.iter().copied();
+        (own, others.filter(|whole| own.is_none_or(|own| !std::ptr::eq(own, *whole))).collect())
+    }
+}
+
+/// GitHub's layout of the files of a job.
+fn layout(files: &JobFiles<'_>, whole: Option<&Entry>) -> &'static str {
+    match (files.steps.is_empty(), files.system.is_some()) {
+        (false, _) if files.has_all_steps(whole) => "A",
+        (false, _) => "D",
+        (true, true) => "B",
+        (true, false) => "C",
+    }
+}
+
+/// Imports the members of a run-log archive, of which `root` is the folder inside a zip.
 pub(crate) fn import_archive(
     path: &str,
+    root: &str,
     entries: &[Entry],
     limits: &Limits,
     sink: &mut dyn TextSink,
 ) -> Evidence {
     let mut jobs: BTreeMap<String, JobFiles<'_>> = BTreeMap::new();
     let mut importer = Importer::new(path, limits, sink);
+    let run_path = RunPath::of(&format!("{path}!/{root}"));
+    if run_path.run_id.is_some() {
+        importer.run_path = run_path;
+    }
     for entry in entries {
         let name = file_name(&entry.name);
-        match (entry.name.rsplit_once(['/', '\\']), numbered(name)) {
-            (Some((job, _)), _) if name == "system.txt" => {
+        match (below(root, &entry.name).rsplit_once(['/', '\\']), numbered(name)) {
+            (Some((job, _)), _)
+                if name == "system.txt" && jobs.get(job).is_none_or(|files| files.system.is_none()) =>
+            {
                 jobs.entry(job.to_owned()).or_default().system = Some(entry)
             }
             (Some((job, _)), Some((number, title))) => {
                 jobs.entry(job.to_owned()).or_default().steps.push((number, title, entry))
             }
             (None, Some((_, job))) if is_job_log(&entry.bytes) => {
-                let files = jobs.entry(job.to_owned()).or_default();
-                if files.whole.is_none_or(|whole| whole.bytes.len() < entry.bytes.len()) {
-                    files.whole = Some(entry);
-                }
+                jobs.entry(job.to_owned()).or_default().wholes.push(entry);
             }
-            _ => importer.stray(entry),
+            _ if is_job_log(&entry.bytes) => {
+                importer.stray(
+                    entry,
+                    "mixed_runs",
+                    "a job log whose name is not of this archive: scanned for secrets only",
+                );
+            }
+            _ => {
+                importer.stray(entry, "unrecognised", "not a log of a job or step: scanned for secrets only")
+            }
         }
     }
     for (name, files) in &jobs {
@@ -84,7 +109,7 @@ pub(crate) fn import_job_log(path: &str, bytes: &[u8], limits: &Limits, sink: &m
     let name =
         numbered(name).map_or_else(|| name.rsplit_once('.').map_or(name, |(stem, _)| stem), |(_, job)| job);
     let entry = Entry { name: String::new(), bytes: bytes.to_vec() };
-    importer.job(name, &JobFiles { whole: Some(&entry), ..JobFiles::default() });
+    importer.job(name, &JobFiles { wholes: vec![&entry], ..JobFiles::default() });
     importer.finish()
 }
 
@@ -108,7 +133,7 @@ impl<'a> Importer<'a> {
     }
 
     /// A member that belongs to no job: scanned, and said.
-    fn stray(&mut self, entry: &Entry) {
+    fn stray(&mut self, entry: &Entry, code: &str, reason: &str) {
         let path = self.member(entry);
         let source = source_key(&entry.bytes);
         self.evidence.source_files.push(source_file(&path, source, "unknown", "text", &entry.bytes, 0));
@@ -126,8 +151,8 @@ impl<'a> Importer<'a> {
         self.evidence.problems.push(Problem {
             path,
             offset: None,
-            code: "unrecognised".to_owned(),
-            reason: "not a log of a job or step: scanned for secrets only".to_owned(),
+            code: code.to_owned(),
+            reason: reason.to_owned(),
             lossy: true,
         });
     }
@@ -159,25 +184,35 @@ impl<'a> Importer<'a> {
 
     fn job(&mut self, folder: &str, files: &JobFiles<'_>) {
         let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
-        let Some(first) = files.whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
+        let (whole, others) = files.whole();
+        for entry in others {
+            if whole.is_some_and(|whole| whole.bytes == entry.bytes) {
+                self.unread(entry, "job_log", layout(files, whole));
+                continue;
+            }
+            self.stray(
+                entry,
+                "mixed_runs",
+                "another log of a job of this name, of another run or of its twin: scanned for secrets only",
+            );
+        }
+        let Some(first) = whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
             return;
         };
         let source = source_key(&first.bytes);
         let run_key = self.run_key(&system, source);
-        // Step files attribute exactly; the whole log only where they are missing. Never both.
-        let has_steps = !files.steps.is_empty();
-        let (setup, parts) =
-            if has_steps { from_step_files(files.steps.clone()) } else { from_whole(files.whole) };
+        // Step files attribute exactly; the whole log only where they lack something. Never both.
+        let has_steps = files.has_all_steps(whole);
+        let (setup, parts) = if has_steps { from_step_files(files.steps.clone()) } else { from_whole(whole) };
         let name = setup.job_name.clone().unwrap_or_else(|| folder.to_owned());
         let job_key = job_key(run_key, &name);
         let repo = self.run.as_ref().and_then(|run| run.repo.clone());
-        let layout = match (has_steps, files.system.is_some(), files.whole.is_some()) {
-            (true, ..) => "A",
-            (false, true, _) => "B",
-            _ if setup.job_name.is_some() => "C",
-            _ => "D",
+        let layout = match layout(files, whole) {
+            "C" if setup.job_name.is_none() => "D",
+            layout => layout,
         };
-        self.job_row(run_key, job_key, &name, &setup, &system, &parts, source);
+        let row = Job { job_key, run_key, name, source_key: source, ..Job::default() };
+        self.evidence.jobs.push(job_row(row, &setup, &system, &parts));
         self.permissions(job_key, &setup, source);
         self.chain(run_key, job_key, &setup, &system, source);
         self.condition(run_key, job_key, &system, source);
@@ -241,14 +276,24 @@ impl<'a> Importer<'a> {
             };
             self.sink.text(&context, &entry.bytes);
         }
-        if let (true, Some(whole)) = (has_steps, files.whole) {
-            // Same content as the step files; named so that it is not missed, not read twice.
-            let path = self.member(whole);
-            let mut row = source_file(&path, source_key(&whole.bytes), "github", "job_log", &whole.bytes, 0);
-            row.layout = Some("A".to_owned());
-            self.evidence.source_files.push(row);
+        // Same content as what was read; named so that it is not missed, not read twice.
+        match whole {
+            Some(whole) if has_steps => self.unread(whole, "job_log", layout),
+            _ if has_steps => {}
+            _ => files.steps.iter().for_each(|(_, _, step)| self.unread(step, "step_log", layout)),
         }
-        self.long_lines(first);
+        let read = files.steps.iter().map(|step| step.2).chain(files.system);
+        for entry in read.chain(whole.filter(|_| !has_steps)) {
+            self.long_lines(entry);
+        }
+    }
+
+    /// A member whose content was read from another.
+    fn unread(&mut self, entry: &Entry, kind: &str, layout: &str) {
+        let path = self.member(entry);
+        let mut row = source_file(&path, source_key(&entry.bytes), "github", kind, &entry.bytes, 0);
+        row.layout = Some(layout.to_owned());
+        self.evidence.source_files.push(row);
     }
 
     fn long_lines(&mut self, entry: &Entry) {
@@ -262,51 +307,6 @@ impl<'a> Importer<'a> {
                 lossy: false,
             });
         }
-    }
-
-    fn job_row(
-        &mut self,
-        run_key: Key,
-        job_key: Key,
-        name: &str,
-        setup: &Setup,
-        system: &System,
-        parts: &[(&Entry, StepPart)],
-        source: Key,
-    ) {
-        let defined = setup
-            .uses
-            .as_ref()
-            .or(system.defined_at.as_ref().filter(|_| system.chain.len() > 1))
-            .or(system.chain.last().filter(|_| system.chain.len() > 1));
-        self.evidence.jobs.push(Job {
-            job_key,
-            run_key,
-            name: name.to_owned(),
-            runner_kind: Some(if system.is_hosted { "hosted" } else { setup.runner_kind() }.to_owned()),
-            runner_name: setup.runner_name.clone(),
-            labels: system.labels.clone(),
-            runner_version: setup.runner_version.clone(),
-            secret_source: setup.secret_source.clone(),
-            started_at: parts.first().and_then(|(_, part)| part.started_at),
-            ended_at: parts.last().and_then(|(_, part)| part.ended_at),
-            job_workflow_path: defined.map(|(path, ..)| path.clone()),
-            job_workflow_ref: defined.and_then(|(_, reference, _)| reference.clone()),
-            job_workflow_sha: system
-                .chain
-                .last()
-                .and_then(|link| link.2.clone())
-                .or_else(|| defined.and_then(|(.., sha)| sha.clone())),
-            chain_depth: i64::try_from(system.chain.len().saturating_sub(1))
-                .unwrap_or(0)
-                .max(i64::from(setup.uses.is_some())),
-            condition: system.condition.clone(),
-            condition_result: system.result,
-            has_log: !parts.is_empty(),
-            evidence: "log".to_owned(),
-            source_key: source,
-            ..Job::default()
-        });
     }
 
     fn permissions(&mut self, job_key: Key, setup: &Setup, source: Key) {
@@ -491,51 +491,4 @@ impl<'a> Importer<'a> {
         self.evidence.runs.extend(self.run);
         self.evidence
     }
-}
-
-/// The commit an action reference resolved to: of the action, not of its sub-path.
-fn resolved(setup: &Setup, uses: &str) -> Option<String> {
-    if let Some(sha) = setup.actions.get(uses) {
-        return Some(sha.clone());
-    }
-    let (path, reference) = uses.split_once('@')?;
-    let action: Vec<&str> = path.split('/').take(2).collect();
-    setup.actions.get(&format!("{}@{reference}", action.join("/"))).cloned()
-}
-
-/// Setup and steps of the step files, in the order of their numbers.
-fn from_step_files<'e>(mut files: Vec<(i64, &str, &'e Entry)>) -> (Setup, Vec<(&'e Entry, StepPart)>) {
-    files.sort_by_key(|(number, ..)| *number);
-    let mut setup = Setup::default();
-    let mut parts = Vec::new();
-    for (number, title, entry) in files {
-        let lines: Vec<Line<'_>> = lines(&entry.bytes).collect();
-        let kind = match title {
-            "Set up job" => "setup",
-            "Complete job" => "complete",
-            title if title.starts_with("Post ") => "post",
-            _ => "run",
-        };
-        if kind == "setup" {
-            setup = Setup::parse(&lines).0;
-        }
-        let mut part = steps::part(&lines, kind, title.to_owned());
-        part.number = Some(number);
-        parts.push((entry, part));
-    }
-    (setup, parts)
-}
-
-/// Setup and steps of a whole-job log.
-fn from_whole(whole: Option<&Entry>) -> (Setup, Vec<(&Entry, StepPart)>) {
-    let Some(entry) = whole else { return Default::default() };
-    let lines: Vec<Line<'_>> = lines(&entry.bytes).collect();
-    let (setup, count) = Setup::parse(&lines);
-    let mut parts = Vec::new();
-    let (head, rest) = lines.split_at(count.min(lines.len()));
-    if !head.is_empty() {
-        parts.push(steps::part(head, "setup", "Set up job".to_owned()));
-    }
-    parts.extend(steps::split(rest));
-    (setup, parts.into_iter().map(|part| (entry, part)).collect())
 }

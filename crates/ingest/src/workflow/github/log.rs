@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 /// `YYYY-MM-DDTHH:MM:SS.fffffffZ`
 const STAMP_BYTES: usize = 28;
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// Byte order mark of UTF-8.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One line without its prefix.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,9 @@
 
 mod dispatch;
 mod import;
+mod job;
 pub(crate) mod log;
+mod members;
 mod rest;
 mod run_path;
 mod setup;
@@ -13,7 +15,8 @@ mod steps;
 mod system;
 mod webhook;
 
-pub(crate) use import::{import_archive, import_job_log, is_run_archive};
+pub(crate) use import::{import_archive, import_job_log};
+pub(crate) use members::run_archives;
 pub(crate) use run_path::RunPath;
 
 use crate::{Document, TextSink};

@@ -3,6 +3,7 @@
 use super::run_path::RunPath;
 use super::steps::pinned;
 use crate::Document;
+use crate::reader::incomplete;
 use leakgraph_model::tables::{Approval, Handoff, Job, Run, Step, Trigger, job_key, run_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
@@ -34,17 +35,22 @@ fn is_job(value: &Value) -> bool {
 
 pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
     let mut evidence = Evidence::default();
+    let mut nameless = 0;
     for value in items(value) {
-        match kind {
-            "run_json" => {
-                run(document, value, &mut evidence);
-            }
+        let kept = match kind {
+            "run_json" => run(document, value, &mut evidence),
             "job_json" => job(document, value, &mut evidence),
             _ => approval(document, value, &mut evidence),
-        }
+        };
+        nameless += usize::from(kept.is_none());
     }
+    evidence.problems.extend(incomplete(document, nameless, NAMELESS));
     evidence
 }
+
+/// Why an object gives no row.
+pub(crate) const NAMELESS: &str =
+    "objects do not say, nor does their path, which repository and run they are of";
 
 /// The objects of a page, an array of pages, or a bare object.
 fn items(value: &Value) -> Vec<&Value> {
@@ -199,12 +205,10 @@ fn references(value: &Value, run: &Run, evidence: &mut Evidence) {
 }
 
 /// A job object, as REST and webhooks have it.
-pub(crate) fn job(document: &Document<'_>, value: &Value, evidence: &mut Evidence) {
+pub(crate) fn job(document: &Document<'_>, value: &Value, evidence: &mut Evidence) -> Option<Key> {
     let path = RunPath::of(document.path);
     let repo = text(value, "/run_url").and_then(|url| RunPath::of(&url).repo).or(path.repo);
-    let (Some(repo), Some(run_id), Some(name)) = (repo, text(value, "/run_id"), text(value, "/name")) else {
-        return;
-    };
+    let (repo, run_id, name) = (repo?, text(value, "/run_id")?, text(value, "/name")?);
     let attempt = value.pointer("/run_attempt").and_then(Value::as_i64).or(path.attempt).unwrap_or(1);
     let run = run_key("github", &repo.to_lowercase(), &run_id, attempt);
     let key = job_key(run, &name);
@@ -268,11 +272,12 @@ pub(crate) fn job(document: &Document<'_>, value: &Value, evidence: &mut Evidenc
             ..Step::default()
         });
     }
+    Some(key)
 }
 
 /// One review of the run's environments.
-fn approval(document: &Document<'_>, value: &Value, evidence: &mut Evidence) {
-    let Some(run_key) = RunPath::of(document.path).key() else { return };
+fn approval(document: &Document<'_>, value: &Value, evidence: &mut Evidence) -> Option<Key> {
+    let run_key = RunPath::of(document.path).key()?;
     for environment in value.pointer("/environments").and_then(Value::as_array).into_iter().flatten() {
         evidence.approvals.push(Approval {
             run_key,
@@ -285,4 +290,5 @@ fn approval(document: &Document<'_>, value: &Value, evidence: &mut Evidence) {
             source_key: document.source_key,
         });
     }
+    Some(run_key)
 }

@@ -33,12 +33,12 @@ impl RunPath {
             }
         }
         if found.run_id.is_none() {
-            found.from_file_name(parts.last().copied().unwrap_or(""));
+            found.read_file_name(parts.last().copied().unwrap_or(""));
         }
         found
     }
 
-    fn from_file_name(&mut self, name: &str) {
+    fn read_file_name(&mut self, name: &str) {
         let stem = name.split('.').next().unwrap_or("");
         if let Some(id) = stem.strip_prefix("logs_").filter(|id| is_id(id)) {
             self.run_id = Some(id.to_owned());

@@ -2,6 +2,7 @@
 
 use super::rest::{actor_kind, job, run, text, time};
 use super::{dispatch, rest};
+use crate::reader::incomplete;
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Approval, Handoff};
 use leakgraph_model::{Evidence, Key};
@@ -25,7 +26,7 @@ pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
     } else if has("workflow_run") {
         Some("webhook_workflow_run")
     } else {
-        has("repository").then_some("webhook_other")
+        (has("repository") || has("installation") && has("action")).then_some("webhook_other")
     }
 }
 
@@ -69,27 +70,15 @@ pub(crate) fn import(
         "webhook_repository_dispatch" => {
             sent(document, value, "repository_dispatch", "/client_payload", &mut evidence, sink)
         }
-        _ => scan_whole(document, sink),
+        // webhook_other: only scanned, by the reader.
+        _ => {}
     }
+    let is_lost = matches!(kind, "webhook_workflow_job" | "webhook_workflow_run") && evidence.rows() == 0;
+    evidence.problems.extend(incomplete(document, usize::from(is_lost), rest::NAMELESS));
     for row in &mut evidence.runs {
         "webhook".clone_into(&mut row.evidence);
     }
     evidence
-}
-
-/// A body of no further use to us may still carry a secret.
-fn scan_whole(document: &Document<'_>, sink: &mut dyn TextSink) {
-    let context = TextContext {
-        source_key: document.source_key,
-        path: document.path.to_owned(),
-        run_key: None,
-        job_key: None,
-        handoff_key: None,
-        place: "webhook",
-        name: None,
-        marks: Vec::new(),
-    };
-    sink.text(&context, document.bytes);
 }
 
 /// The parent run of a `workflow_run` event is in the child's event: an exact link, but
@@ -143,7 +132,14 @@ fn sent(
 ) {
     let repo = text(value, "/repository/full_name");
     let workflow = text(value, "/workflow").or_else(|| text(value, "/action"));
-    let handoff_key = Key::of("handoff", &["webhook", &document.source_key.to_string(), document.path]);
+    let source = document.source_key.to_string();
+    let part = document.part.to_string();
+    let mut natural = vec!["webhook", &source, document.path];
+    // Further deliveries of the same file are further handoffs.
+    if document.part > 0 {
+        natural.push(&part);
+    }
+    let handoff_key = Key::of("handoff", &natural);
     let sender = text(value, "/sender/login");
     let credential_kind = match actor_kind(value, "/sender") {
         "bot" if sender.as_deref() == Some("github-actions[bot]") => "GITHUB_TOKEN",
