@@ -23,7 +23,7 @@ pub use reader::{content_sha256, read};
 use leakgraph_model::{Key, Timestamp};
 
 /// Raised when importers change what they extract: sources are then read again.
-pub const IMPORTER_VERSION: u32 = 2;
+pub const IMPORTER_VERSION: u32 = 3;
 
 /// Receives the text that importers come upon.
 pub trait TextSink {

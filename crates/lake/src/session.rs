@@ -78,7 +78,7 @@ impl Session {
         let of = |kind: BatchKind| committed.iter().filter(move |row| row.kind == kind.as_str());
         let ingests: Vec<String> = of(BatchKind::Ingest).map(|row| row.batch_id.clone()).collect();
         let newest: Vec<String> =
-            of(BatchKind::Score).last().map(|row| row.batch_id.clone()).into_iter().collect();
+            of(BatchKind::Score).next_back().map(|row| row.batch_id.clone()).into_iter().collect();
         for doc in documented() {
             let is_evidence = Evidence::TABLES.iter().any(|table| table.name == doc.name);
             let visible = if is_evidence && !LINKED.contains(&doc.name) { &ingests } else { &newest };

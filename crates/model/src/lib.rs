@@ -1,7 +1,7 @@
 //! The vocabulary of leakgraph: canonical tables, stable keys, severities,
 //! finding kinds and the framework catalogs they map to.
 //!
-//! Every table is a Rust struct whose fields *are* its columns (see [`table`]);
+//! Every table is a Rust struct whose fields *are* its columns (see [`mod@table`]);
 //! the Arrow schema, the column documentation and the conversion to a
 //! `RecordBatch` all come from that one declaration.
 

@@ -203,8 +203,8 @@ mod tests {
         let mut found = Vec::new();
         Assignments::new().unwrap().find(text.as_bytes(), |hit| {
             found.push((
-                text[hit.name.range()].to_owned(),
-                text[hit.value.range()].to_owned(),
+                text.get(hit.name.range()).unwrap().to_owned(),
+                text.get(hit.value.range()).unwrap().to_owned(),
                 hit.is_likely,
             ));
         });

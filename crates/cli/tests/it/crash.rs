@@ -1,5 +1,7 @@
 //! Killing the process mid-run and running again gives the lake of an undisturbed run.
 
+#![expect(clippy::disallowed_methods, reason = "kills a running leakgraph, which assert_cmd cannot")]
+
 use crate::{demo, leakgraph, stdout};
 use std::path::Path;
 use std::process::{Command, Stdio};

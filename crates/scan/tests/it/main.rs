@@ -1,5 +1,7 @@
 //! Behaviour of the scanner on secrets built at run time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod checksum;
 mod corpus;
 mod every_rule;
