@@ -1,7 +1,8 @@
 //! The main job on real logs and inventories.
 
 use crate::{leakgraph, stdout};
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn real_logs_and_inventories_are_recognised() {
@@ -19,9 +20,16 @@ fn real_logs_and_inventories_are_recognised() {
         let text = stdout(leakgraph(&lake).args(["sql", "--format", "csv", "-c", sql]), 0);
         text.lines().nth(1).and_then(|line| line.parse().ok()).expect("a number")
     };
-    let bugswarm =
-        number("SELECT count(*) FROM source_files WHERE platform = 'github' AND path LIKE '%bugswarm-gha%'");
-    assert!(bugswarm >= 74, "{bugswarm} BugSwarm logs recognised");
+    let mut logs = Vec::new();
+    collect_logs(&corpus.join("workflows/bugswarm-gha"), &mut logs);
+    let distinct: HashSet<Vec<u8>> =
+        logs.iter().map(|path| std::fs::read(path).expect("a readable log")).collect();
+    let bugswarm = number(
+        "SELECT count(*) FROM source_files WHERE platform = 'github' AND path LIKE '%bugswarm-gha%.log'",
+    );
+    assert_eq!(logs.len(), 74);
+    assert_eq!(bugswarm, i64::try_from(distinct.len()).expect("few"), "one source per distinct content");
+    assert_eq!(number("SELECT count(*) FROM problems WHERE path LIKE '%bugswarm-gha%.log'"), 0);
     assert!(
         number("SELECT count(*) FROM source_files WHERE path LIKE '%hcj1206%' AND platform = 'github'") >= 1
     );
@@ -35,4 +43,15 @@ fn real_logs_and_inventories_are_recognised() {
             >= 50
     );
     assert_eq!(number("SELECT count(*) FROM problems WHERE code = 'panic'"), 0);
+}
+
+fn collect_logs(folder: &Path, logs: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect_logs(&path, logs);
+        } else if path.extension().is_some_and(|extension| extension == "log") {
+            logs.push(path);
+        }
+    }
 }
