@@ -14,14 +14,16 @@ mod random;
 mod runs;
 mod shape;
 mod vault;
+mod workflows;
 
-use organisation::{LEAKS, REPOSITORIES, WORKFLOWS};
+use organisation::{LEAKS, REPOSITORIES};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use workflows::WORKFLOWS;
 
 /// A planted secret: what and where, never its value.
 #[derive(Clone, Debug, Serialize)]

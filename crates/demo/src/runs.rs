@@ -2,10 +2,11 @@
 
 use crate::clock::Moment;
 use crate::joblog::{JobLog, Setup, action_header, script_header};
-use crate::organisation::{Dispatch, LEAKS, Leak, Mechanism, ORGANISATION, WORKFLOWS, Workflow, workflow};
+use crate::organisation::{Dispatch, LEAKS, Leak, Mechanism, ORGANISATION, Workflow};
 use crate::random::Random;
 use crate::shape;
 use crate::vault::{ACCOUNT, secret};
+use crate::workflows::{WORKFLOWS, workflow};
 
 /// One run.
 pub(crate) struct Run {

@@ -102,9 +102,10 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
             write(batch, &evidence, &mut summary)?;
         }
     }
-    let loose = unrecorded(&lake, loose)?;
-    if !loose.is_empty() {
-        let evidence = Evidence { problems: loose, ..Evidence::default() };
+    let mut evidence = Evidence { problems: loose, ..Evidence::default() };
+    ScanSink::new(scanner.worker(), scanner.key_id()).redact(&mut evidence);
+    evidence.problems = unrecorded(&lake, evidence.problems)?;
+    if !evidence.problems.is_empty() {
         write(begun(&mut batch, &lake)?, &evidence, &mut summary)?;
     }
     progress.event(Event::Stage("commit"));
@@ -159,9 +160,6 @@ fn gather(
     }
     let mut sink = ScanSink::new(scanner.worker(), scanner.key_id());
     let mut evidence = leakgraph_ingest::read(item, limits, &mut sink);
-    for Problem { reason, .. } in &mut evidence.problems {
-        *reason = sink.redact(reason);
-    }
     let masked: HashSet<(Key, String)> = evidence
         .bindings
         .iter()
@@ -172,5 +170,6 @@ fn gather(
     evidence.secrets.append(&mut sink.secrets);
     evidence.secret_sightings.append(&mut sink.sightings);
     evidence.evidence_gaps.append(&mut sink.gaps);
+    sink.redact(&mut evidence);
     Some(Gathered { evidence, source: source.ok(), scanned_bytes: sink.bytes })
 }

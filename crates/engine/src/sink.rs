@@ -1,13 +1,17 @@
 //! Scans the text importers come upon and turns sightings into rows.
 
 use leakgraph_ingest::{Mark, TextContext, TextSink};
-use leakgraph_model::Key;
 use leakgraph_model::tables::{EvidenceGap, Secret, SecretSighting};
+use leakgraph_model::{Evidence, Key};
 use leakgraph_scan::{Sighting, Worker};
 use std::collections::HashSet;
+use zeroize::Zeroize as _;
 
 /// Values shorter than this identify nothing and are not fingerprinted.
 const MIN_IDENTIFYING_BYTES: usize = 8;
+
+/// Kinds that name a credential and open nothing: tables are joined by them.
+const IDENTIFIERS: [&str; 1] = ["aws_access_key_id"];
 
 /// One worker's sink: rows of `secrets` and `secret_sightings`.
 pub(crate) struct ScanSink<'s> {
@@ -31,9 +35,20 @@ impl<'s> ScanSink<'s> {
         }
     }
 
-    /// Text that is bound for a table, without the secrets it may quote.
-    pub(crate) fn redact(&mut self, text: &str) -> String {
-        self.worker.redact(text)
+    /// Takes out of rows the secrets that their texts quote: a step is named after
+    /// its command, an archive member after its step, a run after its commit.
+    pub(crate) fn redact(&mut self, evidence: &mut Evidence) {
+        let mut quoted = String::new();
+        evidence.for_each_text(&mut |text| {
+            quoted.push_str(text);
+            quoted.push('\n');
+        });
+        // One scan of all texts tells in most cases that there is nothing to do.
+        let sightings = self.worker.scan(quoted.as_bytes()).sightings;
+        if sightings.iter().any(|seen| !IDENTIFIERS.contains(&seen.kind.as_str())) {
+            evidence.for_each_text(&mut |text| *text = self.worker.redact_all_but(text, &IDENTIFIERS));
+        }
+        quoted.zeroize();
     }
 
     fn record(&mut self, context: &TextContext, sighting: Sighting) {

@@ -26,6 +26,8 @@ pub trait Column: Sized {
         Self: 'a;
     /// Reads one value; `None` where the array has another type or an unexpected null.
     fn from_array(array: &dyn Array, row: usize) -> Option<Self>;
+    /// Hands every text of the value to `visit`.
+    fn for_each_text(&mut self, _visit: &mut dyn FnMut(&mut String)) {}
 }
 
 /// The type of elements of string lists.
@@ -34,7 +36,7 @@ fn item() -> Field {
 }
 
 macro_rules! scalar {
-    ($rust:ty, $data_type:expr, $array:ty, $to:expr, $from:expr) => {
+    ($rust:ty, $data_type:expr, $array:ty, $to:expr, $from:expr $(, $texts:expr)?) => {
         impl Column for $rust {
             const NULLABLE: bool = false;
             fn data_type() -> DataType {
@@ -51,6 +53,10 @@ macro_rules! scalar {
                 let from: fn(&dyn Array, usize) -> Option<$rust> = $from;
                 from(array, row)
             }
+            $(fn for_each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+                let texts: fn(&mut $rust, &mut dyn FnMut(&mut String)) = $texts;
+                texts(self, visit);
+            })?
         }
         impl Column for Option<$rust> {
             const NULLABLE: bool = true;
@@ -64,13 +70,23 @@ macro_rules! scalar {
             fn from_array(array: &dyn Array, row: usize) -> Option<Self> {
                 Some(<$rust as Column>::from_array(array, row))
             }
+            fn for_each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+                if let Some(value) = self {
+                    value.for_each_text(visit);
+                }
+            }
         }
     };
 }
 
-scalar!(String, DataType::Utf8, StringArray, |value| value.as_str(), |array, row| array
-    .as_string_opt::<i32>()
-    .map(|a| a.value(row).to_owned()));
+scalar!(
+    String,
+    DataType::Utf8,
+    StringArray,
+    |value| value.as_str(),
+    |array, row| array.as_string_opt::<i32>().map(|a| a.value(row).to_owned()),
+    |value, visit| visit(value)
+);
 scalar!(i64, DataType::Int64, Int64Array, |value| *value, |array, row| array
     .as_primitive_opt::<Int64Type>()
     .map(|a| a.value(row)));
@@ -123,5 +139,8 @@ impl Column for Vec<String> {
         let values = list.value(row);
         let texts = values.as_string_opt::<i32>()?;
         Some(texts.iter().flatten().map(str::to_owned).collect())
+    }
+    fn for_each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(visit);
     }
 }

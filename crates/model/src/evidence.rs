@@ -29,6 +29,11 @@ macro_rules! evidence {
                 0 $( + self.$field.len() )+
             }
 
+            /// Hands every text of every row to `visit`, which may change it.
+            pub fn for_each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+                $( self.$field.iter_mut().for_each(|row| row.for_each_text(visit)); )+
+            }
+
             /// One batch per table that has rows.
             ///
             /// # Errors

@@ -39,6 +39,8 @@ pub trait Row: Sized {
     /// # Errors
     /// A column is missing, has another type, or holds a null where none may be.
     fn from_batch(batch: &RecordBatch) -> Result<Vec<Self>, ArrowError>;
+    /// Hands every text of the row to `visit`, which may change it.
+    fn for_each_text(&mut self, visit: &mut dyn FnMut(&mut String));
 }
 
 /// Declares a canonical table.
@@ -111,6 +113,10 @@ macro_rules! table {
                         })
                     })
                     .collect()
+            }
+
+            fn for_each_text(&mut self, visit: &mut dyn FnMut(&mut String)) {
+                $( $crate::Column::for_each_text(&mut self.$field, visit); )+
             }
         }
     };

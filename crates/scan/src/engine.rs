@@ -286,11 +286,16 @@ impl Worker<'_> {
 
     /// Replaces every secret found by its kind and a fingerprint prefix.
     pub fn redact(&mut self, text: &str) -> String {
+        self.redact_all_but(text, &[])
+    }
+
+    /// As [`redact`](Self::redact), leaving the kinds in `kept` as they are.
+    pub fn redact_all_but(&mut self, text: &str, kept: &[&str]) -> String {
         let mut out = Vec::with_capacity(text.len());
         let mut from = 0;
         for seen in self.scan(text.as_bytes()).sightings {
             // Several secrets behind one encoding share its bytes.
-            if seen.offset >= from {
+            if seen.offset >= from && !kept.contains(&seen.kind.as_str()) {
                 out.extend_from_slice(text.as_bytes().get(from..seen.offset).unwrap_or_default());
                 let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
                 out.extend_from_slice(mark.as_bytes());

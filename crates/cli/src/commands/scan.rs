@@ -87,9 +87,13 @@ fn scan_item(
 ) -> Scanned {
     let mut sink = Collect { worker: scanner.worker(), least, found: Vec::new() };
     let evidence = leakgraph_ingest::read(item, limits, &mut sink);
-    let Collect { mut worker, found, .. } = sink;
+    let Collect { mut worker, mut found, .. } = sink;
     let mut problems = evidence.problems;
+    for (path, _) in &mut found {
+        *path = worker.redact(path);
+    }
     for problem in &mut problems {
+        problem.path = worker.redact(&problem.path);
         problem.reason = worker.redact(&problem.reason);
     }
     (found, problems)

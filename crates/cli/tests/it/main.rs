@@ -1,10 +1,16 @@
 //! The binary, spoken to as a user would.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod bad_input;
 mod corpus;
 mod crash;
+mod every_secret;
 mod main_job;
+#[path = "../../../scan/tests/it/sample.rs"]
+mod sample;
 mod secrecy;
+mod tables;
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
@@ -58,6 +64,9 @@ fn demo() -> &'static Demo {
         let folder = TempDir::new().expect("a temporary folder");
         let lake = folder.path().join("lake");
         let report = folder.path().join("report.html");
+        // Fingerprints are keyed: a fixed key makes the tables the same every time.
+        std::fs::create_dir(&lake).expect("a folder");
+        std::fs::write(lake.join("fingerprint.key"), [7; 32]).expect("a key");
         let summary = stdout(leakgraph(&lake).arg("run").arg("--report").arg(&report), 0);
         Demo { folder, summary }
     })

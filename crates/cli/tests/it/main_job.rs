@@ -117,3 +117,16 @@ fn doctor_config_and_completions_answer() {
     assert!(stdout(leakgraph(&lake).arg("config"), 0).contains("max_entry_bytes"));
     assert!(stdout(leakgraph(&lake).args(["completions", "bash"]), 0).contains("_leakgraph"));
 }
+
+#[test]
+fn every_query_of_the_packs_has_an_answer() {
+    let packs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../queries/packs");
+    let mut queries = 0;
+    for file in std::fs::read_dir(packs).expect("the packs") {
+        let path = file.expect("an entry").path();
+        let text = stdout(leakgraph(&demo().lake()).args(["sql", "--format", "csv", "-f"]).arg(&path), 0);
+        assert!(text.lines().count() >= 2, "{}: {text}", path.display());
+        queries += 1;
+    }
+    assert!(queries >= 5);
+}

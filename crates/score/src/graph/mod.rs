@@ -1,5 +1,6 @@
 //! The reach graph: who controls what, attenuated by re-validations.
 
+mod assume;
 pub(crate) mod build;
 pub(crate) mod closure;
 pub(crate) mod links;

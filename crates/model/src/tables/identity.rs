@@ -1,0 +1,187 @@
+//! Who exists, what they may do and what they did.
+
+use crate::{Key, Timestamp};
+
+crate::table! {
+    /// One row per identity, human or not.
+    "identities" Identity {
+        /// Key of (platform, natural id: ARN, app id, …). See [`identity_key`].
+        identity_key: Key,
+        /// aws, github, kubernetes, …
+        platform: String,
+        /// role, user, service_linked_role, group, account_root, service, app_installation, deploy_key, repository_token, environment, webhook, …
+        kind: String,
+        /// Short name.
+        name: String,
+        /// Natural id: ARN, `app:slug`, `repo:owner/name:token`, …
+        native_id: String,
+        /// Platform unique id (AROA…, app id).
+        unique_id: Option<String>,
+        /// Account, organisation or tenant.
+        account: Option<String>,
+        /// Whether it is a non-human identity; null if undecided.
+        is_nhi: Option<bool>,
+        /// Owner, from tags or metadata.
+        owner: Option<String>,
+        /// production, staging, development, … from tags or name.
+        environment: Option<String>,
+        /// When it was made.
+        created_at: Option<Timestamp>,
+        /// When it last acted, by the inventory.
+        last_used_at: Option<Timestamp>,
+        /// enabled, disabled, unknown.
+        status: String,
+        /// `key=value` tags.
+        tags: Vec<String>,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
+
+crate::table! {
+    /// One row per credential an identity can authenticate with.
+    "credentials" Credential {
+        /// Key of (platform, natural id).
+        credential_key: Key,
+        /// Whose it is.
+        identity_key: Option<Key>,
+        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, …
+        kind: String,
+        /// Public id or name (never the value).
+        name: String,
+        /// `owner/name`, environment or account it lives in.
+        scope: Option<String>,
+        /// active, inactive, unknown.
+        status: String,
+        /// When it was made.
+        created_at: Option<Timestamp>,
+        /// When it was last changed.
+        rotated_at: Option<Timestamp>,
+        /// When it was last used.
+        last_used_at: Option<Timestamp>,
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
+
+crate::table! {
+    /// One row per policy statement or permission an identity holds.
+    "grants" Grant {
+        /// Key of (identity, policy, statement ordinal).
+        grant_key: Key,
+        /// Who holds it.
+        identity_key: Key,
+        /// aws, github, …
+        platform: String,
+        /// identity, group, boundary, scp, rcp, session, permission.
+        policy_kind: String,
+        /// Name or ARN of the policy.
+        policy: String,
+        /// Sid or position.
+        statement: String,
+        /// allow, deny.
+        effect: String,
+        /// Actions or scopes as written (`s3:Get*`, `contents:write`).
+        actions: Vec<String>,
+        /// Whether `actions` lists what is *not* covered (NotAction).
+        not_actions: bool,
+        /// Resources as written.
+        resources: Vec<String>,
+        /// Whether `resources` lists what is *not* covered (NotResource).
+        not_resources: bool,
+        /// Conditions as JSON text.
+        conditions: Option<String>,
+        /// false where the statement could not be understood and counts as "may".
+        understood: bool,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
+
+crate::table! {
+    /// One row per way to become an identity: trust statements and federation.
+    "trusts" Trust {
+        /// Key of (identity, statement ordinal, principal).
+        trust_key: Key,
+        /// The identity that can be assumed.
+        identity_key: Key,
+        /// aws, federated, service, canonical, any.
+        principal_kind: String,
+        /// ARN, provider, service or `*`.
+        principal: String,
+        /// The identity that is trusted, where it has a natural key.
+        principal_key: Option<Key>,
+        /// allow, deny.
+        effect: String,
+        /// sts:AssumeRole, …
+        actions: Vec<String>,
+        /// Conditions as JSON text.
+        conditions: Option<String>,
+        /// Patterns an OIDC `sub` must match; empty if unrestricted.
+        subjects: Vec<String>,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
+
+crate::table! {
+    /// One row per (identity, action, resource, denied): what an identity did.
+    "activity" Activity {
+        /// Who acted; null where no principal could be named.
+        identity_key: Option<Key>,
+        /// ARN or login as logged.
+        principal: String,
+        /// Session name or key id the call was signed with.
+        session: Option<String>,
+        /// IAM action, as `s3:GetObject`.
+        action: String,
+        /// Resource, where named.
+        resource: Option<String>,
+        /// Whether all calls were refused: an attempt, not a use.
+        denied: bool,
+        /// How often.
+        calls: i64,
+        /// First call.
+        first_at: Option<Timestamp>,
+        /// Last call.
+        last_at: Option<Timestamp>,
+        /// Whether it is a data event (only visible if the trail has them).
+        data_event: bool,
+        /// cloudtrail, audit, …
+        evidence: String,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
+
+crate::table! {
+    /// One row per assumption of an identity seen in activity: an observed edge.
+    "assumptions" Assumption {
+        /// Who assumed, as logged.
+        source: String,
+        /// Who assumed.
+        source_identity_key: Option<Key>,
+        /// ARN of the role.
+        target: String,
+        /// The role.
+        target_identity_key: Option<Key>,
+        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML.
+        mechanism: String,
+        /// Session name.
+        session_name: Option<String>,
+        /// OIDC subject.
+        subject: Option<String>,
+        /// Whether it was refused.
+        denied: bool,
+        /// How often.
+        calls: i64,
+        /// First seen.
+        first_at: Option<Timestamp>,
+        /// Last seen.
+        last_at: Option<Timestamp>,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
