@@ -5,7 +5,7 @@ use crate::{Key, Timestamp};
 crate::table! {
     /// One row per identity, human or not.
     "identities" Identity {
-        /// Key of (platform, natural id: ARN, app id, …). See [`identity_key`](crate::tables::identity_key).
+        /// Key of (platform, natural id: ARN, app id, …). See `tables::identity_key`.
         identity_key: Key,
         /// aws, github, kubernetes, …
         platform: String,
