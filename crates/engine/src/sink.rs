@@ -44,9 +44,12 @@ impl<'s> ScanSink<'s> {
             quoted.push('\n');
         });
         // One scan of all texts tells in most cases that there is nothing to do.
-        let sightings = self.worker.scan(quoted.as_bytes()).sightings;
-        if sightings.iter().any(|seen| !IDENTIFIERS.contains(&seen.kind.as_str())) {
-            evidence.for_each_text(&mut |text| *text = self.worker.redact_all_but(text, &IDENTIFIERS));
+        if self.worker.redacted(&quoted, &IDENTIFIERS).is_some() {
+            evidence.for_each_text(&mut |text| {
+                if let Some(redacted) = self.worker.redacted(text, &IDENTIFIERS) {
+                    *text = redacted;
+                }
+            });
         }
         quoted.zeroize();
     }
@@ -61,7 +64,7 @@ impl<'s> ScanSink<'s> {
                 "sighting",
                 &[
                     &context.source_key.to_string(),
-                    &context.path,
+                    leakgraph_ingest::member(&context.path),
                     context.name.as_deref().unwrap_or(""),
                     &sighting.offset.to_string(),
                     &sighting.fingerprint,

@@ -54,6 +54,12 @@ pub struct TextContext {
     pub marks: Vec<Mark>,
 }
 
+/// The part of a path that is inside an archive: unlike the rest, the same wherever
+/// the archive lies. Empty for a file of its own.
+pub fn member(path: &str) -> &str {
+    path.split_once("!/").map_or("", |(_, member)| member)
+}
+
 /// From `offset` to the next mark, bytes belong to this place.
 #[derive(Clone, Debug)]
 pub struct Mark {

@@ -5,6 +5,7 @@ use crate::check::{self, Checked};
 use crate::decode::{self, Decoded};
 use crate::gate::{entropy, is_placeholder};
 use crate::matcher::{Caches, Found, Matcher};
+use crate::redact::{Parts, is_name};
 use crate::view::View;
 use crate::{Confidence, Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
 use aho_corasick::AhoCorasick;
@@ -27,6 +28,7 @@ pub struct Scanner {
     matcher: Matcher,
     assignments: Assignments,
     headers: AhoCorasick,
+    parts: Parts,
     generic: usize,
     header: usize,
     aws_secret: usize,
@@ -50,6 +52,7 @@ impl Scanner {
             matcher,
             assignments: Assignments::new()?,
             headers,
+            parts: Parts::new(rules.rules())?,
             generic,
             header,
             aws_secret,
@@ -273,7 +276,7 @@ impl Worker<'_> {
             lifetime: rule.lifetime.clone(),
             severity: rule.severity,
             encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
-            name: hit.name,
+            name: hit.name.filter(|name| is_name(name)),
             resolved: hit.checked.resolved,
             expires_at: hit.checked.expires_at,
         }
@@ -284,26 +287,8 @@ impl Worker<'_> {
         self.scanner.key.of(value)
     }
 
-    /// Replaces every secret found by its kind and a fingerprint prefix.
-    pub fn redact(&mut self, text: &str) -> String {
-        self.redact_all_but(text, &[])
-    }
-
-    /// As [`redact`](Self::redact), leaving the kinds in `kept` as they are.
-    pub fn redact_all_but(&mut self, text: &str, kept: &[&str]) -> String {
-        let mut out = Vec::with_capacity(text.len());
-        let mut from = 0;
-        for seen in self.scan(text.as_bytes()).sightings {
-            // Several secrets behind one encoding share its bytes.
-            if seen.offset >= from && !kept.contains(&seen.kind.as_str()) {
-                out.extend_from_slice(text.as_bytes().get(from..seen.offset).unwrap_or_default());
-                let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
-                out.extend_from_slice(mark.as_bytes());
-                from = seen.offset + seen.len;
-            }
-        }
-        out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
-        String::from_utf8_lossy(&out).into_owned()
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.scanner.parts
     }
 }
 

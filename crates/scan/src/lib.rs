@@ -7,6 +7,7 @@ mod engine;
 mod fingerprint;
 mod gate;
 mod matcher;
+mod redact;
 mod rules;
 mod sighting;
 mod view;

@@ -13,6 +13,7 @@ mod secrecy;
 mod tables;
 
 use assert_cmd::Command;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -66,7 +67,9 @@ fn demo() -> &'static Demo {
         let report = folder.path().join("report.html");
         // Fingerprints are keyed: a fixed key makes the tables the same every time.
         std::fs::create_dir(&lake).expect("a folder");
-        std::fs::write(lake.join("fingerprint.key"), [7; 32]).expect("a key");
+        let key = lake.join("fingerprint.key");
+        std::fs::write(&key, [7; 32]).expect("a key");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("private");
         let summary = stdout(leakgraph(&lake).arg("run").arg("--report").arg(&report), 0);
         Demo { folder, summary }
     })

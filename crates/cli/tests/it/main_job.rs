@@ -43,7 +43,7 @@ fn a_second_run_changes_nothing_and_says_so() {
 
 #[test]
 fn every_documented_table_can_be_read() {
-    for doc in leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES) {
+    for doc in crate::tables::documented() {
         let text = demo().sql(&format!("SELECT * FROM {} LIMIT 1", doc.name));
         for column in doc.columns {
             assert!(text.contains(column.name), "{} lacks {}: {text}", doc.name, column.name);

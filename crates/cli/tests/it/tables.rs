@@ -8,17 +8,21 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Columns that differ from run to run by design.
 const VOLATILE: [&str; 3] = ["batch_id", "committed_at", "created_at"];
 const SHOWN_ROWS: usize = 3;
 
+pub(crate) fn documented() -> impl Iterator<Item = &'static TableDoc> {
+    leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES)
+}
+
 /// The rows of a table, one JSON object each, in an order that depends on nothing but content.
-fn rows(table: &str) -> Vec<Value> {
-    let demo = demo();
+pub(crate) fn rows(lake: &Path, table: &str) -> Vec<Value> {
     let sql = format!("SELECT * FROM {table}");
-    let text = stdout(leakgraph(&demo.lake()).args(["sql", "--format", "ndjson", "-c", &sql]), 0);
-    let folder = demo.folder.path().display().to_string();
+    let text = stdout(leakgraph(lake).args(["sql", "--format", "ndjson", "-c", &sql]), 0);
+    let folder = demo().folder.path().display().to_string();
     let mut lines: Vec<Value> = text
         .replace(&folder, "")
         .lines()
@@ -34,7 +38,7 @@ fn rows(table: &str) -> Vec<Value> {
 }
 
 fn describe(doc: &TableDoc) -> String {
-    let rows = rows(doc.name);
+    let rows = rows(&demo().lake(), doc.name);
     let mut text =
         format!("{} rows\n\n{:<24} {:>6} {:>8}  digest\n", rows.len(), "column", "nulls", "distinct");
     for column in doc.columns.iter().filter(|column| !VOLATILE.contains(&column.name)) {
@@ -58,7 +62,7 @@ fn describe(doc: &TableDoc) -> String {
 
 #[test]
 fn every_table_of_the_demo_is_as_reviewed() {
-    for doc in leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES) {
+    for doc in documented() {
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(doc.name, describe(doc));
         });

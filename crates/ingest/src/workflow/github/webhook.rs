@@ -134,7 +134,7 @@ fn sent(
     let workflow = text(value, "/workflow").or_else(|| text(value, "/action"));
     let source = document.source_key.to_string();
     let part = document.part.to_string();
-    let mut natural = vec!["webhook", &source, document.path];
+    let mut natural = vec!["webhook", &source, crate::member(document.path)];
     // Further deliveries of the same file are further handoffs.
     if document.part > 0 {
         natural.push(&part);

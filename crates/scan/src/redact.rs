@@ -1,0 +1,146 @@
+//! Text that is bound for a table, without the secrets it quotes.
+//!
+//! Names of steps, runs and archive members are made from commands, so they hold
+//! whole secrets and, cut to length or with characters replaced, parts of them.
+//! A part is not reported as a secret, but it is not written either.
+
+use crate::{Rule, Worker};
+use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use regex_automata::Span;
+use regex_automata::meta::Regex;
+
+/// Keywords shorter than this say too little about what follows them.
+const MIN_PREFIX_BYTES: usize = 4;
+/// Fewer characters after a prefix are no telling part of a secret.
+const MIN_PART_BYTES: usize = 8;
+
+/// What parts of secrets look like.
+pub(crate) struct Parts {
+    prefixes: AhoCorasick,
+    kinds: Vec<String>,
+    userinfo: Regex,
+}
+
+impl Parts {
+    pub(crate) fn new(rules: &[Rule]) -> Result<Self, BuildError> {
+        let (mut prefixes, mut kinds) = (Vec::new(), Vec::new());
+        for rule in rules {
+            for keyword in rule.keywords.iter().filter(|keyword| is_prefix(keyword)) {
+                prefixes.push(keyword.as_str());
+                kinds.push(rule.kind.clone());
+            }
+        }
+        // What is left of a private key is all that follows its first line.
+        prefixes.push("KEY-----");
+        kinds.push("private_key".to_owned());
+        let prefixes = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(prefixes)?;
+        // A slash may not stand in a file name, so `://` is `:__` there.
+        let userinfo = Regex::new(r"[a-z]:[/_]{2}[^\s:@/]{0,64}:[^\s@]{4,256}@").expect("a constant pattern");
+        Ok(Self { prefixes, kinds, userinfo })
+    }
+
+    fn find(&self, text: &str) -> Vec<(Span, &str)> {
+        let mut found = Vec::new();
+        for hit in self.prefixes.find_iter(text) {
+            let kind = self.kinds[hit.pattern().as_usize()].as_str();
+            let rest = text.as_bytes().get(hit.end()..).unwrap_or_default();
+            let end = match kind {
+                "private_key" => rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
+                _ => rest.iter().position(|byte| !is_token(*byte)).unwrap_or(rest.len()),
+            };
+            let part = rest.get(..end).unwrap_or_default();
+            if part.len() >= MIN_PART_BYTES && (kind == "private_key" || is_random(part)) {
+                found.push((Span::from(hit.start()..hit.end() + end), kind));
+            }
+        }
+        found.extend(self.userinfo.find_iter(text).map(|hit| (hit.span(), "uri_credential")));
+        found
+    }
+}
+
+fn is_prefix(keyword: &str) -> bool {
+    let is_marked = keyword.bytes().any(|byte| !byte.is_ascii_alphanumeric());
+    keyword == "eyJ" || keyword.len() >= MIN_PREFIX_BYTES && is_marked && keyword.bytes().all(is_token)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.~+/=%".contains(&byte)
+}
+
+/// Whether text looks drawn rather than written: many digits, or capitals in mid-word.
+pub(crate) fn is_random(text: &[u8]) -> bool {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let rises =
+        text.windows(2).filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()).count();
+    digits >= 2 && digits * 12 >= text.len() || rises * 8 > text.len()
+}
+
+/// Whether text can be the name of a variable or option, and is no piece of a value.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= 80
+        && text.split(|c: char| !c.is_ascii_alphanumeric()).all(|word| {
+            let digits = word.bytes().filter(u8::is_ascii_digit).count();
+            word.len() <= 40 && digits <= 5 && !(word.len() > 12 && is_random(word.as_bytes()))
+        })
+}
+
+impl Worker<'_> {
+    /// Replaces every secret found, and every part of one, by its kind.
+    pub fn redact(&mut self, text: &str) -> String {
+        self.redacted(text, &[]).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// As [`redact`](Self::redact), leaving the kinds in `kept` as they are; `None` if
+    /// there is nothing to take out.
+    pub fn redacted(&mut self, text: &str, kept: &[&str]) -> Option<String> {
+        let mut cuts: Vec<(Span, String)> = Vec::new();
+        for seen in self.scan(text.as_bytes()).sightings {
+            let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
+            let span = Span::from(seen.offset..seen.offset + seen.len);
+            cuts.extend((!kept.contains(&seen.kind.as_str())).then_some((span, mark)));
+        }
+        for (span, kind) in self.parts().find(text) {
+            let is_whole = cuts.iter().any(|(cut, _)| cut.start <= span.start && span.end <= cut.end);
+            cuts.extend((!is_whole && !kept.contains(&kind)).then(|| (span, format!("[part of {kind}]"))));
+        }
+        if cuts.is_empty() {
+            return None;
+        }
+        cuts.sort_by_key(|(span, _)| (span.start, span.end));
+        let mut out = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for (span, mark) in cuts {
+            // Several secrets behind one encoding share its bytes.
+            if span.start >= from {
+                out.extend_from_slice(text.as_bytes().get(from..span.start).unwrap_or_default());
+                out.extend_from_slice(mark.as_bytes());
+            }
+            from = from.max(span.end);
+        }
+        out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
+        Some(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_from_pieces_of_values() {
+        for name in ["AWS_SECRET_ACCESS_KEY", "token", "--password", "googleApplicationCredentials", "sha256"]
+        {
+            assert!(is_name(name), "{name}");
+        }
+        for piece in ["-89568790950549-7c75", "QWxhZGRpbjpvcGVuIHNlc2FtZQ", "9f86d081884c7d659a2feaa0"] {
+            assert!(!is_name(piece), "{piece}");
+        }
+    }
+
+    #[test]
+    fn written_words_are_not_random() {
+        for text in ["config_registry_url", "lifecycle_event", "ReleaseCandidateBuild"] {
+            assert!(!is_random(text.as_bytes()), "{text}");
+        }
+    }
+}
