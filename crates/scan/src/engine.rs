@@ -4,6 +4,7 @@ use crate::assign::{self, Assignments};
 use crate::check::{self, Checked};
 use crate::decode::{self, Decoded};
 use crate::gate::{entropy, is_placeholder};
+use crate::known::{self, KnownSecrets};
 use crate::matcher::{Caches, Found, Matcher};
 use crate::view::View;
 use crate::{Confidence, Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
@@ -30,6 +31,7 @@ pub struct Scanner {
     generic: usize,
     header: usize,
     aws_secret: usize,
+    known: Option<KnownSecrets>,
 }
 
 impl Scanner {
@@ -54,7 +56,15 @@ impl Scanner {
             header,
             aws_secret,
             rules,
+            known: None,
         })
+    }
+
+    /// Looks for known secrets, too.
+    #[must_use]
+    pub fn with_known(mut self, known: KnownSecrets) -> Self {
+        self.known = Some(known);
+        self
     }
 
     /// A worker with its own regex caches; one per thread.
@@ -117,6 +127,9 @@ impl Worker<'_> {
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
             counted = counted.max(offset);
             scan.sightings.push(self.sighting(hit, offset, end - offset, line));
+        }
+        if let Some(known) = &self.scanner.known {
+            known::merge(&mut scan.sightings, known.sightings(&view, bytes, &self.scanner.key));
         }
         if budget.is_hit {
             scan.gaps.push(Gap { offset: 0, reason: "budget" });
@@ -276,6 +289,7 @@ impl Worker<'_> {
             name: hit.name,
             resolved: hit.checked.resolved,
             expires_at: hit.checked.expires_at,
+            known: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ mod decode;
 mod engine;
 mod fingerprint;
 mod gate;
+pub mod known;
 mod matcher;
 mod rules;
 mod sighting;

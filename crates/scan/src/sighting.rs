@@ -1,4 +1,5 @@
 //! What a scan reports.
+use crate::known::KnownName;
 use leakgraph_model::{Severity, Timestamp};
 
 /// How sure the scanner is, least first.
@@ -98,6 +99,8 @@ pub struct Sighting {
     pub resolved: Option<Resolved>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// Where it is kept, if it is a known secret.
+    pub known: Vec<KnownName>,
 }
 /// The result of one scan, sorted by offset.
 #[derive(Clone, Debug, Default)]

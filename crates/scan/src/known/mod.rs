@@ -1,0 +1,314 @@
+//! Secrets somebody keeps in a vault, looked for in every spelling.
+//!
+//! They live in memory only and are wiped on drop. Outside of this module nothing but
+//! keyed fingerprints, names and paths exists.
+
+mod automaton;
+mod export;
+mod import;
+mod json;
+mod spelling;
+
+use crate::view::View;
+use crate::{Confidence, FingerprintKey, Scan, Sighting, Verification};
+use automaton::{Automaton, Match};
+pub use export::{ExportedFingerprint, FingerprintList};
+pub use import::{Format, Import, ImportError};
+use leakgraph_model::Severity;
+use std::collections::BTreeMap;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Shorter values would be found by chance.
+pub const MIN_VALUE_BYTES: usize = automaton::WINDOW_BYTES;
+/// Longer values are files, not secrets.
+pub const MAX_VALUE_BYTES: usize = 64 << 10;
+/// A value is refused if fewer than 2 to this power are of its length and characters.
+const MIN_STRENGTH_BITS: f64 = 40.0;
+const MIN_ENTROPY: f64 = 2.0;
+
+/// Words of at least `MIN_VALUE_BYTES` that configuration is full of.
+const TRIVIAL: [&str; 40] = [
+    "password",
+    "passw0rd",
+    "password1",
+    "password123",
+    "localhost",
+    "changeme",
+    "change_me",
+    "change-me",
+    "undefined",
+    "disabled",
+    "username",
+    "postgres",
+    "postgresql",
+    "rabbitmq",
+    "elasticsearch",
+    "mongodb",
+    "production",
+    "development",
+    "staging1",
+    "testtest",
+    "test1234",
+    "default1",
+    "administrator",
+    "anonymous",
+    "required",
+    "optional",
+    "internal",
+    "external",
+    "database",
+    "redacted",
+    "placeholder",
+    "not-a-secret",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "eu-west-1",
+    "eu-central-1",
+    "eu-north-1",
+    "letmein1",
+];
+
+/// Where a known secret is kept.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+pub struct KnownName {
+    /// Its name, such as a variable or field.
+    pub name: String,
+    /// Its path in the vault or file.
+    pub path: String,
+}
+
+/// Why a value is not looked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Refusal {
+    /// Fewer than `MIN_VALUE_BYTES`.
+    TooShort,
+    /// More than `MAX_VALUE_BYTES`.
+    TooLong,
+    /// A common word, or so simple that it would be found by chance.
+    Trivial,
+    /// The source holds the name without the value.
+    NoValue,
+    /// The source says that this is no secret.
+    NotSecret,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooShort => "shorter than 8 bytes: it would be found by chance",
+            Self::TooLong => "longer than 64 KiB: a file rather than a secret",
+            Self::Trivial => "a common word or too simple: it would be found everywhere",
+            Self::NoValue => "the source holds no value for it",
+            Self::NotSecret => "the source does not mark it as secret",
+        })
+    }
+}
+
+/// A value that is not looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// Which one.
+    pub name: KnownName,
+    /// Why.
+    pub reason: Refusal,
+}
+
+/// A value and all its names.
+pub(crate) struct Entry {
+    value: Zeroizing<Vec<u8>>,
+    names: Vec<KnownName>,
+}
+
+/// Known secrets, ready to be looked for.
+pub struct KnownSecrets {
+    entries: Vec<Entry>,
+    automaton: Automaton,
+    refused: Vec<Refused>,
+}
+
+impl KnownSecrets {
+    /// Prepares what was imported. The same value under several names is one secret.
+    pub fn new(imports: impl IntoIterator<Item = Import>) -> Self {
+        let (mut refused, mut entries): (Vec<Refused>, Vec<Entry>) = (Vec::new(), Vec::new());
+        let mut all = Vec::new();
+        for import in imports {
+            refused.extend(import.refused);
+            all.extend(import.secrets);
+        }
+        all.retain(|secret| match refusal(&secret.value) {
+            Some(reason) => {
+                refused.push(Refused { name: secret.name.clone(), reason });
+                false
+            }
+            None => true,
+        });
+        all.sort_by(|a, b| a.value.as_slice().cmp(&b.value).then_with(|| a.name.cmp(&b.name)));
+        for secret in all {
+            match entries.last_mut() {
+                Some(last) if last.value == secret.value => last.names.push(secret.name),
+                _ => entries.push(Entry { value: secret.value, names: vec![secret.name] }),
+            }
+        }
+        for entry in &mut entries {
+            entry.names.dedup();
+        }
+        Self { automaton: Automaton::new(&entries), entries, refused }
+    }
+
+    /// How many different values are looked for.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is looked for.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many different spellings they have.
+    pub fn spellings(&self) -> usize {
+        self.automaton.len()
+    }
+
+    /// Bytes of the search tables, without the values.
+    pub fn table_bytes(&self) -> usize {
+        self.automaton.memory_bytes()
+    }
+
+    /// What is not looked for, and why.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// How many values are not looked for, by reason.
+    pub fn refused_counts(&self) -> BTreeMap<Refusal, usize> {
+        let mut counts = BTreeMap::new();
+        for refused in &self.refused {
+            *counts.entry(refused.reason).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Finds the known secrets of `bytes`, and nothing else. Sighting fingerprints are
+    /// those of the plain values; `Confidence::VerifiedStructure` because the match is exact.
+    pub fn scan(&self, key: &FingerprintKey, bytes: &[u8]) -> Scan {
+        let view = View::of(bytes);
+        Scan { sightings: self.sightings(&view, bytes, key), ..Scan::default() }
+    }
+
+    /// Sightings in a view of `bytes`, by offset.
+    pub(crate) fn sightings(&self, view: &View, bytes: &[u8], key: &FingerprintKey) -> Vec<Sighting> {
+        let (mut line, mut counted) = (1, 0);
+        let found = longest(self.automaton.find(&self.entries, &view.bytes));
+        let sighting = |found: Match| {
+            let entry = self.entries.get(found.entry)?;
+            let offset = view.origin(found.start);
+            let end = view.origin(found.start + found.len - 1) + 1;
+            line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
+            counted = counted.max(offset);
+            let names = spelling::FORMS.get(found.form).map_or(&[][..], |form| form.names());
+            Some(Sighting {
+                rule: "known-secret".to_owned(),
+                provider: "known".to_owned(),
+                kind: "known_secret".to_owned(),
+                offset,
+                len: end - offset,
+                line,
+                value_bytes: entry.value.len(),
+                fingerprint: key.of(&entry.value),
+                preview: "…".to_owned(),
+                confidence: Confidence::VerifiedStructure,
+                verification: Verification::Unverified,
+                lifetime: "unknown".to_owned(),
+                severity: Severity::Critical,
+                encodings: names.iter().map(|name| (*name).to_owned()).collect(),
+                name: entry.names.first().map(|name| name.name.clone()),
+                resolved: None,
+                expires_at: None,
+                known: entry.names.clone(),
+            })
+        };
+        found.into_iter().filter_map(sighting).collect()
+    }
+}
+
+/// Of matches inside one another the longest; all of those on the same bytes.
+fn longest(mut found: Vec<Match>) -> Vec<Match> {
+    found.sort_by_key(|seen| (seen.start, std::cmp::Reverse(seen.len), seen.form, seen.entry));
+    found.dedup_by_key(|seen| (seen.start, seen.len, seen.entry));
+    let mut reach = (0, 0);
+    found.retain(|seen| {
+        let end = seen.start + seen.len;
+        let is_inside = end <= reach.1 && (seen.start, end) != reach;
+        if end > reach.1 {
+            reach = (seen.start, end);
+        }
+        !is_inside
+    });
+    found
+}
+
+/// Joins sightings by rules and known secrets. A rule that saw a known secret keeps its
+/// sighting and gains the name; the weak shapes give way to known secrets.
+pub(crate) fn merge(by_rule: &mut Vec<Sighting>, known: Vec<Sighting>) {
+    let overlap = |a: &Sighting, b: &Sighting| a.offset < b.offset + b.len && b.offset < a.offset + a.len;
+    let is_weak = |kind: &str| ["generic_secret", "authorization"].contains(&kind);
+    // Both lists are sorted by offset, and sightings are short: look around only.
+    let longest = by_rule.iter().chain(&known).map(|seen| seen.len).max().unwrap_or_default();
+    let mut kept = Vec::new();
+    let mut weak = Vec::new();
+    for seen in known {
+        let from = by_rule.partition_point(|rule| rule.offset + longest < seen.offset);
+        let to = by_rule.partition_point(|rule| rule.offset < seen.offset + seen.len);
+        let mut is_named = false;
+        for index in from..to {
+            let Some(rule) = by_rule.get_mut(index).filter(|rule| overlap(rule, &seen)) else { continue };
+            if is_weak(&rule.kind) {
+                weak.push(index);
+            } else if rule.fingerprint == seen.fingerprint {
+                rule.confidence = Confidence::VerifiedStructure;
+                rule.known.clone_from(&seen.known);
+                is_named = true;
+            }
+        }
+        if !is_named {
+            kept.push(seen);
+        }
+    }
+    weak.sort_unstable();
+    let mut index = 0;
+    by_rule.retain(|_| {
+        index += 1;
+        weak.binary_search(&(index - 1)).is_err()
+    });
+    by_rule.extend(kept);
+    by_rule.sort_by_key(|seen| (seen.offset, seen.len));
+}
+
+fn refusal(value: &[u8]) -> Option<Refusal> {
+    if value.len() < MIN_VALUE_BYTES {
+        return Some(Refusal::TooShort);
+    }
+    if value.len() > MAX_VALUE_BYTES {
+        return Some(Refusal::TooLong);
+    }
+    let lower = Zeroizing::new(value.to_ascii_lowercase());
+    let is_word = TRIVIAL.iter().any(|word| word.as_bytes() == lower.as_slice());
+    let is_simple = strength_bits(value) < MIN_STRENGTH_BITS || crate::gate::entropy(value) < MIN_ENTROPY;
+    (is_word || is_simple).then_some(Refusal::Trivial)
+}
+
+/// Binary logarithm of how many values have this length and these kinds of characters.
+fn strength_bits(value: &[u8]) -> f64 {
+    let kinds: [(fn(&u8) -> bool, u32); 4] = [
+        (u8::is_ascii_digit, 10),
+        (u8::is_ascii_lowercase, 26),
+        (u8::is_ascii_uppercase, 26),
+        (|byte| !byte.is_ascii_alphanumeric(), 32),
+    ];
+    let size: u32 = kinds.iter().filter(|(is_kind, _)| value.iter().any(is_kind)).map(|(_, size)| size).sum();
+    value.len() as f64 * f64::from(size.max(1)).log2()
+}
