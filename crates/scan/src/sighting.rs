@@ -1,4 +1,5 @@
 //! What a scan reports.
+use crate::allow::Suppressed;
 use crate::known::KnownName;
 use leakgraph_model::{Severity, Timestamp};
 
@@ -107,6 +108,8 @@ pub struct Sighting {
 pub struct Scan {
     /// Secrets seen.
     pub sightings: Vec<Sighting>,
+    /// Secrets seen that an exception covers; not among the others.
+    pub suppressed: Vec<Suppressed>,
     /// Parts not searched.
     pub gaps: Vec<Gap>,
 }

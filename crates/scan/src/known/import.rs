@@ -144,16 +144,19 @@ impl Import {
         let mut at = 0;
         let mut is_first = true;
         while at < bytes.len() {
-            let line = line_of(bytes, at);
-            let fail =
-                |reason: &str| ImportError { origin: origin.to_owned(), line, reason: reason.to_owned() };
+            let fail = |reason: &str| ImportError {
+                origin: origin.to_owned(),
+                line: line_of(bytes, at),
+                reason: reason.to_owned(),
+            };
             let (mut fields, used) = csv_record(bytes.get(at..).unwrap_or_default())
                 .ok_or_else(|| fail("a quote is not closed, or text follows a closed one"))?;
-            at += used;
+            let next = at + used;
             let is_header = std::mem::take(&mut is_first)
                 && fields.first().is_some_and(|field| field.eq_ignore_ascii_case(b"name"))
                 && fields.get(1).is_some_and(|field| field.eq_ignore_ascii_case(b"value"));
             if is_header || fields.iter().all(|field| field.is_empty()) {
+                at = next;
                 continue;
             }
             if !(2..=3).contains(&fields.len()) {
@@ -167,6 +170,7 @@ impl Import {
             );
             let value = fields.get_mut(1).map(|value| std::mem::take(&mut **value)).unwrap_or_default();
             self.add(value, &name, &path);
+            at = next;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod import;
 mod json;
 mod spelling;
 
+use crate::allow::{Allow, Suppressed};
 use crate::view::View;
 use crate::{Confidence, FingerprintKey, Scan, Sighting, Verification};
 use automaton::{Automaton, Match};
@@ -253,7 +254,9 @@ fn longest(mut found: Vec<Match>) -> Vec<Match> {
 
 /// Joins sightings by rules and known secrets. A rule that saw a known secret keeps its
 /// sighting and gains the name; the weak shapes give way to known secrets.
-pub(crate) fn merge(by_rule: &mut Vec<Sighting>, known: Vec<Sighting>) {
+/// Exceptions by fingerprint cover known secrets; others do not.
+pub(crate) fn merge(scan: &mut Scan, known: Vec<Sighting>, allow: &Allow) {
+    let by_rule = &mut scan.sightings;
     let overlap = |a: &Sighting, b: &Sighting| a.offset < b.offset + b.len && b.offset < a.offset + a.len;
     let is_weak = |kind: &str| ["generic_secret", "authorization"].contains(&kind);
     // Both lists are sorted by offset, and sightings are short: look around only.
@@ -274,8 +277,12 @@ pub(crate) fn merge(by_rule: &mut Vec<Sighting>, known: Vec<Sighting>) {
                 is_named = true;
             }
         }
-        if !is_named {
-            kept.push(seen);
+        match allow.by_fingerprint(&seen.fingerprint) {
+            _ if is_named => {}
+            None => kept.push(seen),
+            // The rule's own sighting is suppressed already.
+            Some(_) if scan.suppressed.iter().any(|other| overlap(&other.sighting, &seen)) => {}
+            Some((by, reason)) => scan.suppressed.push(Suppressed { sighting: seen, by, reason }),
         }
     }
     weak.sort_unstable();
