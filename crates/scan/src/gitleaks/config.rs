@@ -173,9 +173,13 @@ impl Config {
     /// Adds what this configuration extends; its own rules win.
     pub(super) fn extend(&mut self, base: Self) {
         self.use_default |= base.use_default;
-        let disabled: Vec<&String> = self.disabled.iter().map(|(_, id)| id).collect();
         let mut rules: Vec<ConfigRule> = Vec::new();
-        for mut rule in base.rules.into_iter().filter(|rule| !disabled.contains(&&rule.id)) {
+        for mut rule in base.rules {
+            let before = self.disabled.len();
+            self.disabled.retain(|(_, id)| *id != rule.id);
+            if self.disabled.len() < before {
+                continue;
+            }
             if let Some(at) = self.rules.iter().position(|own| own.id == rule.id) {
                 rule.change(self.rules.remove(at));
             }

@@ -16,7 +16,7 @@ use automaton::{Automaton, Match};
 pub use export::{ExportedFingerprint, FingerprintList};
 pub use import::{Format, Import, ImportError};
 use leakgraph_model::Severity;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -236,18 +236,23 @@ impl KnownSecrets {
     }
 }
 
-/// Of matches inside one another the longest; all of those on the same bytes.
+/// Of matches inside one another the longest; all of those on the same bytes. A value does not
+/// overlap itself: UTF-16 in both byte orders differs by an edge only.
 fn longest(mut found: Vec<Match>) -> Vec<Match> {
     found.sort_by_key(|seen| (seen.start, std::cmp::Reverse(seen.len), seen.form, seen.entry));
-    found.dedup_by_key(|seen| (seen.start, seen.len, seen.entry));
     let mut reach = (0, 0);
+    let mut ends: HashMap<usize, usize> = HashMap::new();
     found.retain(|seen| {
         let end = seen.start + seen.len;
         let is_inside = end <= reach.1 && (seen.start, end) != reach;
+        let is_again = ends.get(&seen.entry).is_some_and(|before| seen.start < *before);
         if end > reach.1 {
             reach = (seen.start, end);
         }
-        !is_inside
+        if !is_inside && !is_again {
+            ends.insert(seen.entry, end);
+        }
+        !is_inside && !is_again
     });
     found
 }
@@ -310,12 +315,10 @@ fn refusal(value: &[u8]) -> Option<Refusal> {
 
 /// Binary logarithm of how many values have this length and these kinds of characters.
 fn strength_bits(value: &[u8]) -> f64 {
-    let kinds: [(fn(&u8) -> bool, u32); 4] = [
-        (u8::is_ascii_digit, 10),
-        (u8::is_ascii_lowercase, 26),
-        (u8::is_ascii_uppercase, 26),
-        (|byte| !byte.is_ascii_alphanumeric(), 32),
-    ];
-    let size: u32 = kinds.iter().filter(|(is_kind, _)| value.iter().any(is_kind)).map(|(_, size)| size).sum();
+    let any = |is_kind: fn(&u8) -> bool, size: u32| if value.iter().any(is_kind) { size } else { 0 };
+    let size = any(u8::is_ascii_digit, 10)
+        + any(u8::is_ascii_lowercase, 26)
+        + any(u8::is_ascii_uppercase, 26)
+        + any(|byte| !byte.is_ascii_alphanumeric(), 32);
     value.len() as f64 * f64::from(size.max(1)).log2()
 }

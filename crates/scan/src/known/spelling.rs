@@ -41,15 +41,15 @@ pub(super) enum Json {
     Ascii,
 }
 
-/// How HTML writers differ in quotes.
+/// How HTML writers spell double and single quotes; all write `&amp;`, `&lt;` and `&gt;`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Html {
-    /// `&quot;` and `&#x27;` (Python, OWASP).
-    Named,
-    /// `&#34;` and `&#39;` (Go, Jinja).
-    Numbered,
-    /// `<`, `>` and `&` only.
-    Text,
+pub(super) struct Html {
+    double: &'static str,
+    single: &'static str,
+}
+
+const fn html_form(double: &'static str, single: &'static str) -> Form {
+    Form::Html(Html { double, single })
 }
 
 /// How shells quote.
@@ -100,7 +100,7 @@ const fn percent(keep: Keep, upper: bool) -> Form {
 }
 
 /// All forms; of equal spellings the first one names the match.
-pub(super) const FORMS: [Form; 44] = [
+pub(super) const FORMS: [Form; 47] = [
     Form::Raw,
     Form::NoReturns,
     base64(Inner::Plain, 0, false),
@@ -124,9 +124,13 @@ pub(super) const FORMS: [Form; 44] = [
     Form::Json(Json::Html),
     Form::Json(Json::Ascii),
     Form::JsonTwice,
-    Form::Html(Html::Named),
-    Form::Html(Html::Numbered),
-    Form::Html(Html::Text),
+    // Python; Ruby; PHP from 8.1 and before; Go; texts outside of attributes.
+    html_form("&quot;", "&#x27;"),
+    html_form("&quot;", "&#39;"),
+    html_form("&quot;", "&#039;"),
+    html_form("&quot;", "'"),
+    html_form("&#34;", "&#39;"),
+    html_form("\"", "'"),
     Form::Shell(Shell::Single),
     Form::Shell(Shell::Shlex),
     Form::Shell(Shell::Double),
@@ -320,14 +324,12 @@ fn json(value: &[u8], style: Json) -> Option<Vec<u8>> {
 fn html(value: &[u8], style: Html) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len() + 16);
     for byte in value {
-        let entity: &[u8] = match (byte, style) {
-            (b'&', _) => b"&amp;",
-            (b'<', _) => b"&lt;",
-            (b'>', _) => b"&gt;",
-            (b'"', Html::Named) => b"&quot;",
-            (b'\'', Html::Named) => b"&#x27;",
-            (b'"', Html::Numbered) => b"&#34;",
-            (b'\'', Html::Numbered) => b"&#39;",
+        let entity: &[u8] = match byte {
+            b'&' => b"&amp;",
+            b'<' => b"&lt;",
+            b'>' => b"&gt;",
+            b'"' => style.double.as_bytes(),
+            b'\'' => style.single.as_bytes(),
             _ => std::slice::from_ref(byte),
         };
         out.extend(entity);
@@ -396,8 +398,8 @@ mod tests {
         assert_eq!(spelled(Form::Json(Json::Html), value), "a b/\\\"\\u003c'$é\\n\\\\");
         assert_eq!(spelled(Form::Json(Json::Ascii), value), "a b/\\\"<'$\\u00e9\\n\\\\");
         assert_eq!(spelled(Form::JsonTwice, "a\"b"), "a\\\\\\\"b");
-        assert_eq!(spelled(Form::Html(Html::Named), "<'\"&"), "&lt;&#x27;&quot;&amp;");
-        assert_eq!(spelled(Form::Html(Html::Numbered), "'\""), "&#39;&#34;");
+        assert_eq!(spelled(html_form("&quot;", "'"), "<'\"&"), "&lt;'&quot;&amp;");
+        assert_eq!(spelled(html_form("&#34;", "&#39;"), "'\""), "&#39;&#34;");
         assert_eq!(spelled(Form::Shell(Shell::Single), "a'b"), "a'\\''b");
         assert_eq!(spelled(Form::Shell(Shell::Shlex), "a'b"), "a'\"'\"'b");
         assert_eq!(spelled(Form::Shell(Shell::Double), "a$'b"), "a\\$'b");
