@@ -12,6 +12,7 @@ use std::time::Instant;
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const PREFIXES: [&str; 4] = ["", "hvs.", "svc-", "Zq/+="];
 const MAX_TEXT_BYTES: usize = 256 << 20;
+const MIN_MEASURED_BYTES: usize = 200_000_000;
 
 /// Values of 16 to 63 characters, some with a common beginning or special characters.
 fn secrets(count: usize) -> String {
@@ -55,6 +56,35 @@ fn resident_mb() -> f64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
 }
 
+/// A synthetic text of one kind of letters, as a log full of encoded data.
+fn encoded(letters: &[u8], bytes: usize) -> Vec<u8> {
+    let mut state = 0x9abc_def1_1234_5678_u64;
+    (0..bytes)
+        .map(|at| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            match letters.first() {
+                _ if at % 120 == 0 => b'\n',
+                Some(b'%') if at % 3 == 0 => b'%',
+                _ => letters[state as usize % letters.len()],
+            }
+        })
+        .collect()
+}
+
+fn report(what: &str, files: &[Vec<u8>], mut scan: impl FnMut(&[u8]) -> usize) {
+    let start = Instant::now();
+    let (mut bytes, mut seen) = (0, 0);
+    // Small folders are read several times.
+    while bytes < MIN_MEASURED_BYTES && !files.is_empty() {
+        seen = files.iter().map(|file| scan(file)).sum();
+        bytes += files.iter().map(Vec::len).sum::<usize>();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{what}: {:.1} MB/s, {seen} sightings", bytes as f64 / 1e6 / seconds);
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let count = args.next().ok_or("COUNT")?.parse()?;
@@ -74,25 +104,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         start.elapsed().as_secs_f64(),
         resident_mb()
     );
-    let key = FingerprintKey::from_bytes([7; 32]);
-    let report = |what: &str, seen: usize, start: Instant| {
-        let seconds = start.elapsed().as_secs_f64();
-        println!("{what}: {seconds:.2} s, {:.1} MB/s, {seen} sightings", megabytes / seconds);
-    };
-    let start = Instant::now();
-    let seen = files.iter().map(|file| known.scan(&key, file).sightings.len()).sum();
-    report("known only", seen, start);
-
-    let rules = Scanner::new(RuleSet::builtin()?, key)?;
+    let key = || FingerprintKey::from_bytes([7; 32]);
+    report("known only", &files, |text| known.scan(&key(), text).sightings.len());
+    for (what, letters) in
+        [("base64", LETTERS.as_slice()), ("hex", b"0123456789abcdef"), ("percent", b"%0123456789ABCDEF")]
+    {
+        let text = [encoded(letters, 16 << 20)];
+        report(&format!("known only, {what} text"), &text, |text| known.scan(&key(), text).sightings.len());
+    }
+    let rules = Scanner::new(RuleSet::builtin()?, key())?;
     let mut worker = rules.worker();
-    let start = Instant::now();
-    let seen = files.iter().map(|file| worker.scan(file).sightings.len()).sum();
-    report("rules only", seen, start);
-    let rules = Scanner::new(RuleSet::builtin()?, FingerprintKey::from_bytes([7; 32]))?;
-    let both = rules.with_known(known);
+    report("rules only", &files, |text| worker.scan(text).sightings.len());
+    let both = Scanner::new(RuleSet::builtin()?, key())?.with_known(known);
     let mut worker = both.worker();
-    let start = Instant::now();
-    let seen = files.iter().map(|file| worker.scan(file).sightings.len()).sum();
-    report("rules and known", seen, start);
+    report("rules and known", &files, |text| worker.scan(text).sightings.len());
+    println!("peak RSS {:.0} MB", resident_mb());
     Ok(())
 }

@@ -117,6 +117,17 @@ struct Hit {
     checked: Checked,
 }
 
+/// The rule of known secrets found behind an encoding; no rule set has it.
+const KNOWN: usize = usize::MAX - 1;
+
+impl Hit {
+    fn known(seen: &known::Seen) -> Self {
+        let checked = check::run(None, &[], &[], seen.span);
+        let encodings = seen.encodings.to_vec();
+        Self { span: seen.span, rule: KNOWN, value: seen.value(), name: None, encodings, checked }
+    }
+}
+
 /// How deep to look into a text.
 #[derive(Clone, Copy)]
 struct Depth {
@@ -174,6 +185,10 @@ impl Worker<'_> {
         value: &[u8],
         seen: &Sighting,
     ) -> Option<(allow::AllowedBy, String)> {
+        // Whoever prints a known secret cannot excuse it, nor can a pattern.
+        if seen.kind == "known_secret" {
+            return self.scanner.allow.by_fingerprint(&seen.fingerprint);
+        }
         // Behind an encoding the match is known by its value only.
         let matched = if seen.encodings.is_empty() { text.get(span.range())? } else { value };
         let subject = Subject {
@@ -193,7 +208,11 @@ impl Worker<'_> {
             return Vec::new();
         }
         let (found, backwards) = self.scanner.matcher.find(&mut self.caches, text);
-        let mut hits = self.resolved(self.plain(text, &found, depth.generic));
+        let mut plain = self.plain(text, &found, depth.generic);
+        if let Some(known) = self.scanner.known.as_ref().filter(|_| depth.level > 0) {
+            plain.extend(known.inside(text).iter().map(Hit::known));
+        }
+        let mut hits = self.resolved(plain);
         if depth.level < MAX_DEPTH {
             for decoded in candidates(text, backwards) {
                 self.decoded(text, decoded, depth, budget, &mut hits);
@@ -324,6 +343,10 @@ impl Worker<'_> {
     }
 
     fn sighting(&self, hit: Hit, offset: usize, len: usize, line: usize) -> Sighting {
+        if let Some(known) = self.scanner.known.as_ref().filter(|_| hit.rule == KNOWN) {
+            let place = known::Place { offset, len, line };
+            return known.sighting(&hit.value, place, &hit.encodings, &self.scanner.key);
+        }
         let rule = &self.scanner.rules.rules()[hit.rule];
         Sighting {
             rule: rule.id.clone(),

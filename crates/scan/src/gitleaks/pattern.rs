@@ -30,7 +30,8 @@ pub(crate) fn compile(go: &str) -> Result<Regex, String> {
 
 /// The last line of a syntax error names the reason; the others draw the pattern.
 pub(crate) fn one_line(error: &str) -> String {
-    error.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(error).trim().to_owned()
+    let last = error.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(error).trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// The same expression in this crate's syntax.

@@ -199,7 +199,8 @@ fn candidates(len: usize) -> impl Iterator<Item = usize> {
 /// Each different spelling of a value once, with the index of its form.
 fn spellings(value: &[u8], mut each: impl FnMut(usize, &Spelled)) {
     let mut before: Vec<Spelled> = Vec::with_capacity(FORMS.len());
-    for (index, form) in FORMS.iter().enumerate() {
+    let is_bare = value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte));
+    for (index, form) in FORMS.iter().enumerate().filter(|(_, form)| !(is_bare && form.leaves_bare())) {
         let Some(spelled) = form.of(value) else { continue };
         if before.iter().all(|known| known.bytes != spelled.bytes) {
             each(index, &spelled);

@@ -1,6 +1,7 @@
 //! Reads known secrets from what vaults and people write.
 //!
-//! Errors say where and why, never what stands there.
+//! Errors say where and why, never what stands there. Values are moved, not copied, and wiped
+//! on drop; a parser that grows its buffer may leave an earlier one behind.
 
 use super::{KnownName, Refusal, Refused, json};
 use std::fmt;
@@ -78,6 +79,10 @@ impl Import {
             Format::Dotenv => import.dotenv(origin, bytes)?,
             Format::Json => json::read(&mut import, origin, bytes)?,
             Format::Csv => import.csv(origin, bytes)?,
+            Format::Bytes if is_name_table(bytes) => {
+                let reason = json::NO_VALUES.to_owned();
+                return Err(ImportError { origin: origin.to_owned(), line: 1, reason });
+            }
             Format::Bytes => {
                 let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
                 import.add(line.strip_suffix(b"\r").unwrap_or(line).to_vec(), origin, origin);
@@ -174,6 +179,19 @@ impl Import {
         }
         Ok(())
     }
+}
+
+/// What `gh secret list` prints into a pipe: name, tab, date.
+fn is_name_table(bytes: &[u8]) -> bool {
+    let is_row = |line: &[u8]| {
+        let mut cells = line.split(|byte| *byte == b'\t');
+        let name = cells.next().unwrap_or_default();
+        let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        let date = cells.next().and_then(|date| std::str::from_utf8(date).ok());
+        is_name && date.and_then(leakgraph_model::Timestamp::parse).is_some()
+    };
+    let mut lines = bytes.trim_ascii_end().split(|byte| *byte == b'\n');
+    lines.all(|line| is_row(line.trim_ascii_end()))
 }
 
 fn line_of(bytes: &[u8], at: usize) -> usize {

@@ -14,7 +14,7 @@ use zeroize::Zeroize;
 
 type Object = Map<String, Value>;
 
-const NO_VALUES: &str = "a list of names without values: GitHub never returns the values of secrets, so they \
+pub(super) const NO_VALUES: &str = "a list of names without values: GitHub never returns the values of secrets, so they \
      cannot be looked for; import from the place they were set from";
 
 pub(super) fn read(import: &mut Import, origin: &str, bytes: &[u8]) -> Result<(), ImportError> {

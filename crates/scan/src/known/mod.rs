@@ -16,6 +16,7 @@ use automaton::{Automaton, Match};
 pub use export::{ExportedFingerprint, FingerprintList};
 pub use import::{Format, Import, ImportError};
 use leakgraph_model::Severity;
+use regex_automata::Span;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -193,7 +194,8 @@ impl KnownSecrets {
         counts
     }
 
-    /// Finds the known secrets of `bytes`, and nothing else. Sighting fingerprints are
+    /// Finds the known secrets of `bytes` by their spellings; a scanner with rules also looks
+    /// into what it decodes. Sighting fingerprints are
     /// those of the plain values; `Confidence::VerifiedStructure` because the match is exact.
     pub fn scan(&self, key: &FingerprintKey, bytes: &[u8]) -> Scan {
         let view = View::of(bytes);
@@ -203,37 +205,82 @@ impl KnownSecrets {
     /// Sightings in a view of `bytes`, by offset.
     pub(crate) fn sightings(&self, view: &View, bytes: &[u8], key: &FingerprintKey) -> Vec<Sighting> {
         let (mut line, mut counted) = (1, 0);
-        let found = longest(self.automaton.find(&self.entries, &view.bytes));
-        let sighting = |found: Match| {
-            let entry = self.entries.get(found.entry)?;
-            let offset = view.origin(found.start);
-            let end = view.origin(found.start + found.len - 1) + 1;
+        let mut sightings = Vec::new();
+        for seen in self.inside(&view.bytes) {
+            let offset = view.origin(seen.span.start);
+            let end = view.origin(seen.span.end - 1) + 1;
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
             counted = counted.max(offset);
-            let names = spelling::FORMS.get(found.form).map_or(&[][..], |form| form.names());
-            Some(Sighting {
-                rule: "known-secret".to_owned(),
-                provider: "known".to_owned(),
-                kind: "known_secret".to_owned(),
-                offset,
-                len: end - offset,
-                line,
-                value_bytes: entry.value.len(),
-                fingerprint: key.of(&entry.value),
-                preview: "…".to_owned(),
-                confidence: Confidence::VerifiedStructure,
-                verification: Verification::Unverified,
-                lifetime: "unknown".to_owned(),
-                severity: Severity::Critical,
-                encodings: names.iter().map(|name| (*name).to_owned()).collect(),
-                name: entry.names.first().map(|name| name.name.clone()),
-                resolved: None,
-                expires_at: None,
-                known: entry.names.clone(),
+            let place = Place { offset, len: end - offset, line };
+            sightings.push(self.sighting(&seen.entry.value, place, seen.encodings, key));
+        }
+        sightings
+    }
+
+    /// What a text spells, by offset.
+    pub(crate) fn inside(&self, text: &[u8]) -> Vec<Seen<'_>> {
+        let found = longest(self.automaton.find(&self.entries, text));
+        let seen = |found: Match| {
+            Some(Seen {
+                span: Span::from(found.start..found.start + found.len),
+                entry: self.entries.get(found.entry)?,
+                encodings: spelling::FORMS.get(found.form)?.names(),
             })
         };
-        found.into_iter().filter_map(sighting).collect()
+        found.into_iter().filter_map(seen).collect()
     }
+
+    /// The sighting of a known value.
+    pub(crate) fn sighting(
+        &self,
+        value: &[u8],
+        place: Place,
+        encodings: &[&str],
+        key: &FingerprintKey,
+    ) -> Sighting {
+        let entry = self.entries.binary_search_by(|entry| entry.value.as_slice().cmp(value));
+        let names = entry.ok().and_then(|at| self.entries.get(at)).map_or(&[][..], |entry| &entry.names);
+        Sighting {
+            rule: "known-secret".to_owned(),
+            provider: "known".to_owned(),
+            kind: "known_secret".to_owned(),
+            offset: place.offset,
+            len: place.len,
+            line: place.line,
+            value_bytes: value.len(),
+            fingerprint: key.of(value),
+            preview: "…".to_owned(),
+            confidence: Confidence::VerifiedStructure,
+            verification: Verification::Unverified,
+            lifetime: "unknown".to_owned(),
+            severity: Severity::Critical,
+            encodings: encodings.iter().map(|name| (*name).to_owned()).collect(),
+            name: names.first().map(|name| name.name.clone()),
+            resolved: None,
+            expires_at: None,
+            known: names.to_vec(),
+        }
+    }
+}
+
+/// A known secret in a text.
+pub(crate) struct Seen<'k> {
+    pub(crate) span: Span,
+    entry: &'k Entry,
+    pub(crate) encodings: &'static [&'static str],
+}
+
+impl Seen<'_> {
+    pub(crate) fn value(&self) -> Zeroizing<Vec<u8>> {
+        self.entry.value.clone()
+    }
+}
+
+/// Where a sighting stands in the input.
+pub(crate) struct Place {
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+    pub(crate) line: usize,
 }
 
 /// Of matches inside one another the longest; all of those on the same bytes. A value does not

@@ -215,6 +215,15 @@ impl Form {
         }
     }
 
+    /// Whether letters, digits, `-`, `.` and `_` are spelled as they are.
+    pub(super) fn leaves_bare(self) -> bool {
+        match self {
+            Self::NoReturns | Self::Json(_) | Self::JsonTwice | Self::Html(_) | Self::Shell(_) => true,
+            Self::Percent { keep, .. } => keep != Keep::Nothing,
+            Self::Raw | Self::Base64 { .. } | Self::Hex { .. } | Self::Reversed | Self::Utf16 => false,
+        }
+    }
+
     /// The spelling of a value; `None` where the form does not apply to it.
     pub(super) fn of(self, value: &[u8]) -> Option<Spelled> {
         let bytes = match self {

@@ -3,6 +3,7 @@
 use crate::user_rules::{extended, write};
 use leakgraph_scan::user_rules::{Diagnostic, Level, check};
 use leakgraph_scan::{AllowedBy, Scan};
+use proptest::prelude::*;
 
 fn token() -> String {
     ["acme", "-", "0123456789abcdef"].concat()
@@ -195,4 +196,41 @@ fn mistakes_are_errors() {
             "{config}: {found:?}"
         );
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// However a literal is quoted in Go's syntax, it matches itself.
+    #[test]
+    fn any_literal_can_be_quoted_in_each_way(literal in "[ -~]{8,40}", noise in "[ -~\n]{0,60}") {
+        prop_assume!(!literal.contains("\\E") && !literal.ends_with('\\'));
+        let quoted = |letter: char| if letter.is_ascii_alphanumeric() { format!("[{letter}]") } else { format!("[\\{letter}]") };
+        let class: String = literal.chars().map(quoted).collect();
+        let octal: String = literal.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+        for regex in [format!("\\Q{literal}\\E"), class, octal] {
+            let (scan, _) = run(&config("literal", &regex), "", &format!("{noise}\n{literal}\n"));
+            prop_assert!(scan.sightings.iter().any(|seen| seen.rule == "literal"), "{}", regex);
+        }
+    }
+
+    #[test]
+    fn any_pattern_is_taken_or_refused(regex in r"[a-c\\\[\](){}?*+|^$.,:<>=!PQEpdwsxbz0-9&~-]{0,24}") {
+        let found = remarks(&config("any", &regex), Level::Error);
+        prop_assert!(found.iter().all(|(line, ..)| *line > 0), "{}: {:?}", regex, found);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(
+        text in r#"([a-z]{1,8} = |\[\[?(rules|extend|allowlist|rules\.allowlist)\]?\]|[ -~]{0,12}|\n|"x"|'''|3){0,12}"#,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let remarks = check(&write(folder.path(), "any.toml", &text));
+        prop_assert!(remarks.iter().all(|remark| !remark.message.is_empty()));
+    }
+}
+
+fn config(id: &str, regex: &str) -> String {
+    let quoted = toml::Value::from(regex);
+    format!("title = \"t\"\n[[rules]]\nid = \"{id}\"\nregex = {quoted}\n")
 }

@@ -264,6 +264,9 @@ fn lists_without_values_and_broken_files_are_refused_without_showing_them() {
     assert!(github.contains("without values") && github.contains("GitHub never returns"), "{github}");
     let rest = r#"{"total_count":1,"secrets":[{"name":"X","created_at":"","updated_at":""}]}"#;
     assert!(read(Format::Json, rest).contains("without values"));
+    assert!(
+        read(Format::Bytes, "NPM_TOKEN\t2026-01-01T00:00:00Z\nX\t2026-01-02T00:00:00Z\n").contains("without")
+    );
     let value = ["q8Zr2Lk0", "Vn5Tw7"].concat();
     for (format, text, line) in [
         (Format::Json, format!("{{\n\"a\": \"{value}\",,}}"), 2),
@@ -306,6 +309,28 @@ fn a_scanner_joins_rules_and_known_secrets() {
     );
     let redacted = scanner.worker().redact(&text);
     assert!(!redacted.contains(&token) && !redacted.contains(&value));
+}
+
+#[test]
+fn known_secrets_are_found_behind_several_encodings() {
+    let value = ["q8Zr2Lk0", "Vn5Tw7Bx"].concat();
+    let scanner = scanner().with_known(known(&[&value]));
+    let inside = format!("the value {value} and more of it, as a memory dump has it");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gzip, inside.as_bytes()).unwrap();
+    let twice = STANDARD.encode(STANDARD.encode(&inside));
+    for (text, encodings) in
+        [(twice, ["base64", "base64"]), (STANDARD.encode(gzip.finish().unwrap()), ["base64", "gzip"])]
+    {
+        let found = scanner.worker().scan(format!("out {text} end").as_bytes()).sightings;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].encodings, encodings);
+        assert_eq!(found[0].fingerprint, scanner.worker().fingerprint(value.as_bytes()));
+        assert_eq!((found[0].kind.as_str(), found[0].known.len()), ("known_secret", 1));
+    }
+    // Found by both ways it is one sighting.
+    let once = scanner.worker().scan(STANDARD.encode(&inside).as_bytes()).sightings;
+    assert_eq!(once.len(), 1, "{once:?}");
 }
 
 #[test]
