@@ -1,5 +1,6 @@
 //! Reads the tables of a gitleaks configuration, with a remark on all that is not understood.
 
+use super::matcher::Required;
 use super::pattern;
 use crate::allow::{Allowlist, Target};
 use crate::user_rules::{Diagnostic, Level, Source};
@@ -29,7 +30,8 @@ pub(super) struct ConfigRule {
     /// Lower case.
     pub(super) keywords: Vec<String>,
     pub(super) lists: Vec<Allowlist>,
-    pub(super) has_required: bool,
+    /// With their lines.
+    pub(super) required: Vec<(usize, Required)>,
     pub(super) skip_report: bool,
     /// Where remarks on it belong.
     pub(super) remark: Diagnostic,
@@ -70,6 +72,12 @@ impl<'a, 'i> Fields<'a, 'i> {
 
     fn string(&mut self, name: &str) -> Option<(usize, String)> {
         self.typed(name, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    fn number(&mut self, name: &str) -> Option<(usize, usize)> {
+        self.typed(name, "a whole number", |value| {
+            value.as_integer().and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok())
+        })
     }
 
     fn boolean(&mut self, name: &str) -> bool {
@@ -222,9 +230,7 @@ impl ConfigRule {
                 None
             }
         });
-        let group = fields.typed("secretgroup", "a whole number", |value| {
-            value.as_integer().and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok())
-        });
+        let group = fields.number("secretgroup");
         let entropy = fields.typed("entropy", "a number", |value| match value {
             DeValue::Float(number) => number.as_str().parse().ok(),
             DeValue::Integer(number) => number.as_str().parse().ok(),
@@ -238,7 +244,7 @@ impl ConfigRule {
             secret_group: group.map(|(_, group)| group),
             entropy: entropy.map(|(_, entropy)| entropy),
             lists: lists(&mut fields).into_iter().map(|(_, list)| list).collect(),
-            has_required: fields.get("required").is_some(),
+            required: required(&mut fields),
             skip_report: fields.boolean("skipreport"),
             remark: source.say(line, Some(&id), Level::Warning, String::new()),
             id,
@@ -253,10 +259,30 @@ impl ConfigRule {
         self.entropy = by.entropy.or(self.entropy);
         self.keywords.extend(by.keywords);
         self.lists.extend(by.lists);
-        self.has_required |= by.has_required;
+        self.required.extend(by.required);
         self.skip_report |= by.skip_report;
         self.remark = by.remark;
     }
+}
+
+/// `[[rules.required]]`: what has to be found nearby.
+fn required(fields: &mut Fields) -> Vec<(usize, Required)> {
+    let Some((_, value)) = fields.get("required") else { return Vec::new() };
+    let mut all = Vec::new();
+    for (at, table) in tables(value) {
+        let line = fields.source.line(at);
+        let mut inner =
+            Fields { source: fields.source, table, rule: fields.rule, remarks: &mut *fields.remarks };
+        inner.unknown(&["id", "withinlines", "withincolumns"]);
+        let Some((_, rule)) = inner.string("id") else {
+            inner.say(line, Level::Error, "`required` names no id".to_owned());
+            continue;
+        };
+        let within_lines = inner.number("withinlines").map(|(_, lines)| lines);
+        let within_columns = inner.number("withincolumns").map(|(_, columns)| columns);
+        all.push((line, Required { rule, within_lines, within_columns }));
+    }
+    all
 }
 
 /// `[allowlist]` (deprecated) or `[[allowlists]]`.

@@ -9,6 +9,16 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use regex_automata::Span;
 use regex_automata::meta::Regex;
 
+/// A rule that has to be found, too.
+#[derive(Clone)]
+pub(crate) struct Required {
+    pub(crate) rule: String,
+    /// At most so many lines away; `None`: anywhere in the text.
+    pub(crate) within_lines: Option<usize>,
+    /// Beginning at most so many columns further left or right.
+    pub(crate) within_columns: Option<usize>,
+}
+
 /// A compiled rule.
 #[derive(Clone)]
 pub(crate) struct ForeignRule {
@@ -22,6 +32,9 @@ pub(crate) struct ForeignRule {
     pub(crate) path: Option<Regex>,
     /// Lower case; one of them stands in the text, in any case. Empty: always asked.
     pub(crate) keywords: Vec<String>,
+    pub(crate) required: Vec<Required>,
+    /// Whether it is there for the rules that require it, only.
+    pub(crate) is_silent: bool,
 }
 
 pub(crate) struct ForeignMatcher {
@@ -69,11 +82,59 @@ impl ForeignMatcher {
             }
         }
         for ((index, rule), _) in self.rules.iter().zip(is_asked).filter(|(_, is_asked)| *is_asked) {
-            if path.is_empty() || rule.path.as_ref().is_none_or(|pattern| pattern.is_match(path)) {
-                rule.find(text, |span, secret| found.push((span, secret, *index)));
+            let fits_path =
+                path.is_empty() || rule.path.as_ref().is_none_or(|pattern| pattern.is_match(path));
+            if rule.is_silent || !fits_path {
+                continue;
             }
+            let mut hits = Vec::new();
+            rule.find(text, |span, secret| hits.push((span, secret, *index)));
+            for required in &rule.required {
+                if hits.is_empty() {
+                    break;
+                }
+                let beside = places(text, self.spans(text, &required.rule));
+                let mut at = places(text, hits.iter().map(|(span, ..)| *span)).into_iter();
+                hits.retain(|_| at.next().is_some_and(|place| required.is_near(place, &beside)));
+            }
+            found.extend(hits);
         }
         found
+    }
+
+    /// Where a rule matches, whether or not its keywords are there.
+    fn spans(&self, text: &[u8], id: &str) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for (_, rule) in self.rules.iter().filter(|(_, rule)| rule.id == id) {
+            rule.find(text, |span, _| spans.push(span));
+        }
+        spans
+    }
+}
+
+/// Line and column where each span begins; spans come by offset.
+fn places(text: &[u8], spans: impl IntoIterator<Item = Span>) -> Vec<(usize, usize)> {
+    let (mut line, mut line_start, mut counted) = (0, 0, 0);
+    let place = |span: Span| {
+        for end in memchr::memchr_iter(b'\n', text.get(counted..span.start).unwrap_or_default()) {
+            line += 1;
+            line_start = counted + end + 1;
+        }
+        counted = counted.max(span.start);
+        (line, span.start - line_start)
+    };
+    spans.into_iter().map(place).collect()
+}
+
+impl Required {
+    /// Whether one of `others`, which come by line, is near enough.
+    fn is_near(&self, (line, column): (usize, usize), others: &[(usize, usize)]) -> bool {
+        let reach = self.within_lines.unwrap_or(usize::MAX);
+        let from = others.partition_point(|other| other.0 < line.saturating_sub(reach));
+        let to = others.partition_point(|other| other.0 <= line.saturating_add(reach));
+        let is_beside =
+            |other: &(usize, usize)| self.within_columns.is_none_or(|most| column.abs_diff(other.1) <= most);
+        others.get(from..to).unwrap_or_default().iter().any(is_beside)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Honoured: `[extend]` with `useDefault` (our embedded rules), `path` (relative to the file)
 //! and `disabledRules`; rules with `id`, `regex`, `path`, `secretGroup`, `entropy`,
-//! `keywords`; allowlists of rules and of all, with `condition`, `regexTarget`, `regexes`,
+//! `keywords`, `required`, `skipReport`; allowlists of rules and of all, with `condition`, `regexTarget`, `regexes`,
 //! `paths`, `stopwords`, `targetRules`. Keys are read in any letter case, as gitleaks does.
 //! Everything else is reported with the rule and the reason.
 
@@ -69,8 +69,25 @@ pub(crate) fn load(path: &Path, source: &Source, table: &DeTable, builtin: &Rule
         }
     }
     loaded.custom.lists.extend(config.lists.into_iter().map(|(_, list)| list));
-    for rule in config.rules {
+    let from = loaded.custom.foreign.len();
+    let mut required = Vec::new();
+    for mut rule in config.rules {
+        required.extend(rule.required.iter().map(|(line, it)| (*line, rule.id.clone(), it.rule.clone())));
+        let by_rule = std::mem::take(&mut rule.required);
+        let count = loaded.custom.foreign.len();
         add_rule(rule, config.use_default, builtin, loaded);
+        if let Some(added) = loaded.custom.foreign.get_mut(count) {
+            added.required = by_rule.into_iter().map(|(_, required)| required).collect();
+        }
+    }
+    // A condition that can never hold would silence the rule.
+    let own: Vec<String> = loaded.custom.foreign.iter().skip(from).map(|rule| rule.id.clone()).collect();
+    for rule in loaded.custom.foreign.iter_mut().skip(from) {
+        rule.required.retain(|required| own.contains(&required.rule));
+    }
+    for (line, id, missing) in required.into_iter().filter(|(.., missing)| !own.contains(missing)) {
+        let message = format!("required: the rule `{missing}` does not run here, so it is not asked for");
+        loaded.diagnostics.push(source.say(line, Some(&id), Level::Unsupported, message));
     }
 }
 
@@ -124,10 +141,6 @@ fn add_rule(rule: ConfigRule, use_default: bool, builtin: &RuleSet, loaded: &mut
         };
         return loaded.diagnostics.push(remark(Level::Unsupported, message));
     };
-    if rule.skip_report {
-        let message = "skipReport: it only supports other rules, so it does not run";
-        return loaded.diagnostics.push(remark(Level::Unsupported, message));
-    }
     let regex = match pattern::compile(regex) {
         Ok(regex) => regex,
         Err(reason) => {
@@ -144,22 +157,19 @@ fn add_rule(rule: ConfigRule, use_default: bool, builtin: &RuleSet, loaded: &mut
     if regex.is_match(b"") {
         return loaded.diagnostics.push(remark(Level::Error, "the regex matches the empty text"));
     }
-    if rule.has_required {
-        let message = "required: it is reported without looking for the rules it requires";
-        loaded.diagnostics.push(remark(Level::Unsupported, message));
-    }
-    if rule.keywords.is_empty() {
+    if rule.keywords.is_empty() && !rule.skip_report {
         let message = "it has no keywords, so its regex runs over every text, which is slow";
         loaded.diagnostics.push(remark(Level::Warning, message));
     }
     if is_builtin {
         loaded.diagnostics.push(remark(Level::Warning, "it replaces the embedded rule of this id"));
     }
-    let is_taken = loaded.rules.iter().any(|known| known.id == rule.id);
+    let is_taken = loaded.rules.iter().any(|known| known.id == rule.id)
+        || loaded.custom.foreign.iter().any(|known| known.id == rule.id);
     match listed(&rule.id) {
         Ok(_) if is_taken => loaded.diagnostics.push(remark(Level::Error, "this id is used twice")),
         Ok(entry) => {
-            loaded.rules.push(entry);
+            loaded.rules.extend((!rule.skip_report).then_some(entry));
             loaded.custom.lists.extend(lists);
             loaded.custom.foreign.push(ForeignRule {
                 id: rule.id,
@@ -168,6 +178,8 @@ fn add_rule(rule: ConfigRule, use_default: bool, builtin: &RuleSet, loaded: &mut
                 entropy: rule.entropy.unwrap_or_default(),
                 path: rule.path,
                 keywords: rule.keywords,
+                required: Vec::new(),
+                is_silent: rule.skip_report,
             });
         }
         Err(reason) => loaded.diagnostics.push(remark(Level::Error, &reason)),

@@ -146,10 +146,33 @@ fn files_extend_one_another() {
 }
 
 #[test]
+fn required_rules_have_to_be_near() {
+    let with = |near: &str| {
+        let account = "[[rules]]\nid = \"account\"\nregex = '''acct-[0-9]{6}'''\nkeywords = [\"acct\"]\nskipReport = true\n";
+        format!("{RULE}[[rules.required]]\nid = \"account\"\n{near}\n{account}")
+    };
+    let near = format!("acct-123456\nx\n  {}", token());
+    let cases = [
+        ("", near.clone(), 1),
+        ("", token(), 0),
+        ("withinLines = 2", near.clone(), 1),
+        ("withinLines = 1", near.clone(), 0),
+        ("withinColumns = 2", near.clone(), 1),
+        ("withinLines = 2\nwithinColumns = 1", near, 0),
+        ("withinLines = 0", format!("{} acct-123456", token()), 1),
+    ];
+    for (near, log, count) in cases {
+        let (scan, found) = run(&format!("{DEFAULT}{}", with(near)), "", &log);
+        // The rule without a report is not reported.
+        assert_eq!(values(&scan), vec![("acme-key", 16); count], "{near} {log}");
+        assert_eq!(found, []);
+    }
+}
+
+#[test]
 fn what_cannot_be_honoured_is_reported() {
     let cases = [
-        (format!("{RULE}[[rules.required]]\nid = \"x\"\n"), 3, "acme-key", "required"),
-        (format!("{RULE}skipReport = true\n"), 3, "acme-key", "skipReport"),
+        (format!("{RULE}[[rules.required]]\nid = \"x\"\n"), 8, "acme-key", "`x` does not run"),
         (format!("{RULE}[[rules.allowlists]]\ncommits = [\"abc\"]\n"), 9, "acme-key", "commits"),
         (RULE.replace("(?i)", "(?=x)"), 5, "acme-key", "look-around"),
         (RULE.replace("(?i)", r"\C"), 5, "acme-key", r"\C"),
