@@ -1,7 +1,9 @@
 //! Keyed fingerprints of known secrets, for looking them up where the values are not.
 
 use super::{KnownName, KnownSecrets};
+use crate::fingerprint::hex;
 use crate::{FingerprintKey, Sighting};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// One known secret without its value.
@@ -37,6 +39,16 @@ impl KnownSecrets {
             .collect();
         secrets.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
         FingerprintList { key_id: key.key_id().to_owned(), secrets }
+    }
+
+    /// Names this set of values, as `RuleSet::hash` names rules: what was found clean under
+    /// another set has to be looked at again. Tells nothing without the key.
+    pub fn digest(&self, key: &FingerprintKey) -> String {
+        let mut digest = Sha256::new();
+        for secret in self.export(key).secrets {
+            digest.update(secret.fingerprint);
+        }
+        hex(&digest.finalize())
     }
 }
 

@@ -237,7 +237,11 @@ impl Form {
                 };
                 return base64_part(&inside, phase, url_safe);
             }
-            Self::Hex { upper } => value.iter().flat_map(|byte| hex_digits(*byte, upper)).collect(),
+            Self::Hex { upper } => {
+                let mut digits = Vec::with_capacity(2 * value.len());
+                value.iter().for_each(|byte| digits.extend(hex_digits(*byte, upper)));
+                digits
+            }
             Self::Percent { keep, upper } => percent_encoded(value, keep, upper),
             Self::Json(style) => json(value, style)?,
             Self::JsonTwice => json(&Zeroizing::new(json(value, Json::Minimal)?), Json::Minimal)?,
@@ -256,7 +260,9 @@ impl Form {
 
 fn utf16(value: &[u8], bytes: fn(u16) -> [u8; 2]) -> Option<Zeroizing<Vec<u8>>> {
     let text = std::str::from_utf8(value).ok()?;
-    Some(Zeroizing::new(text.encode_utf16().flat_map(bytes).collect()))
+    let mut wide = Zeroizing::new(Vec::with_capacity(2 * value.len()));
+    text.encode_utf16().for_each(|unit| wide.extend(bytes(unit)));
+    Some(wide)
 }
 
 /// The letters that depend on `value` alone when `phase` bytes (modulo 3) stand before it.

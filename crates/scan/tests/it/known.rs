@@ -346,6 +346,9 @@ fn a_scanner_without_rules_sees_known_secrets_only() {
 fn exported_fingerprints_name_sightings_elsewhere() {
     let value = ["q8Zr2Lk0", "Vn5Tw7Bx"].concat();
     let export = known(&[&value]).export(&key());
+    let digest = |values: &[&str]| known(values).digest(&key());
+    assert_eq!(digest(&[&value]), digest(&[&value, &value]));
+    assert_ne!(digest(&[&value]), digest(&[&value, "kT5mZ8qW2rX9pL"]));
     let json = export.to_json();
     assert!(!json.contains(&value));
     let list = FingerprintList::from_json(&json).unwrap();
