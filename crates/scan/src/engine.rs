@@ -170,7 +170,7 @@ impl Worker<'_> {
         }
         if let Some(known) = &self.scanner.known {
             let (allow, key) = (&self.scanner.allow, &self.scanner.key);
-            known::merge(&mut scan, known.sightings(&view, bytes, key), allow);
+            known::merge(&mut scan, known.sightings(bytes, key), allow);
         }
         if budget.is_hit {
             scan.gaps.push(Gap { offset: 0, reason: "budget" });

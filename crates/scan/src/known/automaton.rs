@@ -53,6 +53,8 @@ pub(super) struct Automaton {
     buckets: Vec<u32>,
     bucket_shift: u32,
     slots: Vec<Slot>,
+    /// Bytes of the longest spelling.
+    longest: usize,
 }
 
 impl Drop for Automaton {
@@ -87,9 +89,11 @@ impl Automaton {
     pub(super) fn new(entries: &[Entry]) -> Self {
         let rarity = Rarity::of(entries);
         let mut all: Vec<(u64, Slot)> = Vec::new();
+        let mut longest = 0;
         for (entry, known) in entries.iter().enumerate() {
             spellings(&known.value, |form, spelled| {
                 let bytes = &spelled.bytes;
+                longest = longest.max(bytes.len());
                 let Some(offset) = candidates(bytes.len()).min_by_key(|at| rarity.count(bytes, *at)) else {
                     return;
                 };
@@ -103,7 +107,9 @@ impl Automaton {
                 all.push((first, slot));
             });
         }
-        Self::of_slots(&mut all)
+        let mut automaton = Self::of_slots(&mut all);
+        automaton.longest = longest;
+        automaton
     }
 
     fn of_slots(all: &mut [(u64, Slot)]) -> Self {
@@ -117,6 +123,7 @@ impl Automaton {
             buckets: vec![0; buckets + 1],
             bucket_shift,
             slots: Vec::with_capacity(all.len()),
+            longest: 0,
         };
         for (hash, slot) in all.iter_mut() {
             automaton.filter[(*hash >> filter_shift) as usize] |= mask(*hash);
@@ -135,6 +142,11 @@ impl Automaton {
     /// How many spellings are looked for.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Bytes of the longest spelling.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Bytes of memory, without the values.

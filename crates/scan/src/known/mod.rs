@@ -28,6 +28,9 @@ pub const MAX_VALUE_BYTES: usize = 64 << 10;
 /// A value is refused if fewer than 2 to this power are of its length and characters.
 const MIN_STRENGTH_BITS: f64 = 40.0;
 const MIN_ENTROPY: f64 = 2.0;
+/// A text is searched in parts of this size.
+const PART_BYTES: usize = 4 << 20;
+const MIN_OVERLAP_BYTES: usize = 4096;
 
 /// Words of at least `MIN_VALUE_BYTES` that configuration is full of.
 const TRIVIAL: [&str; 40] = [
@@ -195,23 +198,30 @@ impl KnownSecrets {
     }
 
     /// Finds the known secrets of `bytes` by their spellings; a scanner with rules also looks
-    /// into what it decodes. Sighting fingerprints are
-    /// those of the plain values; `Confidence::VerifiedStructure` because the match is exact.
+    /// into what it decodes. Sighting fingerprints are those of the plain values;
+    /// `Confidence::VerifiedStructure` because the match is exact.
     pub fn scan(&self, key: &FingerprintKey, bytes: &[u8]) -> Scan {
-        let view = View::of(bytes);
-        Scan { sightings: self.sightings(&view, bytes, key), ..Scan::default() }
+        Scan { sightings: self.sightings(bytes, key), ..Scan::default() }
     }
 
-    /// Sightings in a view of `bytes`, by offset.
-    pub(crate) fn sightings(&self, view: &View, bytes: &[u8], key: &FingerprintKey) -> Vec<Sighting> {
+    /// Sightings in a text as a reader sees it, by offset. Memory does not grow with the text.
+    pub(crate) fn sightings(&self, bytes: &[u8], key: &FingerprintKey) -> Vec<Sighting> {
+        let mut found = Vec::new();
+        for part in parts(bytes, self.automaton.longest()) {
+            let view = View::of(bytes.get(part.range()).unwrap_or_default());
+            for seen in self.automaton.find(&self.entries, &view.bytes) {
+                let start = part.start + view.origin(seen.start);
+                let end = part.start + view.origin(seen.start + seen.len - 1) + 1;
+                found.push(Match { start, len: end - start, ..seen });
+            }
+        }
         let (mut line, mut counted) = (1, 0);
         let mut sightings = Vec::new();
-        for seen in self.inside(&view.bytes) {
-            let offset = view.origin(seen.span.start);
-            let end = view.origin(seen.span.end - 1) + 1;
+        for seen in self.seen(found) {
+            let offset = seen.span.start;
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
             counted = counted.max(offset);
-            let place = Place { offset, len: end - offset, line };
+            let place = Place { offset, len: seen.span.len(), line };
             sightings.push(self.sighting(&seen.entry.value, place, seen.encodings, key));
         }
         sightings
@@ -219,7 +229,10 @@ impl KnownSecrets {
 
     /// What a text spells, by offset.
     pub(crate) fn inside(&self, text: &[u8]) -> Vec<Seen<'_>> {
-        let found = longest(self.automaton.find(&self.entries, text));
+        self.seen(self.automaton.find(&self.entries, text))
+    }
+
+    fn seen(&self, found: Vec<Match>) -> Vec<Seen<'_>> {
         let seen = |found: Match| {
             Some(Seen {
                 span: Span::from(found.start..found.start + found.len),
@@ -227,7 +240,7 @@ impl KnownSecrets {
                 encodings: spelling::FORMS.get(found.form)?.names(),
             })
         };
-        found.into_iter().filter_map(seen).collect()
+        longest(found).into_iter().filter_map(seen).collect()
     }
 
     /// The sighting of a known value.
@@ -283,10 +296,37 @@ pub(crate) struct Place {
     pub(crate) line: usize,
 }
 
+/// Parts of a text that are searched one by one. They end at line ends where lines are not
+/// too long, and each begins before the end of the last by twice the longest spelling:
+/// colours and timestamps make it longer.
+fn parts(text: &[u8], longest: usize) -> Vec<Span> {
+    // UTF-16 is told by its first bytes.
+    if text.len() <= PART_BYTES || text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+        return vec![Span::from(0..text.len())];
+    }
+    let overlap = (2 * longest).clamp(MIN_OVERLAP_BYTES, PART_BYTES / 2);
+    let mut parts = Vec::new();
+    let mut start = 0;
+    loop {
+        let least = text.len().min(start + PART_BYTES);
+        let reach = text.get(least..text.len().min(least + PART_BYTES)).unwrap_or_default();
+        let end = memchr::memchr(b'\n', reach).map_or(least, |at| least + at + 1);
+        parts.push(Span::from(start..end));
+        if end >= text.len() {
+            return parts;
+        }
+        let back = end - overlap;
+        let before = text.get(back.saturating_sub(overlap).max(start + 1)..back).unwrap_or_default();
+        start = memchr::memrchr(b'\n', before).map_or(back, |at| back - before.len() + at + 1);
+    }
+}
+
 /// Of matches inside one another the longest; all of those on the same bytes. A value does not
 /// overlap itself: UTF-16 in both byte orders differs by an edge only.
 fn longest(mut found: Vec<Match>) -> Vec<Match> {
     found.sort_by_key(|seen| (seen.start, std::cmp::Reverse(seen.len), seen.form, seen.entry));
+    // Parts overlap.
+    found.dedup();
     let mut reach = (0, 0);
     let mut ends: HashMap<usize, usize> = HashMap::new();
     found.retain(|seen| {

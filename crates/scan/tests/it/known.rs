@@ -134,6 +134,27 @@ fn colours_timestamps_and_lines_do_not_matter() {
 }
 
 #[test]
+fn large_texts_are_searched_without_seams() {
+    let (short, long) = (["q8Zr2Lk0", "Vn5Tw7Bx"].concat(), format!("kT5mZ8q\n{}", "W2rX9pL-".repeat(300)));
+    let known = known(&[&short, &long]);
+    assert_eq!(known.len(), 2);
+    let value_line = format!("{short} {}\n{long}\n", "x".repeat(1500));
+    let (lines, count) = (value_line.repeat(4000), 4000);
+    // One line end in all: parts cannot end where lines do.
+    let one_line = format!("{short} {}", "-".repeat(700)).repeat(15_000);
+    for (text, short_count, long_count) in [(lines, count, count), (one_line, 15_000, 0)] {
+        assert!(text.len() > 10 << 20);
+        let found = seen(&known, text.as_bytes());
+        let of = |bytes: usize| found.iter().filter(|seen| seen.value_bytes == bytes).count();
+        assert_eq!((of(short.len()), of(long.len())), (short_count, long_count));
+        assert!(found.is_sorted_by_key(|seen| seen.offset));
+        assert!(found.iter().all(|seen| {
+            text.get(seen.offset..seen.offset + 2).is_some_and(|two| two == "q8" || two == "kT")
+        }));
+    }
+}
+
+#[test]
 fn values_with_a_common_beginning_are_told_apart() {
     let values: Vec<String> =
         (0..3000).map(|index| format!("hvs.CAESIAbcdefghijkl{}xyz", index * 7919 + 100_000)).collect();
