@@ -1,9 +1,12 @@
 //! One text in, sightings out: match, gate, check, decode and look again.
 
+use crate::allow::{self, Allow, Subject, Suppressed};
 use crate::assign::{self, Assignments};
 use crate::check::{self, Checked};
 use crate::decode::{self, Decoded};
 use crate::gate::{entropy, is_placeholder};
+use crate::gitleaks::ForeignMatcher;
+use crate::known::{self, KnownSecrets};
 use crate::matcher::{Caches, Found, Matcher};
 use crate::redact::{Parts, is_name};
 use crate::view::View;
@@ -32,6 +35,9 @@ pub struct Scanner {
     generic: usize,
     header: usize,
     aws_secret: usize,
+    foreign: ForeignMatcher,
+    known: Option<KnownSecrets>,
+    allow: Allow,
 }
 
 impl Scanner {
@@ -40,11 +46,11 @@ impl Scanner {
     /// # Errors
     /// When a pattern or the keyword automaton does not build.
     pub fn new(rules: RuleSet, key: FingerprintKey) -> Result<Self, Error> {
-        let index = |id: &str| {
-            rules.rules().iter().position(|rule| rule.id == id).ok_or_else(|| Error::Pattern(id.to_owned()))
-        };
+        // A rule that the set does not have gives no hits.
+        let index = |id: &str| rules.rules().iter().position(|rule| rule.id == id).unwrap_or(usize::MAX);
         let (generic, header, aws_secret) =
-            (index("generic-assignment")?, index("authorization-header")?, index("aws-secret-access-key")?);
+            (index("generic-assignment"), index("authorization-header"), index("aws-secret-access-key"));
+        let foreign = rules.custom.foreign.iter().map(|rule| (index(&rule.id), rule.clone())).collect();
         let headers = AhoCorasick::builder().ascii_case_insensitive(true).build(["authorization"])?;
         let matcher = Matcher::new(rules.rules())?;
         Ok(Self {
@@ -56,13 +62,33 @@ impl Scanner {
             generic,
             header,
             aws_secret,
+            foreign: ForeignMatcher::new(foreign)?,
             rules,
+            known: None,
+            allow: Allow::new(),
         })
+    }
+
+    /// Looks for known secrets, too.
+    #[must_use]
+    pub fn with_known(mut self, known: KnownSecrets) -> Self {
+        self.known = Some(known);
+        self
+    }
+
+    /// Suppresses what exceptions cover.
+    ///
+    /// # Errors
+    /// When the list of fingerprints was made under another key.
+    pub fn with_allow(mut self, allow: Allow) -> Result<Self, Error> {
+        allow.fits_key(self.key.key_id())?;
+        self.allow = allow;
+        Ok(self)
     }
 
     /// A worker with its own regex caches; one per thread.
     pub fn worker(&self) -> Worker<'_> {
-        Worker { scanner: self, caches: self.matcher.caches() }
+        Worker { scanner: self, caches: self.matcher.caches(), path: String::new() }
     }
 
     /// The rules.
@@ -80,6 +106,8 @@ impl Scanner {
 pub struct Worker<'s> {
     scanner: &'s Scanner,
     caches: Caches,
+    /// Of the text, for rules and exceptions that ask; may be empty.
+    path: String,
 }
 
 /// A secret before it loses its value.
@@ -90,6 +118,17 @@ struct Hit {
     name: Option<String>,
     encodings: Vec<&'static str>,
     checked: Checked,
+}
+
+/// The rule of known secrets found behind an encoding; no rule set has it.
+const KNOWN: usize = usize::MAX - 1;
+
+impl Hit {
+    fn known(seen: &known::Seen) -> Self {
+        let checked = check::run(None, &[], &[], seen.span);
+        let encodings = seen.encodings.to_vec();
+        Self { span: seen.span, rule: KNOWN, value: seen.value(), name: None, encodings, checked }
+    }
 }
 
 /// How deep to look into a text.
@@ -109,6 +148,12 @@ struct Budget {
 impl Worker<'_> {
     /// Finds the secrets of `bytes`.
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
+        self.scan_at("", bytes)
+    }
+
+    /// Finds the secrets of `bytes`, which `path` names to rules and exceptions.
+    pub fn scan_at(&mut self, path: &str, bytes: &[u8]) -> Scan {
+        path.clone_into(&mut self.path);
         let view = View::of(bytes);
         let mut budget = Budget { left: (bytes.len() * BUDGET_FACTOR).max(BUDGET_FLOOR), is_hit: false };
         let hits = self.text(&view.bytes, Depth { level: 0, generic: true }, &mut budget);
@@ -119,7 +164,16 @@ impl Worker<'_> {
             let end = view.origin(hit.span.end.saturating_sub(1)) + 1;
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
             counted = counted.max(offset);
-            scan.sightings.push(self.sighting(hit, offset, end - offset, line));
+            let (span, value) = (hit.span, hit.value.clone());
+            let sighting = self.sighting(hit, offset, end - offset, line);
+            match self.allowed(&view.bytes, span, &value, &sighting) {
+                Some((by, reason)) => scan.suppressed.push(Suppressed { sighting, by, reason }),
+                None => scan.sightings.push(sighting),
+            }
+        }
+        if let Some(known) = &self.scanner.known {
+            let (allow, key) = (&self.scanner.allow, &self.scanner.key);
+            known::merge(&mut scan, known.sightings(bytes, key), allow);
         }
         if budget.is_hit {
             scan.gaps.push(Gap { offset: 0, reason: "budget" });
@@ -127,10 +181,41 @@ impl Worker<'_> {
         scan
     }
 
+    fn allowed(
+        &self,
+        text: &[u8],
+        span: Span,
+        value: &[u8],
+        seen: &Sighting,
+    ) -> Option<(allow::AllowedBy, String)> {
+        // Whoever prints a known secret cannot excuse it, nor can a pattern.
+        if seen.kind == "known_secret" {
+            return self.scanner.allow.by_fingerprint(&seen.fingerprint);
+        }
+        // Behind an encoding the match is known by its value only.
+        let matched = if seen.encodings.is_empty() { text.get(span.range())? } else { value };
+        let subject = Subject {
+            rule: &seen.rule,
+            value,
+            matched,
+            line: allow::lines_around(text, span),
+            path: &self.path,
+            fingerprint: &seen.fingerprint,
+        };
+        self.scanner.allow.judge(&subject, &self.scanner.rules.custom.lists)
+    }
+
     /// Hits of a text and of what it encodes, by offset, none inside another.
     fn text(&mut self, text: &[u8], depth: Depth, budget: &mut Budget) -> Vec<Hit> {
+        if self.scanner.rules.rules().is_empty() {
+            return Vec::new();
+        }
         let (found, backwards) = self.scanner.matcher.find(&mut self.caches, text);
-        let mut hits = self.resolved(self.plain(text, &found, depth.generic));
+        let mut plain = self.plain(text, &found, depth.generic);
+        if let Some(known) = self.scanner.known.as_ref().filter(|_| depth.level > 0) {
+            plain.extend(known.inside(text).iter().map(Hit::known));
+        }
+        let mut hits = self.resolved(plain);
         if depth.level < MAX_DEPTH {
             for decoded in candidates(text, backwards) {
                 self.decoded(text, decoded, depth, budget, &mut hits);
@@ -187,6 +272,7 @@ impl Worker<'_> {
         let scanner = self.scanner;
         let mut spans: Vec<(Span, Span, usize)> =
             found.iter().map(|found| (found.span, found.secret, found.rule)).collect();
+        spans.extend(scanner.foreign.find(text, &self.path));
         for key_id in found.iter().filter(|found| self.kind(found.rule) == "aws_access_key_id") {
             assign::aws_secrets_near(text, key_id.span, PAIR_REACH_BYTES, |span| {
                 spans.push((span, span, scanner.aws_secret));
@@ -260,6 +346,10 @@ impl Worker<'_> {
     }
 
     fn sighting(&self, hit: Hit, offset: usize, len: usize, line: usize) -> Sighting {
+        if let Some(known) = self.scanner.known.as_ref().filter(|_| hit.rule == KNOWN) {
+            let place = known::Place { offset, len, line };
+            return known.sighting(&hit.value, place, &hit.encodings, &self.scanner.key);
+        }
         let rule = &self.scanner.rules.rules()[hit.rule];
         Sighting {
             rule: rule.id.clone(),
@@ -279,6 +369,7 @@ impl Worker<'_> {
             name: hit.name.filter(|name| is_name(name)),
             resolved: hit.checked.resolved,
             expires_at: hit.checked.expires_at,
+            known: Vec::new(),
         }
     }
 

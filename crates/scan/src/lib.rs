@@ -1,17 +1,23 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
+mod allow;
 mod assign;
 mod check;
 mod decode;
 mod engine;
 mod fingerprint;
 mod gate;
+mod gitleaks;
+mod implied;
+pub mod known;
 mod matcher;
 mod redact;
 mod rules;
 mod sighting;
+pub mod user_rules;
 mod view;
 
+pub use allow::{Allow, AllowedBy, Suppressed};
 pub use engine::{Scanner, Worker};
 pub use fingerprint::FingerprintKey;
 pub use rules::{Rule, RuleSet};
@@ -29,7 +35,22 @@ pub enum Error {
     /// The keyword automaton could not be built.
     #[error("keyword automaton: {0}")]
     Keywords(#[from] aho_corasick::BuildError),
+    /// Files of users cannot be used; nothing was scanned.
+    #[error("{}", lines(.0))]
+    UserRules(Vec<user_rules::Diagnostic>),
+    /// Fingerprints under one key never match those under another.
+    #[error("the list of allowed fingerprints was made under key {list}, this scanner has key {scanner}")]
+    AllowKey {
+        /// The key of the list.
+        list: String,
+        /// The key of the scanner.
+        scanner: String,
+    },
     /// The fingerprint key could not be read or created.
     #[error("fingerprint key: {0}")]
     Key(#[from] std::io::Error),
+}
+
+fn lines(remarks: &[user_rules::Diagnostic]) -> String {
+    remarks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -94,7 +94,10 @@ impl Worker<'_> {
     /// there is nothing to take out.
     pub fn redacted(&mut self, text: &str, kept: &[&str]) -> Option<String> {
         let mut cuts: Vec<(Span, String)> = Vec::new();
-        for seen in self.scan(text.as_bytes()).sightings {
+        let scan = self.scan(text.as_bytes());
+        // An exception is no reason to show a secret.
+        let excused = scan.suppressed.into_iter().map(|suppressed| suppressed.sighting);
+        for seen in scan.sightings.into_iter().chain(excused) {
             let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
             let span = Span::from(seen.offset..seen.offset + seen.len);
             cuts.extend((!kept.contains(&seen.kind.as_str())).then_some((span, mark)));

@@ -1,5 +1,5 @@
 //! Detection rules: data, embedded.
-use crate::{Error, fingerprint::hex};
+use crate::{Error, fingerprint::hex, user_rules::Custom};
 use leakgraph_model::Severity;
 use sha2::{Digest, Sha256};
 
@@ -37,8 +37,10 @@ struct File {
 }
 /// A set of rules and its hash.
 pub struct RuleSet {
-    rules: Vec<Rule>,
-    hash: String,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) hash: String,
+    /// What files of users add.
+    pub(crate) custom: Custom,
 }
 impl RuleSet {
     /// The embedded rules.
@@ -54,7 +56,7 @@ impl RuleSet {
         }
         // Detection outside of the rules counts as part of them.
         hash.update(DETECTOR_VERSION);
-        Ok(Self { rules, hash: hex(&hash.finalize()) })
+        Ok(Self { rules, hash: hex(&hash.finalize()), custom: Custom::default() })
     }
     /// The rules.
     pub fn rules(&self) -> &[Rule] {

@@ -1,4 +1,6 @@
 //! What a scan reports.
+use crate::allow::Suppressed;
+use crate::known::KnownName;
 use leakgraph_model::{Severity, Timestamp};
 
 /// How sure the scanner is, least first.
@@ -98,12 +100,16 @@ pub struct Sighting {
     pub resolved: Option<Resolved>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// Where it is kept, if it is a known secret.
+    pub known: Vec<KnownName>,
 }
 /// The result of one scan, sorted by offset.
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
     /// Secrets seen.
     pub sightings: Vec<Sighting>,
+    /// Secrets seen that an exception covers; not among the others.
+    pub suppressed: Vec<Suppressed>,
     /// Parts not searched.
     pub gaps: Vec<Gap>,
 }
