@@ -51,6 +51,12 @@ pub(crate) enum Command {
     Score,
     /// Scan files for secrets and print them; writes no lake
     Scan(Scan),
+    /// The detection rules: list, show, check rule files, measure
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Secrets the organisation knows: remember their fingerprints and names
+    #[command(subcommand)]
+    Known(Known),
     /// Findings, worst first
     Findings(Ranked),
     /// Non-human identities by excess privilege
@@ -85,6 +91,81 @@ pub(crate) struct Inputs {
     /// Also write the HTML report here
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) detect: Detect,
+}
+
+/// What to look for, besides what the configuration says.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct Detect {
+    /// Rule file, ours or of gitleaks (again for more)
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// List of fingerprints that are no findings (again for more)
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    /// Vault export whose values to look for: dotenv, JSON, CSV or one raw value; - is stdin
+    #[arg(long, value_name = "FILE")]
+    known: Vec<PathBuf>,
+    /// Look for known secrets only
+    #[arg(long)]
+    known_only: bool,
+}
+
+impl Detect {
+    /// `config` with what was asked for on the command line.
+    pub(crate) fn merged(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        config.scan.rules.extend_from_slice(&self.rules);
+        config.scan.allow.extend_from_slice(&self.allow);
+        config.scan.known.extend_from_slice(&self.known);
+        config.scan.known_only |= self.known_only;
+        config
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Every rule in force, with those of --rules files
+    List {
+        /// Only this provider
+        #[arg(long)]
+        provider: Option<String>,
+        /// How to print
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        detect: Detect,
+    },
+    /// All of one rule
+    Show {
+        /// Id of the rule
+        id: String,
+        #[command(flatten)]
+        detect: Detect,
+    },
+    /// Say what is wrong with rule files, or not honoured in them
+    Check {
+        /// Rule files, ours or of gitleaks
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Known {
+    /// Remember keyed fingerprints and names of secrets; the values are forgotten at once
+    Import {
+        /// Vault exports: dotenv, JSON (Vault, AWS Secrets Manager, 1Password), CSV, one raw value; - is stdin
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// The fingerprints and names remembered
+    List {
+        /// How to print
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -98,6 +179,8 @@ pub(crate) struct Scan {
     /// Least confidence shown: verified-structure, likely, possible
     #[arg(long, default_value = "likely", value_name = "TIER")]
     pub(crate) confidence: String,
+    #[command(flatten)]
+    pub(crate) detect: Detect,
 }
 
 #[derive(Debug, ClapArgs)]

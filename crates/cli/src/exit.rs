@@ -34,6 +34,11 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
         cause.is::<Usage>()
             || cause.is::<leakgraph_engine::ConfigError>()
             || matches!(cause.downcast_ref(), Some(leakgraph_lake::Error::Query { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(leakgraph_scan::Error::UserRules(_) | leakgraph_scan::Error::AllowKey { .. })
+            )
+            || matches!(cause.downcast_ref(), Some(leakgraph_engine::Error::Known(_)))
     });
     if is_usage { Exit::Usage } else { Exit::Tool }
 }

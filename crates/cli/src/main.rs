@@ -41,6 +41,8 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Ingest(inputs) => commands::run::ingest(&config, &inputs),
         Command::Score => commands::run::score(&config),
         Command::Scan(scan) => commands::scan::scan(&config, &scan),
+        Command::Rules(rules) => commands::rules::rules(&config, &rules),
+        Command::Known(known) => commands::known::known(&config, &known),
         Command::Findings(ranked) => commands::ranked::findings(&config, &ranked),
         Command::Nhis(ranked) => commands::ranked::nhis(&config, &ranked),
         Command::Handoffs(ranked) => commands::ranked::handoffs(&config, &ranked),

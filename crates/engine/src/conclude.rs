@@ -1,8 +1,9 @@
 //! Committed evidence in, one committed batch of links, scores and findings out.
 
 use crate::audit::{self, Audit};
-use crate::resolve::resolve_secrets;
-use crate::{Config, Error, Event, Progress, scanner};
+use crate::detection::{embedded, remembered};
+use crate::resolve::{name_known, resolve_secrets};
+use crate::{Config, Error, Event, Progress};
 use arrow_array::RecordBatch;
 use leakgraph_lake::{BatchKind, LINKED, Lake, Session};
 use leakgraph_model::framework::Frameworks;
@@ -40,13 +41,16 @@ impl ScoreSummary {
 /// The lake, the weights or an audit cannot be used.
 pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, Error> {
     let lake = Lake::open(&config.lake)?;
-    let scanner = scanner(config)?;
+    let scanner = embedded(config)?;
     let weights = weights(config)?;
     let audits = audits(config)?;
     progress.event(Event::Stage("link"));
     let mut evidence = lake.evidence()?;
     leakgraph_ingest::link(&mut evidence);
     resolve_secrets(&mut evidence, &scanner);
+    if let Some(list) = remembered(config)? {
+        name_known(&mut evidence.secrets, &list);
+    }
     progress.event(Event::Stage("score"));
     let scores = leakgraph_score::score(&evidence, &weights)?;
     progress.event(Event::Stage("audit"));

@@ -1,5 +1,6 @@
 //! The configuration: `leakgraph.toml`, then `LEAKGRAPH_*`, then flags.
 
+use crate::ScanConfig;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub fail_on: String,
     /// Worker threads; 0 takes all cores.
     pub threads: usize,
+    /// What is looked for, and what is excused.
+    pub scan: ScanConfig,
     /// Limits on hostile input.
     pub limits: Limits,
 }
@@ -78,6 +81,7 @@ impl Default for Config {
             audits: None,
             fail_on: "none".to_owned(),
             threads: 0,
+            scan: ScanConfig::default(),
             limits: Limits::default(),
         }
     }

@@ -1,12 +1,11 @@
 //! Inputs in, one committed batch of evidence out.
 
 use crate::sink::{ScanSink, mark_masked};
-use crate::{Config, Error, Event, Progress, scanner};
+use crate::{Config, Detection, Error, Event, Progress};
 use leakgraph_ingest::{IMPORTER_VERSION, WorkItem};
 use leakgraph_lake::{Batch, BatchKind, Lake};
 use leakgraph_model::tables::Problem;
 use leakgraph_model::{Evidence, Key, Row};
-use leakgraph_scan::Scanner;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -50,12 +49,15 @@ struct Gathered {
 /// `problems`, not errors.
 pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> Result<IngestSummary, Error> {
     let lake = Lake::open(&config.lake)?;
-    let scanner = scanner(config)?;
+    let detection = Detection::load(config)?;
+    for remark in detection.remarks() {
+        tracing::warn!("{remark}");
+    }
     let limits = leakgraph_ingest::Limits::from(&config.limits);
     progress.event(Event::Stage("discover"));
     let (items, problems) = leakgraph_ingest::discover(inputs, &limits);
     let known = lake.sources()?;
-    let ruleset = format!("{}:{}", scanner.rules().hash(), scanner.key_id());
+    let ruleset = detection.id().to_owned();
     let mut summary = IngestSummary { items: items.len(), ..IngestSummary::default() };
     let is_known =
         |sha: &str| known.contains(&(sha.to_owned(), i64::from(IMPORTER_VERSION), ruleset.clone()));
@@ -70,7 +72,7 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
         let gathered: Vec<Option<Gathered>> = chunk
             .par_iter()
             .map(|item| {
-                let gathered = gather(item, &limits, &scanner, &is_known);
+                let gathered = gather(item, &limits, &detection, &is_known);
                 progress.event(Event::ItemDone { bytes: item.bytes });
                 gathered
             })
@@ -103,7 +105,7 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
         }
     }
     let mut evidence = Evidence { problems: loose, ..Evidence::default() };
-    ScanSink::new(scanner.worker(), scanner.key_id()).redact(&mut evidence);
+    ScanSink::new(&detection).redact(&mut evidence);
     evidence.problems = unrecorded(&lake, evidence.problems)?;
     if !evidence.problems.is_empty() {
         write(begun(&mut batch, &lake)?, &evidence, &mut summary)?;
@@ -151,14 +153,14 @@ fn unrecorded(lake: &Lake, mut problems: Vec<Problem>) -> Result<Vec<Problem>, E
 fn gather(
     item: &WorkItem,
     limits: &leakgraph_ingest::Limits,
-    scanner: &Scanner,
+    detection: &Detection,
     is_known: &(dyn Fn(&str) -> bool + Sync),
 ) -> Option<Gathered> {
     let source = leakgraph_ingest::content_sha256(item);
     if source.as_ref().is_ok_and(|sha| is_known(sha)) {
         return None;
     }
-    let mut sink = ScanSink::new(scanner.worker(), scanner.key_id());
+    let mut sink = ScanSink::new(detection);
     let mut evidence = leakgraph_ingest::read(item, limits, &mut sink);
     let masked: HashSet<(Key, String)> = evidence
         .bindings

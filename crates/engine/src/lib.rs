@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod conclude;
 pub mod config;
+pub mod detection;
 pub mod gather;
 pub mod progress;
 pub mod resolve;
@@ -15,10 +16,9 @@ mod sink;
 
 pub use conclude::{ScoreSummary, score};
 pub use config::{Config, ConfigError};
+pub use detection::{Detection, ScanConfig};
 pub use gather::{IngestSummary, ingest};
 pub use progress::{Event, Progress, Quiet};
-
-use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
 
 /// What can stop a whole command; a bad input never does.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum Error {
     /// A table declaration is inconsistent.
     #[error("cannot form a table: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
+    /// A file of known secrets is not of its format.
+    #[error("{0}")]
+    Known(String),
     /// A file of ours (weights, key) could not be read.
     #[error("cannot read {path}")]
     Read {
@@ -50,13 +53,4 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-}
-
-/// A scanner with the built-in rules and the installation's fingerprint key.
-///
-/// # Errors
-/// The key file cannot be read or made, or is open to others.
-pub fn scanner(config: &Config) -> Result<Scanner, Error> {
-    let key = FingerprintKey::load_or_create(&config.key_path())?;
-    Ok(Scanner::new(RuleSet::builtin()?, key)?)
 }

@@ -3,6 +3,7 @@
 use leakgraph_model::tables::{Secret, SecretSighting, identity_key};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_scan::Scanner;
+use leakgraph_scan::known::FingerprintList;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How far a secret access key may stand from its key id to be paired, in lines.
@@ -23,6 +24,19 @@ pub fn resolve_secrets(evidence: &mut Evidence, scanner: &Scanner) {
     by_stored_name(evidence);
 }
 
+/// Names the secrets that the organisation keeps under these names.
+pub fn name_known(secrets: &mut [Secret], list: &FingerprintList) {
+    let kept: HashMap<&str, &Vec<_>> =
+        list.secrets.iter().map(|known| (known.fingerprint.as_str(), &known.names)).collect();
+    for secret in secrets.iter_mut().filter(|secret| secret.key_id == list.key_id) {
+        if let Some(names) = kept.get(secret.fingerprint.as_str()) {
+            secret.kept_as.extend(names.iter().map(leakgraph_scan::known::KnownName::place));
+            secret.kept_as.sort_unstable();
+            secret.kept_as.dedup();
+        }
+    }
+}
+
 /// One row per secret, with the best of what its sightings said.
 fn merge(rows: Vec<Secret>) -> Vec<Secret> {
     let mut merged: BTreeMap<Key, Secret> = BTreeMap::new();
@@ -34,9 +48,13 @@ fn merge(rows: Vec<Secret>) -> Vec<Secret> {
             Some(kept) => {
                 let first = earliest(kept.first_seen_at, row.first_seen_at);
                 let last = kept.last_seen_at.max(row.last_seen_at);
+                let names = [kept.kept_as.clone(), row.kept_as.clone()].concat();
                 if (rank(&row.confidence), &kept.rule) > (rank(&kept.confidence), &row.rule) {
                     *kept = row;
                 }
+                kept.kept_as.extend(names);
+                kept.kept_as.sort_unstable();
+                kept.kept_as.dedup();
                 kept.first_seen_at = first;
                 kept.last_seen_at = last;
             }

@@ -1,5 +1,6 @@
 //! Scans the text importers come upon and turns sightings into rows.
 
+use crate::Detection;
 use leakgraph_ingest::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{EvidenceGap, Secret, SecretSighting};
 use leakgraph_model::{Evidence, Key};
@@ -16,6 +17,7 @@ const IDENTIFIERS: [&str; 1] = ["aws_access_key_id"];
 /// One worker's sink: rows of `secrets` and `secret_sightings`.
 pub(crate) struct ScanSink<'s> {
     worker: Worker<'s>,
+    redactors: Vec<Worker<'s>>,
     key_id: String,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) sightings: Vec<SecretSighting>,
@@ -24,10 +26,11 @@ pub(crate) struct ScanSink<'s> {
 }
 
 impl<'s> ScanSink<'s> {
-    pub(crate) fn new(worker: Worker<'s>, key_id: &str) -> Self {
+    pub(crate) fn new(detection: &'s Detection) -> Self {
         Self {
-            worker,
-            key_id: key_id.to_owned(),
+            worker: detection.scanner().worker(),
+            redactors: detection.redactors(),
+            key_id: detection.scanner().key_id().to_owned(),
             secrets: Vec::new(),
             sightings: Vec::new(),
             gaps: Vec::new(),
@@ -43,15 +46,27 @@ impl<'s> ScanSink<'s> {
             quoted.push_str(text);
             quoted.push('\n');
         });
-        // One scan of all texts tells in most cases that there is nothing to do.
-        if self.worker.redacted(&quoted, &IDENTIFIERS).is_some() {
-            evidence.for_each_text(&mut |text| {
-                if let Some(redacted) = self.worker.redacted(text, &IDENTIFIERS) {
-                    *text = redacted;
-                }
-            });
+        for worker in &mut self.redactors {
+            // One scan of all texts tells in most cases that there is nothing to do.
+            if worker.redacted(&quoted, &IDENTIFIERS).is_some() {
+                evidence.for_each_text(&mut |text| {
+                    if let Some(redacted) = worker.redacted(text, &IDENTIFIERS) {
+                        *text = redacted;
+                    }
+                });
+            }
         }
         quoted.zeroize();
+    }
+
+    fn gap(&mut self, context: &TextContext, gap: String, effect: &str) {
+        self.gaps.push(EvidenceGap {
+            subject_key: context.source_key,
+            subject_table: "source_files".to_owned(),
+            analytic: "scan".to_owned(),
+            gap,
+            effect: effect.to_owned(),
+        });
     }
 
     fn record(&mut self, context: &TextContext, sighting: Sighting) {
@@ -111,6 +126,7 @@ impl<'s> ScanSink<'s> {
             identity_key,
             resolved_by: resolved.as_ref().map(|resolved| resolved.by.clone()),
             resolved_subject: resolved.map(|resolved| resolved.subject),
+            kept_as: sighting.known.iter().map(leakgraph_scan::known::KnownName::place).collect(),
             expires_at: sighting.expires_at,
             first_seen_at: seen_at,
             last_seen_at: seen_at,
@@ -140,7 +156,7 @@ fn count(number: usize) -> i64 {
 impl TextSink for ScanSink<'_> {
     fn text(&mut self, context: &TextContext, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        let scan = self.worker.scan(bytes);
+        let scan = self.worker.scan_at(&context.path, bytes);
         for sighting in scan.sightings {
             self.record(context, sighting);
         }
@@ -148,13 +164,12 @@ impl TextSink for ScanSink<'_> {
         reasons.sort_unstable();
         reasons.dedup();
         for reason in reasons {
-            self.gaps.push(EvidenceGap {
-                subject_key: context.source_key,
-                subject_table: "source_files".to_owned(),
-                analytic: "scan".to_owned(),
-                gap: reason.to_owned(),
-                effect: "lower_bound_only".to_owned(),
-            });
+            self.gap(context, reason.to_owned(), "lower_bound_only");
+        }
+        for excused in scan.suppressed {
+            let gap =
+                format!("excused_by_{}: {} {}", excused.by.as_str(), excused.sighting.rule, excused.reason);
+            self.gap(context, gap.trim_end().to_owned(), "excluded");
         }
     }
 

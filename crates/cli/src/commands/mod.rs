@@ -2,8 +2,10 @@
 
 pub(crate) mod explain;
 pub(crate) mod inspect;
+pub(crate) mod known;
 pub(crate) mod ranked;
 pub(crate) mod report;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod scan;
 pub(crate) mod sql;

@@ -13,6 +13,7 @@ use std::time::Instant;
 /// Ingest + scan + score + summary.
 pub(crate) fn run(config: &Config, args: &Inputs) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    let config = &args.detect.merged(config);
     let inputs = inputs(config, args)?;
     let bars = Bars::new();
     let ingested = leakgraph_engine::ingest(config, &inputs, &bars)?;
@@ -38,6 +39,7 @@ pub(crate) fn run(config: &Config, args: &Inputs) -> anyhow::Result<Exit> {
 
 /// Ingest + scan only.
 pub(crate) fn ingest(config: &Config, args: &Inputs) -> anyhow::Result<Exit> {
+    let config = &args.detect.merged(config);
     let summary = leakgraph_engine::ingest(config, &inputs(config, args)?, &Bars::new())?;
     tell_ingest(&summary)?;
     Ok(if summary.problems > 0 { Exit::Problems } else { Exit::Clean })

@@ -5,9 +5,11 @@ use crate::exit::{Exit, Usage};
 use crate::output;
 use crate::progress::Bars;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use leakgraph_engine::{Config, Event, Progress};
+use leakgraph_engine::{Config, Detection, Event, Progress};
 use leakgraph_ingest::{Limits, TextContext, TextSink};
-use leakgraph_scan::{Confidence, Scanner, Sighting, Worker};
+use leakgraph_model::Severity;
+use leakgraph_scan::known::KnownName;
+use leakgraph_scan::{Confidence, Sighting, Worker};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ struct Collect<'s> {
 
 impl TextSink for Collect<'_> {
     fn text(&mut self, context: &TextContext, bytes: &[u8]) {
-        let sightings = self.worker.scan(bytes).sightings;
+        let sightings = self.worker.scan_at(&context.path, bytes).sightings;
         let kept = sightings.into_iter().filter(|sighting| sighting.confidence >= self.least);
         self.found.extend(kept.map(|sighting| (context.path.clone(), sighting)));
     }
@@ -41,7 +43,11 @@ pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
         }
     };
     let limits = Limits::from(&config.limits);
-    let scanner = leakgraph_engine::scanner(config)?;
+    let config = &args.detect.merged(config);
+    let detection = Detection::load(config)?;
+    for remark in detection.remarks() {
+        tracing::warn!("{remark}");
+    }
     let bars = Bars::new();
     bars.event(Event::Stage("scan"));
     let (items, mut problems) = leakgraph_ingest::discover(&args.inputs, &limits);
@@ -49,7 +55,7 @@ pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
     let results: Vec<_> = items
         .par_iter()
         .map(|item| {
-            let result = scan_item(item, &limits, &scanner, least);
+            let result = scan_item(item, &limits, &detection, least);
             bars.event(Event::ItemDone { bytes: item.bytes });
             result
         })
@@ -71,10 +77,16 @@ pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
         unread_count += 1;
     }
     Ok(match (found.is_empty(), unread_count) {
-        (false, _) if config.fail_on != "none" => Exit::Findings,
+        (false, _) if is_failure(config, &found) => Exit::Findings,
         (_, 1..) => Exit::Problems,
         _ => Exit::Clean,
     })
+}
+
+/// Whether something is as severe as `--fail-on` says.
+fn is_failure(config: &Config, found: &[(String, Sighting)]) -> bool {
+    let least = config.fail_on.parse::<Severity>().ok();
+    least.is_some_and(|least| found.iter().any(|(_, sighting)| sighting.severity >= least))
 }
 
 type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
@@ -82,21 +94,28 @@ type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
 fn scan_item(
     item: &leakgraph_ingest::WorkItem,
     limits: &Limits,
-    scanner: &Scanner,
+    detection: &Detection,
     least: Confidence,
 ) -> Scanned {
-    let mut sink = Collect { worker: scanner.worker(), least, found: Vec::new() };
+    let mut sink = Collect { worker: detection.scanner().worker(), least, found: Vec::new() };
     let evidence = leakgraph_ingest::read(item, limits, &mut sink);
-    let Collect { mut worker, mut found, .. } = sink;
+    let Collect { mut found, .. } = sink;
     let mut problems = evidence.problems;
-    for (path, _) in &mut found {
-        *path = worker.redact(path);
-    }
-    for problem in &mut problems {
-        problem.path = worker.redact(&problem.path);
-        problem.reason = worker.redact(&problem.reason);
+    for mut worker in detection.redactors() {
+        for (path, _) in &mut found {
+            *path = worker.redact(path);
+        }
+        for problem in &mut problems {
+            problem.path = worker.redact(&problem.path);
+            problem.reason = worker.redact(&problem.reason);
+        }
     }
     (found, problems)
+}
+
+/// Where a known secret is kept.
+fn places(sighting: &Sighting) -> String {
+    sighting.known.iter().map(KnownName::place).collect::<Vec<_>>().join(", ")
 }
 
 fn batch(found: &[(String, Sighting)]) -> anyhow::Result<RecordBatch> {
@@ -115,6 +134,8 @@ fn batch(found: &[(String, Sighting)]) -> anyhow::Result<RecordBatch> {
         ("rule", text(&|(_, sighting)| sighting.rule.clone())),
         ("confidence", text(&|(_, sighting)| sighting.confidence.as_str().to_owned())),
         ("encodings", text(&|(_, sighting)| sighting.encodings.join(" > "))),
+        ("name", text(&|(_, sighting)| sighting.name.clone().unwrap_or_default())),
+        ("kept_as", text(&|(_, sighting)| places(sighting))),
         ("preview", text(&|(_, sighting)| sighting.preview.clone())),
         ("fingerprint", text(&|(_, sighting)| sighting.fingerprint.clone())),
     ])?)

@@ -35,6 +35,8 @@ crate::table! {
         resolved_by: Option<String>,
         /// What the value says of its identity: account number, issuer and subject, e-mail (never the value itself).
         resolved_subject: Option<String>,
+        /// Where the organisation keeps it (vault path and name), if it was imported as known.
+        kept_as: Vec<String>,
         /// When it ends, where it says so itself.
         expires_at: Option<Timestamp>,
         /// First sighting.

@@ -85,6 +85,17 @@ pub struct KnownName {
     pub path: String,
 }
 
+impl KnownName {
+    /// Path and name, as one text: `vault/path#NAME`, or the path if it says it all.
+    pub fn place(&self) -> String {
+        if self.path.ends_with(&self.name) {
+            self.path.clone()
+        } else {
+            format!("{}#{}", self.path, self.name)
+        }
+    }
+}
+
 /// Why a value is not looked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Refusal {
