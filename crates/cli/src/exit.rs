@@ -36,9 +36,13 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
             || matches!(cause.downcast_ref(), Some(leakgraph_lake::Error::Query { .. }))
             || matches!(
                 cause.downcast_ref(),
-                Some(leakgraph_scan::Error::UserRules(_) | leakgraph_scan::Error::AllowKey { .. })
+                Some(
+                    leakgraph_engine::Error::Known(_)
+                        | leakgraph_engine::Error::Scan(
+                            leakgraph_scan::Error::UserRules(_) | leakgraph_scan::Error::AllowKey { .. }
+                        )
+                )
             )
-            || matches!(cause.downcast_ref(), Some(leakgraph_engine::Error::Known(_)))
     });
     if is_usage { Exit::Usage } else { Exit::Tool }
 }

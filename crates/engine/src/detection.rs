@@ -44,13 +44,36 @@ impl Detection {
     /// # Errors
     /// A file cannot be read or used, or the fingerprint key cannot; nothing was scanned then.
     pub fn load(config: &Config) -> Result<Self, Error> {
+        Self::with_key(config, &|| FingerprintKey::load_or_create(&config.key_path()))
+    }
+
+    /// As [`load`](Self::load), for commands that write nothing: without a key file,
+    /// fingerprints are made under a key that nobody keeps.
+    ///
+    /// # Errors
+    /// As for `load`.
+    pub fn load_detached(config: &Config) -> Result<Self, Error> {
+        let path = config.key_path();
+        if path.exists() {
+            return Self::load(config);
+        }
+        let key = FingerprintKey::temporary()?;
+        Self::with_key(config, &|| Ok(key.clone()))
+    }
+
+    fn with_key(
+        config: &Config,
+        key: &dyn Fn() -> Result<FingerprintKey, leakgraph_scan::Error>,
+    ) -> Result<Self, Error> {
         let wanted = &config.scan;
         let base = if wanted.known_only { RuleSet::empty() } else { RuleSet::builtin()? };
         let (rules, remarks) =
             if wanted.known_only { (base, Vec::new()) } else { base.extended(&wanted.rules)? };
         let mut remarks: Vec<String> = remarks.iter().map(ToString::to_string).collect();
         let lacks_embedded = !rules.rules().iter().any(|rule| rule.id == EMBEDDED_RULE);
-        let key = FingerprintKey::load_or_create(&config.key_path())?;
+        let embedded =
+            lacks_embedded.then(|| Ok::<_, Error>(Scanner::new(RuleSet::builtin()?, key()?)?)).transpose()?;
+        let key = key()?;
         let mut id = Sha256::new();
         id.update(rules.hash());
         id.update(key.key_id());
@@ -63,7 +86,6 @@ impl Detection {
         if !known.is_empty() {
             scanner = scanner.with_known(known);
         }
-        let embedded = lacks_embedded.then(|| embedded(config)).transpose()?;
         let id = id.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { scanner, embedded, id, remarks })
     }

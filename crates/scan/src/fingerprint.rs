@@ -8,6 +8,7 @@ use std::path::Path;
 use zeroize::Zeroize;
 
 /// The installation's fingerprint key; wiped on drop.
+#[derive(Clone)]
 pub struct FingerprintKey {
     key: [u8; 32],
     id: String,
@@ -20,21 +21,32 @@ impl Drop for FingerprintKey {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
+fn random() -> std::io::Result<[u8; 32]> {
+    let mut key = [0u8; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}
 impl FingerprintKey {
     /// From 32 random bytes.
     pub fn from_bytes(key: [u8; 32]) -> Self {
         let id = hex(Sha256::digest(key).get(..4).unwrap_or_default());
         Self { key, id }
     }
+    /// A key that nobody keeps: its fingerprints compare within one run only.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn temporary() -> Result<Self, Error> {
+        Ok(Self::from_bytes(random()?))
+    }
     /// Reads the key, or creates it readable by its owner only.
     ///
     /// # Errors
     /// When the file cannot be read or created, or is not 32 bytes.
     pub fn load_or_create(path: &Path) -> Result<Self, Error> {
-        let mut key = [0u8; 32];
+        let mut key = random()?;
         match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Ok(mut file) => {
-                std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
                 file.write_all(&key)?;
                 file.sync_all()?;
             }

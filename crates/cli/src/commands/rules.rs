@@ -21,7 +21,7 @@ pub(crate) fn rules(config: &Config, command: &Rules) -> anyhow::Result<Exit> {
 }
 
 fn load(config: &Config) -> anyhow::Result<Vec<Rule>> {
-    let detection = Detection::load(config)?;
+    let detection = Detection::load_detached(config)?;
     for remark in detection.remarks() {
         tracing::warn!("{remark}");
     }

@@ -44,7 +44,7 @@ pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
     };
     let limits = Limits::from(&config.limits);
     let config = &args.detect.merged(config);
-    let detection = Detection::load(config)?;
+    let detection = Detection::load_detached(config)?;
     for remark in detection.remarks() {
         tracing::warn!("{remark}");
     }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod corpus;
 mod crash;
+mod detection;
 mod every_secret;
 mod main_job;
 #[path = "../../../scan/tests/it/sample.rs"]
