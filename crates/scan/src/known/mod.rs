@@ -22,7 +22,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Shorter values would be found by chance.
-pub const MIN_VALUE_BYTES: usize = automaton::WINDOW_BYTES;
+pub const MIN_VALUE_BYTES: usize = automaton::MIN_SPELLING_BYTES;
 /// Longer values are files, not secrets.
 pub const MAX_VALUE_BYTES: usize = 64 << 10;
 /// A value is refused if fewer than 2 to this power are of its length and characters.
