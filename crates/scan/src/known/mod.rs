@@ -29,7 +29,7 @@ pub const MAX_VALUE_BYTES: usize = 64 << 10;
 const MIN_STRENGTH_BITS: f64 = 40.0;
 const MIN_ENTROPY: f64 = 2.0;
 /// A text is searched in parts of this size.
-const PART_BYTES: usize = 4 << 20;
+const PART_BYTES: usize = 1 << 20;
 const MIN_OVERLAP_BYTES: usize = 4096;
 
 /// Words of at least `MIN_VALUE_BYTES` that configuration is full of.
