@@ -1,23 +1,28 @@
 //! Finds any of millions of spellings in a text.
 //!
 //! A trie over them would not fit: 100,000 values have some 1.6 million spellings of 30
-//! bytes and more. Instead each spelling is represented by one window of eight bytes, the
-//! rarest of a few. Every window of the text is asked of a blocked Bloom filter (three
-//! bits of one word); what passes is looked up in a table, compared by a second window,
-//! and at last by the spelling itself, which is made again from the value. So the table
-//! holds hashes only, and its size does not grow with the length of the values.
+//! bytes and more. Instead each spelling is represented by two windows of seven bytes, one
+//! byte apart, the rarest of a few, so that one of them begins at an even offset of the
+//! text. Every second window of the text is asked of a blocked Bloom filter (three bits
+//! of one word); what passes is looked up in a table, compared by another window, and at
+//! last by the spelling itself, which is made again from the value. So the table holds
+//! hashes only, and its size does not grow with the length of the values.
 
 use super::Entry;
 use super::spelling::{FORMS, Spelled};
 use zeroize::Zeroize;
 
-/// Bytes of a window. Values are at least as long.
-pub(super) const WINDOW_BYTES: usize = 8;
+/// Bytes of a window.
+const WINDOW_BYTES: usize = 7;
+/// Every so many bytes of a text a window is asked.
+const STRIDE: usize = 2;
+/// Shorter spellings hold too few windows.
+pub(super) const MIN_SPELLING_BYTES: usize = WINDOW_BYTES + STRIDE - 1;
 /// The rarest of so many windows represents a spelling.
 const CANDIDATES: usize = 8;
 /// Windows begin within so many bytes, so that offsets fit.
 const MAX_OFFSET_BYTES: usize = 60_000;
-/// Filter bits per spelling: about one window in a thousand passes by chance.
+/// Filter bits per window: about one in five hundred passes by chance.
 const FILTER_BITS: usize = 20;
 /// Counters that estimate how often a window occurs.
 const SKETCH_BITS: u32 = 24;
@@ -66,14 +71,23 @@ impl Drop for Automaton {
     }
 }
 
-fn hash(window: &[u8; WINDOW_BYTES]) -> u64 {
-    let product =
-        u128::from(u64::from_le_bytes(*window) ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
+/// Hash of the window that eight bytes begin with.
+fn hash(eight: &[u8; 8]) -> u64 {
+    let window = u64::from_le_bytes(*eight) << 8;
+    let product = u128::from(window ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
     product as u64 ^ (product >> 64) as u64
 }
 
-fn window_at(bytes: &[u8], at: usize) -> Option<&[u8; WINDOW_BYTES]> {
-    bytes.get(at..)?.first_chunk()
+/// Hash of the window at an offset.
+fn hash_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let rest = bytes.get(at..)?;
+    rest.first_chunk().map(hash).or_else(|| {
+        // Nothing follows the window.
+        let window: &[u8; WINDOW_BYTES] = rest.first_chunk()?;
+        let mut eight = [0; 8];
+        eight[..WINDOW_BYTES].copy_from_slice(window);
+        Some(hash(&eight))
+    })
 }
 
 /// Three bits of a filter word.
@@ -81,8 +95,8 @@ fn mask(hash: u64) -> u64 {
     1 << (hash & 63) | 1 << (hash >> 6 & 63) | 1 << (hash >> 12 & 63)
 }
 
-fn tag(first: u64, second: Option<&[u8; WINDOW_BYTES]>) -> u32 {
-    (first ^ second.map_or(0, |window| hash(window).rotate_left(17))) as u32
+fn tag(first: u64, second: Option<u64>) -> u32 {
+    (first ^ second.map_or(0, |second| second.rotate_left(17))) as u32
 }
 
 impl Automaton {
@@ -97,14 +111,15 @@ impl Automaton {
                 let Some(offset) = candidates(bytes.len()).min_by_key(|at| rarity.count(bytes, *at)) else {
                     return;
                 };
-                let Some(window) = window_at(bytes, offset) else { return };
-                let second = second_of(bytes.len(), offset);
-                let beside =
-                    offset.checked_add_signed(isize::from(second)).and_then(|at| window_at(bytes, at));
-                let first = hash(window);
-                let tag = tag(first, beside.filter(|_| second != 0));
-                let slot = Slot { tag, entry: entry as u32, offset: offset as u16, form: form as u8, second };
-                all.push((first, slot));
+                for offset in offset..offset + STRIDE {
+                    let Some(first) = hash_at(bytes, offset) else { continue };
+                    let second = second_of(bytes.len(), offset);
+                    let beside =
+                        offset.checked_add_signed(isize::from(second)).and_then(|at| hash_at(bytes, at));
+                    let tag = tag(first, beside.filter(|_| second != 0));
+                    let (entry, form) = (entry as u32, form as u8);
+                    all.push((first, Slot { tag, entry, offset: offset as u16, form, second }));
+                }
             });
         }
         let mut automaton = Self::of_slots(&mut all);
@@ -141,7 +156,7 @@ impl Automaton {
 
     /// How many spellings are looked for.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() / STRIDE
     }
 
     /// Bytes of the longest spelling.
@@ -160,16 +175,28 @@ impl Automaton {
         if self.slots.is_empty() {
             return found;
         }
-        for (at, window) in text.windows(WINDOW_BYTES).enumerate() {
-            let Some(window) = window.first_chunk() else { continue };
-            let hash = hash(window);
-            let word = self.filter.get((hash >> self.filter_shift) as usize).copied().unwrap_or_default();
-            let mask = mask(hash);
-            if word & mask == mask {
+        let mut at = 0;
+        while let Some(eight) = text.get(at..at + 8).and_then(|eight| eight.first_chunk()) {
+            let hash = hash(eight);
+            if self.may_hold(hash) {
                 self.confirm(entries, text, at, hash, &mut found);
             }
+            at += STRIDE;
+        }
+        // The last window has nothing behind it.
+        if let Some(at) = text.len().checked_sub(WINDOW_BYTES).filter(|at| at % STRIDE == 0)
+            && let Some(hash) = hash_at(text, at)
+            && self.may_hold(hash)
+        {
+            self.confirm(entries, text, at, hash, &mut found);
         }
         found
+    }
+
+    fn may_hold(&self, hash: u64) -> bool {
+        let word = self.filter.get((hash >> self.filter_shift) as usize).copied().unwrap_or_default();
+        let mask = mask(hash);
+        word & mask == mask
     }
 
     #[cold]
@@ -177,7 +204,7 @@ impl Automaton {
         let bucket = (hash >> self.bucket_shift) as usize;
         let bound = |index: usize| self.buckets.get(index).map_or(0, |bound| *bound as usize);
         for slot in self.slots.get(bound(bucket)..bound(bucket + 1)).unwrap_or_default() {
-            let second = at.checked_add_signed(isize::from(slot.second)).and_then(|at| window_at(text, at));
+            let second = at.checked_add_signed(isize::from(slot.second)).and_then(|at| hash_at(text, at));
             if slot.tag != tag(hash, second.filter(|_| slot.second != 0)) {
                 continue;
             }
@@ -203,7 +230,7 @@ fn second_of(len: usize, offset: usize) -> i8 {
 
 /// Offsets of the windows that may represent a spelling: evenly spaced, first and last among them.
 fn candidates(len: usize) -> impl Iterator<Item = usize> {
-    let last = len.checked_sub(WINDOW_BYTES).map(|last| last.min(MAX_OFFSET_BYTES));
+    let last = len.checked_sub(MIN_SPELLING_BYTES).map(|last| last.min(MAX_OFFSET_BYTES));
     let count = last.map_or(0, |last| CANDIDATES.min(last + 1));
     (0..count).map(move |index| last.unwrap_or_default() * index / (count - 1).max(1))
 }
@@ -244,7 +271,7 @@ impl Rarity {
     }
 
     fn index(bytes: &[u8], at: usize) -> Option<usize> {
-        Some((hash(window_at(bytes, at)?) >> (64 - SKETCH_BITS)) as usize)
+        Some((hash_at(bytes, at)? >> (64 - SKETCH_BITS)) as usize)
     }
 
     fn count(&self, bytes: &[u8], at: usize) -> u8 {

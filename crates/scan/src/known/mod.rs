@@ -22,14 +22,14 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Shorter values would be found by chance.
-pub const MIN_VALUE_BYTES: usize = automaton::WINDOW_BYTES;
+pub const MIN_VALUE_BYTES: usize = automaton::MIN_SPELLING_BYTES;
 /// Longer values are files, not secrets.
 pub const MAX_VALUE_BYTES: usize = 64 << 10;
 /// A value is refused if fewer than 2 to this power are of its length and characters.
 const MIN_STRENGTH_BITS: f64 = 40.0;
 const MIN_ENTROPY: f64 = 2.0;
 /// A text is searched in parts of this size.
-const PART_BYTES: usize = 4 << 20;
+const PART_BYTES: usize = 1 << 20;
 const MIN_OVERLAP_BYTES: usize = 4096;
 
 /// Words of at least `MIN_VALUE_BYTES` that configuration is full of.
