@@ -1,18 +1,26 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
 mod assign;
+mod block;
 mod check;
 mod decode;
 mod engine;
 mod fingerprint;
 mod gate;
+mod join;
 mod matcher;
+mod memo;
+mod profile;
 mod rules;
+mod runs;
+mod search;
 mod sighting;
+mod tier;
 mod view;
 
 pub use engine::{Scanner, Worker};
 pub use fingerprint::FingerprintKey;
+pub use profile::{Profile, RuleCost, Stage};
 pub use rules::{Rule, RuleSet};
 pub use sighting::{Confidence, Gap, Resolved, Scan, Sighting, Verification};
 

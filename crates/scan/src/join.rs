@@ -1,0 +1,488 @@
+//! Secrets over several lines: armoured blocks, tokens cut by a line end, wrapped base 64,
+//! hex dumps, and a key id with its secret.
+//!
+//! Neighbouring lines are read from the text itself, so that it does not matter which of
+//! them the block holds. Every line that starts something here is marked, so that it is
+//! never remembered as clean.
+
+use crate::assign;
+use crate::block::{self, Block};
+use crate::decode::{self, Decoded};
+use crate::engine::{Hit, Worker};
+use crate::matcher::{ARMOUR, Event, Found, MAX_MATCH_BYTES};
+use crate::runs::{self, DASH, DIGIT, MIN_RUN, PLUS, TOKEN, WORD};
+use crate::search::{Budget, Depth, Sweep};
+use crate::tier::Tier;
+use crate::view::View;
+use crate::{Confidence, Verification};
+use regex_automata::Span;
+use zeroize::Zeroizing;
+
+/// An armoured block ends within so many lines.
+const MAX_ARMOUR_LINES: usize = 400;
+/// A wrapped token ends within so many lines.
+const MAX_TOKEN_LINES: usize = 64;
+/// Shorter lines are not wrapped ones.
+const MIN_WRAP_COLUMNS: usize = 60;
+/// Lines of base 64 are at least so long.
+const MIN_WRAPPED_BYTES: usize = 24;
+/// A secret access key stands so many lines and bytes from its id.
+const PAIR_LINES: usize = 6;
+const PAIR_BYTES: usize = 1000;
+/// What names the owner of a private key stands so close to it.
+const OWNER_BYTES: usize = 4096;
+
+const BASE64: u8 = WORD | PLUS;
+
+/// The block a join starts from.
+pub(crate) struct Source<'b> {
+    pub(crate) text: &'b [u8],
+    pub(crate) view: &'b View,
+    pub(crate) events: &'b [Event],
+    pub(crate) found: &'b [Found],
+}
+
+impl Worker<'_> {
+    pub(crate) fn join(
+        &mut self,
+        source: &Source<'_>,
+        block: &mut Block,
+        depth: Depth,
+        budget: &mut Budget,
+        sweep: &mut Sweep,
+    ) {
+        if block.window.is_some() {
+            return;
+        }
+        let view = source.view;
+        for event in source.events {
+            match event {
+                Event::Armour { rule, at } => {
+                    block.mark(Span::from(*at..*at + 1));
+                    sweep.hits.extend(self.armoured(source.text, *rule, view.origin(*at)));
+                }
+                Event::Dangling { rule, keyword } => {
+                    block.mark(*keyword);
+                    sweep.hits.extend(self.carried_on(source, *rule, *keyword, None));
+                }
+                Event::Found(_) | Event::Backwards(_) => {}
+            }
+        }
+        for found in source.found {
+            if self.kind(found.rule) == "aws_access_key_id" {
+                let span = view.origin_span(found.span);
+                self.pairs(source.text, span, &mut sweep.hits);
+            }
+            let is_line_end = view.bytes.get(found.span.end).is_none_or(|byte| *byte == b'\n');
+            if is_line_end && self.scanner.matcher.may_go_on(found.rule, found.span.len()) {
+                sweep.hits.extend(self.carried_on(source, found.rule, found.span, Some(found.span)));
+            }
+        }
+        self.line_starts(source, block, depth, budget, sweep);
+    }
+
+    /// A block from `-----BEGIN` to `-----END`.
+    fn armoured(&mut self, text: &[u8], rule: usize, at: usize) -> Option<Hit> {
+        let mut joined = View::default();
+        let mut line = Span::from(at..block::line_around(text, at).end);
+        for _ in 0..MAX_ARMOUR_LINES {
+            let from = joined.bytes.len();
+            block::push_line(text, line, &mut joined);
+            joined.push(b"\n", line.end);
+            // The beginning has dashes of its own.
+            let from = if from == 0 { ARMOUR.len() } else { from };
+            let added = joined.bytes.get(from..).unwrap_or_default();
+            if memchr::memmem::find(added, b"-----END").is_some() || joined.bytes.len() > MAX_MATCH_BYTES {
+                break;
+            }
+            let Some(next) = block::line_after(text, line.end) else { break };
+            line = next;
+        }
+        let found = self.scanner.matcher.armour(&mut self.state.caches, rule, &joined.bytes, 0)?;
+        let body = Zeroizing::new(unindented(joined.bytes.get(found.secret.range())?));
+        // Its owner may be named before or after it.
+        let mut near = View::default();
+        let low = at.saturating_sub(OWNER_BYTES);
+        let span = joined.origin_span(found.span);
+        near.push_visible(text.get(low..text.len().min(span.end + OWNER_BYTES))?, low);
+        let mut hit = self.hit(&body, Span::from(0..body.len()), Span::from(0..body.len()), rule)?;
+        let checks = self.scanner.rules.rules().get(rule)?.check.as_deref();
+        hit.checked = crate::check::run(checks, &body, &near.bytes, Span::from(0..near.bytes.len()));
+        hit.span = span;
+        hit.name = assign::name_before(
+            text.get(block::line_around(text, at).start..at)?,
+            at - block::line_around(text, at).start,
+        );
+        hit.is_joined = true;
+        Some(hit)
+    }
+
+    /// A token whose line ends before it does: `keyword` is in its first part. `whole` is
+    /// what matched in the line alone.
+    fn carried_on(
+        &mut self,
+        source: &Source<'_>,
+        rule: usize,
+        keyword: Span,
+        whole: Option<Span>,
+    ) -> Option<Hit> {
+        let bytes = &source.view.bytes;
+        let line_end = keyword.start + memchr::memchr(b'\n', bytes.get(keyword.start..)?)?;
+        let start = keyword.start
+            - runs::trailing(bytes.get(keyword.start.saturating_sub(512)..keyword.start)?, TOKEN);
+        let mut joined = View::default();
+        push_pieces(source.view, Span::from(start..line_end), &mut joined);
+        let cut = joined.bytes.len();
+        let raw_end = source.view.origin(line_end);
+        let wrap_only = whole.is_some();
+        let is_pure = gather(source.text, raw_end, &mut joined, !wrap_only);
+        if joined.bytes.len() == cut {
+            return None;
+        }
+        if wrap_only {
+            let column =
+                line_end - memchr::memrchr(b'\n', bytes.get(..keyword.start)?).map_or(0, |at| at + 1);
+            if column < MIN_WRAP_COLUMNS || !is_pure {
+                return None;
+            }
+        }
+        let at = keyword.start - start;
+        let event = self.scanner.matcher.confirm(
+            &mut self.state.caches,
+            rule,
+            &joined.bytes,
+            Span::from(at..at + if wrap_only { 1 } else { keyword.len() }),
+        )?;
+        let Event::Found(found) = event else { return None };
+        let is_fixed = self.scanner.matcher.has_fixed_length(found.rule);
+        self.crossing(&joined, &found, cut, is_fixed)
+    }
+
+    /// A hit in lines put together, if it goes over the cut and what is behind the cut looks
+    /// like a part of it.
+    fn crossing(&self, joined: &View, found: &Found, cut: usize, is_fixed: bool) -> Option<Hit> {
+        if found.span.start >= cut || found.span.end <= cut {
+            return None;
+        }
+        let mut hit = self.hit(&joined.bytes, found.span, found.secret, found.rule)?;
+        let rest = joined.bytes.get(cut..found.span.end)?;
+        let is_proved = hit.checked.verification != Verification::Unverified;
+        let has_check = self.scanner.rules.rules().get(found.rule)?.check.is_some();
+        if !is_proved && !is_fixed && !looks_random(rest) {
+            return None;
+        }
+        if has_check && !is_proved && hit.checked.confidence == Confidence::Possible {
+            return None;
+        }
+        hit.span = joined.origin_span(found.span);
+        hit.is_joined = true;
+        Some(hit)
+    }
+
+    /// Secret access keys in the lines around their id.
+    fn pairs(&mut self, text: &[u8], key_id: Span, hits: &mut Vec<Hit>) {
+        let mut first = block::line_around(text, key_id.start);
+        let own = first;
+        for _ in 0..PAIR_LINES {
+            match block::line_before(text, first.start) {
+                Some(line) if key_id.start - line.start < 2 * PAIR_BYTES => first = line,
+                _ => break,
+            }
+        }
+        let mut joined = View::default();
+        let mut line = first;
+        let mut after = 0;
+        while after <= PAIR_LINES {
+            let low = line.start.max(key_id.start.saturating_sub(2 * PAIR_BYTES));
+            let high = line.end.min(key_id.end + 2 * PAIR_BYTES);
+            if low == line.start {
+                block::push_line(text, Span::from(low..high), &mut joined);
+            } else {
+                joined.push_visible(text.get(low..high).unwrap_or_default(), low);
+            }
+            joined.push(b"\n", line.end);
+            after += usize::from(line.start >= own.start);
+            match block::line_after(text, line.end) {
+                Some(next) if next.start < key_id.end + 2 * PAIR_BYTES => line = next,
+                _ => break,
+            }
+        }
+        let at = joined.pieces.iter().take_while(|piece| piece.text <= key_id.start).last();
+        let Some(at) = at.map(|piece| piece.view + key_id.start - piece.text) else { return };
+        let mut spans = Vec::new();
+        assign::aws_secrets_near(&joined.bytes, Span::from(at..at + 20), PAIR_BYTES, |span| spans.push(span));
+        for span in spans {
+            if let Some(mut hit) = self.hit(&joined.bytes, span, span, self.scanner.aws_secret) {
+                hit.span = joined.origin_span(span);
+                hit.is_joined = true;
+                hits.push(hit);
+            }
+        }
+    }
+
+    /// Lines that begin with a long run: the rest of a token, wrapped base 64, a hex dump.
+    fn line_starts(
+        &mut self,
+        source: &Source<'_>,
+        block: &mut Block,
+        depth: Depth,
+        budget: &mut Budget,
+        sweep: &mut Sweep,
+    ) {
+        let bytes = &source.view.bytes;
+        for index in 0..block.lines.len() {
+            let line = &block.lines[index];
+            let end = block.lines.get(index + 1).map_or(bytes.len(), |next| next.view);
+            let (view_start, text_start) = (line.view, line.text);
+            let visible = bytes.get(view_start..end.saturating_sub(1)).unwrap_or_default();
+            let lead = visible.iter().take(16).take_while(|byte| **byte == b' ').count();
+            let visible = &visible[lead..];
+            let length = runs::leading(&visible[..visible.len().min(MIN_RUN)], BASE64);
+            if length < 6 {
+                continue;
+            }
+            if runs::leading(&visible[..6], runs::HEX) == 6 && decode::dump_line(visible, &mut Vec::new()) {
+                block.lines[index].is_dirty = true;
+                self.dump(source.text, text_start, depth, budget, sweep);
+                continue;
+            }
+            if length < MIN_RUN {
+                continue;
+            }
+            block.lines[index].is_dirty = true;
+            if is_base64_line(visible) {
+                self.wrapped(source.text, text_start, depth, budget, sweep);
+            }
+            if looks_random(&visible[..runs::leading(visible, TOKEN)]) {
+                self.rest_of_token(source.text, text_start, sweep);
+            }
+        }
+    }
+
+    /// A token whose beginning ends the line before.
+    fn rest_of_token(&mut self, text: &[u8], at: usize, sweep: &mut Sweep) {
+        let Some(before) = block::line_before(text, at) else { return };
+        let mut first = View::default();
+        block::push_line(text, before, &mut first);
+        let length = runs::trailing(&first.bytes, TOKEN);
+        if length == 0 || first.bytes.len() < 2 {
+            return;
+        }
+        let mut joined = View::default();
+        push_pieces(&first, Span::from(first.bytes.len() - length..first.bytes.len()), &mut joined);
+        let cut = joined.bytes.len();
+        gather(text, before.end, &mut joined, false);
+        let mut found = Vec::new();
+        let all = Span::from(0..joined.bytes.len());
+        let Self { scanner, state, profile, .. } = self;
+        for tier in [Tier::Token, Tier::Any] {
+            scanner.matcher.find(&mut state.caches, tier, &joined.bytes, all, profile, |event| {
+                if let Event::Found(one) = event {
+                    found.push(one);
+                }
+            });
+        }
+        for one in found {
+            let is_fixed = self.scanner.matcher.has_fixed_length(one.rule);
+            // What is whole in its own line needs nothing from the line before.
+            let is_new = one.span.start < cut && one.span.end > cut;
+            if is_new && self.kind(one.rule) != "uri_credential" {
+                sweep.hits.extend(self.crossing(&joined, &one, cut, is_fixed));
+            }
+        }
+    }
+
+    /// Base 64 over lines of one length.
+    fn wrapped(&mut self, text: &[u8], at: usize, depth: Depth, budget: &mut Budget, sweep: &mut Sweep) {
+        if at < sweep.wrapped_to {
+            return;
+        }
+        let mut joined = View::default();
+        let mut line = Span::from(at..block::line_around(text, at).end);
+        let width = push_base64(text, line, &mut joined);
+        let before = block::line_before(text, at).map(|line| push_base64(text, line, &mut View::default()));
+        if before == Some(width) && sweep.wrapped_to != at {
+            return;
+        }
+        let mut lines = 1;
+        while let Some(next) = block::line_after(text, line.end) {
+            let length = joined.bytes.len();
+            let added = push_base64(text, next, &mut joined);
+            if added == 0 || added > width || length + added > decode::MAX_CANDIDATE_BYTES {
+                joined.bytes.truncate(length);
+                if length + added > decode::MAX_CANDIDATE_BYTES {
+                    budget.hit(next.start);
+                }
+                break;
+            }
+            lines += 1;
+            line = next;
+            if added < width {
+                break;
+            }
+        }
+        if lines < 2 || width < MIN_WRAPPED_BYTES {
+            return;
+        }
+        if let Some(decoded) = decode::wrapped(&joined.bytes) {
+            let found = self.decoded_apart(&joined, decoded, depth, budget);
+            if !found.is_empty() {
+                sweep.wrapped_to = line.end;
+            }
+            sweep.hits.extend(found);
+        }
+    }
+
+    /// Consecutive lines of a hex dump.
+    fn dump(&mut self, text: &[u8], at: usize, depth: Depth, budget: &mut Budget, sweep: &mut Sweep) {
+        if at < sweep.dumped_to {
+            return;
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        let mut line = Span::from(at..block::line_around(text, at).end);
+        let mut scratch = View::default();
+        let is_dump = |line: Span, scratch: &mut View, bytes: &mut Vec<u8>| {
+            scratch.clear();
+            block::push_line(text, line, scratch);
+            decode::dump_line(&scratch.bytes, bytes)
+        };
+        let mut other = Zeroizing::new(Vec::new());
+        let goes_on =
+            block::line_before(text, at).is_some_and(|line| is_dump(line, &mut scratch, &mut other));
+        if goes_on && sweep.dumped_to != at {
+            return;
+        }
+        is_dump(line, &mut scratch, &mut bytes);
+        while let Some(next) = block::line_after(text, line.end) {
+            if !is_dump(next, &mut scratch, &mut bytes) {
+                break;
+            }
+            line = next;
+            if bytes.len() > decode::MAX_CANDIDATE_BYTES {
+                budget.hit(line.start);
+                break;
+            }
+        }
+        sweep.dumped_to = line.end + 1;
+        if bytes.len() < MIN_RUN / 2 {
+            return;
+        }
+        let mut joined = View::default();
+        joined.push(text.get(at..line.end).unwrap_or_default(), at);
+        let span = Span::from(0..joined.bytes.len());
+        let found =
+            self.decoded_apart(&joined, Decoded { span, encodings: vec!["hex"], bytes }, depth, budget);
+        sweep.hits.extend(found);
+    }
+
+    fn decoded_apart(
+        &mut self,
+        joined: &View,
+        decoded: Decoded,
+        depth: Depth,
+        budget: &mut Budget,
+    ) -> Vec<Hit> {
+        let at = joined.origin(decoded.span.start);
+        let mut hits = Vec::new();
+        if budget.allows(decoded.span.len(), decoded.bytes.len(), at) {
+            self.decoded(&joined.bytes, decoded, depth, budget, &mut hits);
+        }
+        for hit in &mut hits {
+            hit.span = joined.origin_span(hit.span);
+            hit.is_joined = true;
+        }
+        hits
+    }
+}
+
+/// Appends a part of a view with the places it came from.
+fn push_pieces(from: &View, part: Span, to: &mut View) {
+    let mut at = part.start;
+    let mut next = from.pieces.partition_point(|piece| piece.view <= at);
+    while at < part.end {
+        let end = from.pieces.get(next).map_or(part.end, |piece| piece.view.min(part.end));
+        to.push(&from.bytes[at..end], from.origin(at));
+        at = end;
+        next += 1;
+    }
+}
+
+/// Appends the tokens that the lines behind `end` begin with, as long as they fill their
+/// lines; or, of the first line, the value it assigns. Whether the first was all of its line.
+fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> bool {
+    let mut is_pure = false;
+    for index in 0..MAX_TOKEN_LINES {
+        let Some(line) = block::line_after(text, end) else { break };
+        let mut view = View::default();
+        block::push_line(text, line, &mut view);
+        let from = view.bytes.iter().take_while(|byte| b" \t\"'|>+".contains(byte)).count();
+        let rest = view.bytes.get(from..).unwrap_or_default();
+        let mut part = Span::from(from..from + runs::leading(rest, TOKEN));
+        let token = view.bytes.get(part.range()).unwrap_or_default();
+        // `part2=…`
+        if index == 0
+            && may_assign
+            && let Some(sign) = token.iter().take(40).position(|byte| matches!(byte, b'=' | b':'))
+            && sign + 1 < token.len()
+        {
+            part.start += sign + 1;
+        }
+        if part.is_empty() {
+            break;
+        }
+        push_pieces(&view, part, joined);
+        let fills = part.end == view.bytes.trim_ascii_end().len();
+        if index == 0 {
+            is_pure = fills && part.start == from;
+        }
+        if !fills || joined.bytes.len() > MAX_MATCH_BYTES {
+            break;
+        }
+        end = line.end;
+    }
+    is_pure
+}
+
+/// Appends a line of nothing but base 64; the count of its letters, or 0.
+fn push_base64(text: &[u8], line: Span, joined: &mut View) -> usize {
+    let mut view = View::default();
+    block::push_line(text, line, &mut view);
+    let lead = view.bytes.iter().take(16).take_while(|byte| **byte == b' ').count();
+    let letters = view.bytes.get(lead..).unwrap_or_default();
+    if !is_base64_line(letters) {
+        return 0;
+    }
+    let length = runs::leading(letters, BASE64);
+    push_pieces(&view, Span::from(lead..lead + length), joined);
+    length
+}
+
+fn is_base64_line(line: &[u8]) -> bool {
+    let letters = runs::leading(line, BASE64);
+    letters > 0 && line.len() - letters <= 2 && line[letters..].iter().all(|byte| *byte == b'=')
+}
+
+/// Digits among letters, or letters of both cases in turn, as words do not have.
+fn looks_random(part: &[u8]) -> bool {
+    let digits = part.iter().filter(|byte| runs::is(**byte, DIGIT)).count();
+    let letters = part.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let turns =
+        part.windows(2).filter(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase()).count();
+    let dashes = part.iter().filter(|byte| runs::is(**byte, DASH)).count();
+    dashes * 3 <= part.len() && (digits >= 2 && letters >= 2 || turns >= 2)
+}
+
+/// An armoured block with each line at the margin.
+fn unindented(block: &[u8]) -> Vec<u8> {
+    let begin = memchr::memmem::find(block, b"KEY-----").map_or(0, |at| at + 8);
+    let end = memchr::memmem::rfind(block, b"-----END").unwrap_or(block.len()).max(begin);
+    let mut out = Vec::with_capacity(block.len());
+    out.extend_from_slice(&block[..begin]);
+    out.push(b'\n');
+    for word in block[begin..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        out.extend_from_slice(word);
+        out.push(b'\n');
+    }
+    out.extend_from_slice(&block[end..]);
+    out
+}
