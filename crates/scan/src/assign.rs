@@ -91,6 +91,9 @@ impl Assignments {
         if !text.get(name_end.checked_sub(1)?).is_some_and(in_name) {
             return None;
         }
+        if text.get(sign + 1..sign + 3) == Some(b"//") {
+            return None;
+        }
         let start = value_start(text, sign)?;
         if let Some((is_basic, value)) = scheme(text, start) {
             let name = name_before_end(text, name_end);

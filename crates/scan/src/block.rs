@@ -132,6 +132,10 @@ impl<'t> Lines<'t> {
         }
         block.lines.push(Line { view: block.view.bytes.len(), text: start, hash, is_dirty: false });
         if self.special >= end {
+            if end < self.text.len() {
+                block.view.push(&self.text[start + prefix.len..=end], start + prefix.len);
+                return;
+            }
             block.view.push(visible, start + prefix.len);
         } else {
             // Most often the carriage return of a line end.

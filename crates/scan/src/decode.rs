@@ -67,13 +67,18 @@ const BASE64: u8 = runs::WORD | runs::PLUS;
 /// a value may be letters of the alphabet, too.
 fn base64_part(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
     let run = &text[span.range()];
+    if (run.starts_with(b"H4sI") || is_zlib_letters(run)) && decode_at(text, span, 0, found) {
+        return;
+    }
     let mut at = 0;
     while at + MIN_BASE64_BYTES <= run.len() + 4 && at < MAX_CANDIDATE_BYTES {
-        for shift in 0..4 {
-            let Some(letters) = run.get(at + shift..) else { break };
-            if is_promising(letters, at + shift == 0) && decode_at(text, span, at + shift, found) {
+        let mut shifts = promising(&run[at..]);
+        while shifts != 0 {
+            let shift = shifts.trailing_zeros() as usize;
+            if is_text(&run[at + shift..]) && decode_at(text, span, at + shift, found) {
                 return;
             }
+            shifts &= shifts - 1;
         }
         // After a separator something else may begin.
         let next = run.iter().skip(at + 1).take(PROBE_STEP).position(|byte| !byte.is_ascii_alphanumeric());
@@ -81,11 +86,56 @@ fn base64_part(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
     }
 }
 
-/// Whether letters decode to text, UTF-16 or a compressed stream, by their first groups.
-fn is_promising(letters: &[u8], is_start: bool) -> bool {
-    if is_start && (letters.starts_with(b"H4sI") || is_zlib_letters(letters)) {
-        return true;
+/// For each letter the places in a group of four that it can have when the decoded bytes
+/// are ASCII: the first bit of each byte is 0. Bit n stands for place n, twice over, so
+/// that a shift rotates.
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let sextet = SEXTETS[byte];
+        if sextet < 64 {
+            let first = (sextet < 32) as u8;
+            let second = (sextet & 8 == 0) as u8;
+            let third = (sextet & 2 == 0) as u8;
+            let nibble = first | second << 1 | third << 2 | 8;
+            places[byte] = nibble | nibble << 4;
+        }
+        byte += 1;
     }
+    places
+};
+
+/// The alignments, one bit each, at which the letters may decode to ASCII.
+fn promising(letters: &[u8]) -> u8 {
+    let mut alive = 0b1111_u8;
+    for (at, letter) in letters.iter().take(4 * PROBE_GROUPS).enumerate() {
+        // The letter at `at` has place (at - shift) mod 4 under each shift.
+        let places = PLACES[usize::from(*letter)].rotate_right((at & 3) as u32) & 0b1111;
+        // Bit s must tell of place at - s: mirrored.
+        let mirrored = MIRRORED[usize::from(places)];
+        let before = if at < 3 { (0b1110_u8 << at) & 0b1111 } else { 0 };
+        alive &= mirrored | before;
+        if alive == 0 {
+            break;
+        }
+    }
+    alive
+}
+
+/// Four bits n, with bit 0 for itself and 1 and 3 swapped: place -s for shift s.
+const MIRRORED: [u8; 16] = {
+    let mut mirrored = [0; 16];
+    let mut bits = 0;
+    while bits < 16 {
+        mirrored[bits as usize] = (bits & 0b0101) | (bits & 0b0010) << 2 | (bits & 0b1000) >> 2;
+        bits += 1;
+    }
+    mirrored
+};
+
+/// Whether letters decode to text or UTF-16, by their first groups.
+fn is_text(letters: &[u8]) -> bool {
     let mut zeros = 0;
     let mut groups = 0;
     for four in letters.chunks_exact(4).take(PROBE_GROUPS) {
@@ -99,9 +149,6 @@ fn is_promising(letters: &[u8], is_start: bool) -> bool {
             zeros += usize::from(byte == 0);
         }
         groups += 1;
-        if groups == 2 && zeros > 4 {
-            return false;
-        }
     }
     groups >= 3 && (zeros == 0 || zeros.abs_diff(groups * 3 / 2) <= 1)
 }
@@ -250,10 +297,14 @@ pub(crate) fn dump_line(line: &[u8], bytes: &mut Vec<u8>) -> bool {
     bytes.len() > before
 }
 
-/// The characters between separators.
-pub(crate) fn spaced(text: &[u8], span: Span) -> Decoded {
-    let bytes = text[span.range()].iter().step_by(2).copied().collect();
-    Decoded { span, encodings: vec!["spaced"], bytes: Zeroizing::new(bytes) }
+/// The characters between separators; also without the first, which may be a word of one
+/// letter before the token.
+pub(crate) fn spaced(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
+    for start in [span.start, span.start + 2] {
+        let span = Span::from(start..span.end);
+        let bytes = text[span.range()].iter().step_by(2).copied().collect();
+        found(Decoded { span, encodings: vec!["spaced"], bytes: Zeroizing::new(bytes) });
+    }
 }
 
 /// Words with percent-encoded bytes, decoded.
@@ -368,7 +419,9 @@ fn is_gzip(bytes: &[u8]) -> bool {
 }
 
 fn is_zlib(bytes: &[u8]) -> bool {
-    bytes.first_chunk::<2>().is_some_and(|head| head[0] == 0x78 && u16::from_be_bytes(*head) % 31 == 0)
+    bytes
+        .first_chunk::<2>()
+        .is_some_and(|head| head[0] == 0x78 && matches!(head[1], 0x01 | 0x5e | 0x9c | 0xda))
 }
 
 fn is_utf16(bytes: &[u8]) -> bool {

@@ -22,6 +22,12 @@ use zeroize::Zeroizing;
 const MAX_ARMOUR_LINES: usize = 400;
 /// A wrapped token ends within so many lines.
 const MAX_TOKEN_LINES: usize = 64;
+/// Behind a line that is not full a token ends within so many.
+const MAX_LOOSE_LINES: usize = 3;
+/// Where terminals, loggers and encoders wrap.
+const WIDTHS: [usize; 13] = [64, 72, 76, 78, 79, 80, 100, 120, 128, 132, 160, 200, 256];
+/// The least of a token that shows at the end of a line.
+const MIN_TAIL: usize = 6;
 /// Shorter lines are not wrapped ones.
 const MIN_WRAP_COLUMNS: usize = 60;
 /// Lines of base 64 are at least so long.
@@ -135,43 +141,43 @@ impl Worker<'_> {
         let cut = joined.bytes.len();
         let raw_end = source.view.origin(line_end);
         let wrap_only = whole.is_some();
-        let is_pure = gather(source.text, raw_end, &mut joined, !wrap_only);
-        if joined.bytes.len() == cut {
-            return None;
-        }
+        let gathered = gather(source.text, raw_end, &mut joined, !wrap_only);
         if wrap_only {
             let column =
                 line_end - memchr::memrchr(b'\n', bytes.get(..keyword.start)?).map_or(0, |at| at + 1);
-            if column < MIN_WRAP_COLUMNS || !is_pure {
+            if column < MIN_WRAP_COLUMNS || !gathered.is_pure {
                 return None;
             }
         }
         let at = keyword.start - start;
-        let event = self.scanner.matcher.confirm(
-            &mut self.state.caches,
-            rule,
-            &joined.bytes,
-            Span::from(at..at + if wrap_only { 1 } else { keyword.len() }),
-        )?;
-        let Event::Found(found) = event else { return None };
-        let is_fixed = self.scanner.matcher.has_fixed_length(found.rule);
-        self.crossing(&joined, &found, cut, is_fixed)
+        let keyword = Span::from(at..at + if wrap_only { 1 } else { keyword.len() });
+        gathered.ends.iter().find_map(|end| {
+            let part = joined.bytes.get(..*end)?;
+            let event = self.scanner.matcher.confirm(&mut self.state.caches, rule, part, keyword)?;
+            let Event::Found(found) = event else { return None };
+            self.crossing(&joined, &found, cut, &gathered)
+        })
     }
 
     /// A hit in lines put together, if it goes over the cut and what is behind the cut looks
     /// like a part of it.
-    fn crossing(&self, joined: &View, found: &Found, cut: usize, is_fixed: bool) -> Option<Hit> {
+    fn crossing(&self, joined: &View, found: &Found, cut: usize, gathered: &Gathered) -> Option<Hit> {
         if found.span.start >= cut || found.span.end <= cut {
             return None;
         }
         let mut hit = self.hit(&joined.bytes, found.span, found.secret, found.rule)?;
         let rest = joined.bytes.get(cut..found.span.end)?;
-        let is_proved = hit.checked.verification != Verification::Unverified;
+        let is_proved = hit.checked.verification == Verification::ChecksumValid;
+        let is_checked = hit.checked.verification != Verification::Unverified;
         let has_check = self.scanner.rules.rules().get(found.rule)?.check.is_some();
-        if !is_proved && !is_fixed && !looks_random(rest) {
+        let is_fixed = self.scanner.matcher.has_fixed_length(found.rule);
+        let is_folded = gathered.is_wrapped
+            && gathered.is_pure
+            && rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        if !is_proved && !is_fixed && !is_folded && !looks_random(rest) {
             return None;
         }
-        if has_check && !is_proved && hit.checked.confidence == Confidence::Possible {
+        if has_check && !is_checked && hit.checked.confidence == Confidence::Possible {
             return None;
         }
         hit.span = joined.origin_span(found.span);
@@ -235,10 +241,14 @@ impl Worker<'_> {
             let end = block.lines.get(index + 1).map_or(bytes.len(), |next| next.view);
             let (view_start, text_start) = (line.view, line.text);
             let visible = bytes.get(view_start..end.saturating_sub(1)).unwrap_or_default();
+            let tail = runs::trailing(&visible[visible.len().saturating_sub(MIN_RUN)..], WORD);
+            if (MIN_TAIL..MIN_RUN).contains(&tail) {
+                let at = view_start + visible.len();
+                self.short_tail(source, Span::from(at - tail..at), &mut block.lines[index].is_dirty, sweep);
+            }
             let lead = visible.iter().take(16).take_while(|byte| **byte == b' ').count();
             let visible = &visible[lead..];
-            let length = runs::leading(&visible[..visible.len().min(MIN_RUN)], BASE64);
-            if length < 6 {
+            if runs::leading(&visible[..visible.len().min(6)], TOKEN) < 6 {
                 continue;
             }
             if runs::leading(&visible[..6], runs::HEX) == 6 && decode::dump_line(visible, &mut Vec::new()) {
@@ -246,16 +256,41 @@ impl Worker<'_> {
                 self.dump(source.text, text_start, depth, budget, sweep);
                 continue;
             }
-            if length < MIN_RUN {
+            let token = &visible[..runs::leading(visible, TOKEN)];
+            if token.len() < MIN_RUN {
                 continue;
             }
-            block.lines[index].is_dirty = true;
             if is_base64_line(visible) {
+                block.lines[index].is_dirty = true;
                 self.wrapped(source.text, text_start, depth, budget, sweep);
             }
-            if looks_random(&visible[..runs::leading(visible, TOKEN)]) {
+            if looks_random(token) {
+                block.lines[index].is_dirty = true;
                 self.rest_of_token(source.text, text_start, sweep);
             }
+        }
+    }
+
+    /// The end of a line that is too short for a token but may be the beginning of one.
+    fn short_tail(&mut self, source: &Source<'_>, tail: Span, is_dirty: &mut bool, sweep: &mut Sweep) {
+        let bytes = &source.view.bytes;
+        let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        if !bytes[tail.range()].iter().any(is_odd) {
+            return;
+        }
+        let start =
+            tail.start - runs::trailing(&bytes[tail.start.saturating_sub(MIN_RUN)..tail.start], TOKEN);
+        let mut dangling = Vec::new();
+        let Self { scanner, state, profile, .. } = self;
+        let part = Span::from(start..tail.end);
+        scanner.matcher.find(&mut state.caches, Tier::Token, bytes, part, profile, |event| {
+            if let Event::Dangling { rule, keyword } = event {
+                dangling.push((rule, keyword));
+            }
+        });
+        for (rule, keyword) in dangling {
+            *is_dirty = true;
+            sweep.hits.extend(self.carried_on(source, rule, keyword, None));
         }
     }
 
@@ -271,23 +306,27 @@ impl Worker<'_> {
         let mut joined = View::default();
         push_pieces(&first, Span::from(first.bytes.len() - length..first.bytes.len()), &mut joined);
         let cut = joined.bytes.len();
-        gather(text, before.end, &mut joined, false);
-        let mut found = Vec::new();
-        let all = Span::from(0..joined.bytes.len());
-        let Self { scanner, state, profile, .. } = self;
-        for tier in [Tier::Token, Tier::Any] {
-            scanner.matcher.find(&mut state.caches, tier, &joined.bytes, all, profile, |event| {
-                if let Event::Found(one) = event {
-                    found.push(one);
+        let gathered = gather(text, before.end, &mut joined, false);
+        for end in &gathered.ends {
+            let mut found = Vec::new();
+            let part = Span::from(0..*end);
+            let bytes = joined.bytes.get(..*end).unwrap_or_default();
+            let Self { scanner, state, profile, .. } = self;
+            for tier in [Tier::Token, Tier::Line, Tier::Any] {
+                scanner.matcher.find(&mut state.caches, tier, bytes, part, profile, |event| {
+                    if let Event::Found(one) = event {
+                        found.push(one);
+                    }
+                });
+            }
+            let before = sweep.hits.len();
+            for one in found {
+                if self.kind(one.rule) != "uri_credential" {
+                    sweep.hits.extend(self.crossing(&joined, &one, cut, &gathered));
                 }
-            });
-        }
-        for one in found {
-            let is_fixed = self.scanner.matcher.has_fixed_length(one.rule);
-            // What is whole in its own line needs nothing from the line before.
-            let is_new = one.span.start < cut && one.span.end > cut;
-            if is_new && self.kind(one.rule) != "uri_credential" {
-                sweep.hits.extend(self.crossing(&joined, &one, cut, is_fixed));
+            }
+            if sweep.hits.len() > before {
+                break;
             }
         }
     }
@@ -407,10 +446,23 @@ fn push_pieces(from: &View, part: Span, to: &mut View) {
     }
 }
 
-/// Appends the tokens that the lines behind `end` begin with, as long as they fill their
-/// lines; or, of the first line, the value it assigns. Whether the first was all of its line.
-fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> bool {
-    let mut is_pure = false;
+/// What [`gather`] appended.
+#[derive(Default)]
+struct Gathered {
+    /// Whether the first token is all of its line.
+    is_pure: bool,
+    /// Whether the line that is carried on is as wide as terminals and tools make it.
+    is_wrapped: bool,
+    /// Where the joined text may end, the likeliest end first.
+    ends: Vec<usize>,
+}
+
+/// Appends the tokens that the lines behind `end` begin with, as long as they are all of
+/// their lines; or, of the first line, the value it assigns.
+fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut is_open = true;
+    let width = visible_width(text, block::line_around(text, end));
     for index in 0..MAX_TOKEN_LINES {
         let Some(line) = block::line_after(text, end) else { break };
         let mut view = View::default();
@@ -423,7 +475,8 @@ fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> b
         if index == 0
             && may_assign
             && let Some(sign) = token.iter().take(40).position(|byte| matches!(byte, b'=' | b':'))
-            && sign + 1 < token.len()
+            && sign > 0
+            && sign + 2 < token.len()
         {
             part.start += sign + 1;
         }
@@ -433,14 +486,29 @@ fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> b
         push_pieces(&view, part, joined);
         let fills = part.end == view.bytes.trim_ascii_end().len();
         if index == 0 {
-            is_pure = fills && part.start == from;
+            gathered.is_pure = fills && part.start == from;
         }
-        if !fills || joined.bytes.len() > MAX_MATCH_BYTES {
+        // Of a wrapped token only the last line is not full.
+        if is_open {
+            gathered.ends.insert(0, joined.bytes.len());
+        } else {
+            gathered.ends.push(joined.bytes.len());
+        }
+        is_open &= view.bytes.len() >= width;
+        let is_enough = index >= MAX_LOOSE_LINES && !is_open;
+        if !fills || is_enough || joined.bytes.len() > MAX_MATCH_BYTES {
             break;
         }
         end = line.end;
     }
-    is_pure
+    gathered.is_wrapped = WIDTHS.contains(&width);
+    gathered
+}
+
+fn visible_width(text: &[u8], line: Span) -> usize {
+    let mut view = View::default();
+    block::push_line(text, line, &mut view);
+    view.bytes.len()
 }
 
 /// Appends a line of nothing but base 64; the count of its letters, or 0.

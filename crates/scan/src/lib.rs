@@ -7,6 +7,7 @@ mod decode;
 mod engine;
 mod fingerprint;
 mod gate;
+mod grams;
 mod join;
 mod matcher;
 mod memo;

@@ -4,11 +4,13 @@
 //! wide as the pattern can match. Nothing matches across a line end here: what does, is
 //! the business of `join`. Reversed keywords share the first automaton.
 
+use crate::grams::Grams;
 use crate::profile::Profile;
 use crate::runs::{self, TOKEN};
 use crate::tier::{self, Tier};
 use crate::{Error, Rule};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
+use memchr::memmem;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::{captures::Captures, syntax};
 use regex_automata::{Anchored, Input, Span};
@@ -22,6 +24,9 @@ pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
 const MIN_REVERSED_BYTES: usize = 4;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
+/// So many keywords are searched for without a table, and so many on their own.
+const MAX_VECTOR: usize = 48;
+const MAX_SINGLE: usize = 4;
 /// What announces a secret of several lines.
 pub(crate) const ARMOUR: &str = "-----BEGIN ";
 
@@ -60,6 +65,8 @@ pub(crate) struct Compiled {
     is_prefix: bool,
     is_armour: bool,
     longest: usize,
+    /// A byte that every match holds behind its keyword.
+    rare: Option<u8>,
 }
 
 impl Compiled {
@@ -70,13 +77,51 @@ impl Compiled {
 
 /// Keywords of the rules of one tier.
 struct Keywords {
-    automaton: Option<AhoCorasick>,
+    finder: Finder,
     /// Rule and direction of each keyword.
     owners: Vec<(usize, bool)>,
 }
 
+enum Finder {
+    /// By three bytes of each keyword.
+    Grams(Grams),
+    /// A table, where a keyword is shorter than that.
+    Table(AhoCorasick),
+    /// Vector searches: one for each keyword that begins with punctuation, as many lines
+    /// do, and one for all others together.
+    Vector { single: Vec<(usize, memmem::Finder<'static>)>, others: Option<(packed::Searcher, Vec<usize>)> },
+}
+
+impl Finder {
+    fn find(&self, text: &[u8], part: Span, mut found: impl FnMut(usize, Span)) {
+        match self {
+            Self::Grams(grams) => grams.find(text, part, found),
+            Self::Table(table) => {
+                for hit in table.find_overlapping_iter(aho_corasick::Input::new(text).range(part.range())) {
+                    found(hit.pattern().as_usize(), Span::from(hit.range()));
+                }
+            }
+            Self::Vector { single, others } => {
+                let bytes = &text[part.range()];
+                for (pattern, finder) in single {
+                    for at in finder.find_iter(bytes) {
+                        let at = part.start + at;
+                        found(*pattern, Span::from(at..at + finder.needle().len()));
+                    }
+                }
+                if let Some((searcher, patterns)) = others {
+                    for hit in searcher.find_iter(bytes) {
+                        let span = Span::from(part.start + hit.start()..part.start + hit.end());
+                        found(patterns[hit.pattern().as_usize()], span);
+                    }
+                }
+            }
+        }
+    }
+}
+
 pub(crate) struct Matcher {
-    tiers: [Keywords; 3],
+    tiers: [Keywords; 4],
     rules: Vec<Compiled>,
 }
 
@@ -87,7 +132,7 @@ pub(crate) struct Caches(Vec<Option<(Cache, Captures)>>);
 impl Matcher {
     pub(crate) fn new(rules: &[Rule]) -> Result<Self, Error> {
         let mut compiled = Vec::new();
-        let mut literals: [Vec<(Vec<u8>, usize, bool)>; 3] = Default::default();
+        let mut literals: [Vec<(Vec<u8>, usize, bool)>; 4] = Default::default();
         for (index, rule) in rules.iter().enumerate() {
             let (rule_compiled, tier) = compile(rule)?;
             for keyword in &rule.keywords {
@@ -100,8 +145,13 @@ impl Matcher {
             }
             compiled.push(rule_compiled);
         }
-        let [token, near, any] = literals;
-        let tiers = [keywords(token, false)?, keywords(near, true)?, keywords(any, false)?];
+        let [token, line, near, any] = literals;
+        let tiers = [
+            keywords(token, Tier::Token)?,
+            keywords(line, Tier::Line)?,
+            keywords(near, Tier::Near)?,
+            keywords(any, Tier::Any)?,
+        ];
         Ok(Self { tiers, rules: compiled })
     }
 
@@ -120,17 +170,16 @@ impl Matcher {
         profile: &mut Option<Box<Profile>>,
         mut found: impl FnMut(Event),
     ) {
-        let Keywords { automaton: Some(automaton), owners } = &self.tiers[tier as usize] else { return };
+        let Keywords { finder, owners } = &self.tiers[tier as usize];
         let mut done = 0;
-        let mut each = |pattern: usize, keyword: Span, found: &mut dyn FnMut(Event)| match owners.get(pattern)
-        {
+        finder.find(text, part, |pattern, keyword| match owners.get(pattern) {
             Some((rule, false)) => {
                 let started = profile.as_ref().map(|_| std::time::Instant::now());
                 let event = self.confirm(caches, *rule, text, keyword);
                 if let (Some(profile), Some(started)) = (profile.as_mut(), started) {
                     profile.rule(*rule, started.elapsed(), matches!(event, Some(Event::Found(_))));
                 }
-                event.into_iter().for_each(found);
+                event.into_iter().for_each(&mut found);
             }
             Some((_, true)) if keyword.start >= done => {
                 let token = token_around(text, keyword);
@@ -138,18 +187,7 @@ impl Matcher {
                 found(Event::Backwards(token));
             }
             _ => {}
-        };
-        // Few keywords that hardly overlap: a vector search instead of a table.
-        let input = aho_corasick::Input::new(text).range(part.range());
-        if tier == Tier::Any {
-            for hit in automaton.find_iter(input) {
-                each(hit.pattern().as_usize(), Span::from(hit.range()), &mut found);
-            }
-        } else {
-            for hit in automaton.find_overlapping_iter(input) {
-                each(hit.pattern().as_usize(), Span::from(hit.range()), &mut found);
-            }
-        }
+        });
     }
 
     /// The rule's pattern around a keyword, within its line.
@@ -167,12 +205,18 @@ impl Matcher {
         let limit = text.len().min(keyword.end + compiled.longest);
         let after = text.get(keyword.end..limit)?;
         let to = memchr::memchr(b'\n', after).map_or(limit, |at| keyword.end + at);
-        if let Some(found) = self.search(caches, rule, text, keyword, to) {
-            return Some(Event::Found(found));
-        }
+        let rest = text.get(keyword.end..to)?;
         let is_cut = (to == text.len() || text.get(to) == Some(&b'\n'))
-            && text.get(keyword.end..to)?.iter().all(|byte| runs::is(*byte, TOKEN));
-        is_cut.then_some(Event::Dangling { rule, keyword })
+            && rest.iter().all(|byte| runs::is(*byte, TOKEN));
+        if compiled.rare.is_some_and(|rare| memchr::memchr(rare, rest).is_none()) {
+            // A name and the beginning of a password; most addresses have a path.
+            let may_go_on = is_cut && memchr::memchr2(b':', b'/', rest).is_some_and(|at| rest[at] == b':');
+            return may_go_on.then_some(Event::Dangling { rule, keyword });
+        }
+        match self.search(caches, rule, text, keyword, to) {
+            Some(found) => Some(Event::Found(found)),
+            None => is_cut.then_some(Event::Dangling { rule, keyword }),
+        }
     }
 
     /// Whether all matches are of one length.
@@ -243,18 +287,48 @@ impl Matcher {
     }
 }
 
-fn keywords(literals: Vec<(Vec<u8>, usize, bool)>, ignores_case: bool) -> Result<Keywords, Error> {
+fn keywords(literals: Vec<(Vec<u8>, usize, bool)>, tier: Tier) -> Result<Keywords, Error> {
     let owners = literals.iter().map(|(_, rule, is_reversed)| (*rule, *is_reversed)).collect();
     let literals: Vec<Vec<u8>> = literals.into_iter().map(|(literal, ..)| literal).collect();
-    if literals.is_empty() {
-        return Ok(Keywords { automaton: None, owners });
+    if tier == Tier::Any
+        && literals.len() <= MAX_VECTOR
+        && let Some(finder) = vector(&literals)
+    {
+        return Ok(Keywords { finder, owners });
     }
-    let automaton = AhoCorasick::builder()
+    if let Some(grams) = Grams::new(&literals, tier == Tier::Near) {
+        return Ok(Keywords { finder: Finder::Grams(grams), owners });
+    }
+    let table = AhoCorasick::builder()
         .kind(Some(AhoCorasickKind::DFA))
         .match_kind(MatchKind::Standard)
-        .ascii_case_insensitive(ignores_case)
+        .ascii_case_insensitive(tier == Tier::Near)
         .build(literals)?;
-    Ok(Keywords { automaton: Some(automaton), owners })
+    Ok(Keywords { finder: Finder::Table(table), owners })
+}
+
+/// Vector searches for keywords, if one that is taken cannot hide another.
+fn vector(literals: &[Vec<u8>]) -> Option<Finder> {
+    let is_single = |literal: &[u8]| literal.first().is_some_and(u8::is_ascii_punctuation);
+    let (alone, together): (Vec<usize>, Vec<usize>) =
+        (0..literals.len()).partition(|at| literals.get(*at).is_some_and(|literal| is_single(literal)));
+    let rest: Vec<Vec<u8>> = together.iter().map(|at| literals[*at].clone()).collect();
+    if alone.len() > MAX_SINGLE || overlaps(&rest) {
+        return None;
+    }
+    let single = alone.iter().map(|at| (*at, memmem::Finder::new(&literals[*at]).into_owned())).collect();
+    let others = if rest.is_empty() { None } else { Some((packed::Searcher::new(&rest)?, together)) };
+    Some(Finder::Vector { single, others })
+}
+
+/// Whether a keyword can hide another from a search that takes one at a time.
+fn overlaps(literals: &[Vec<u8>]) -> bool {
+    literals.iter().enumerate().any(|(at, one)| {
+        literals.iter().enumerate().any(|(other_at, other)| {
+            let ends = (1..one.len().min(other.len())).any(|length| one.ends_with(&other[..length]));
+            at != other_at && (ends || memmem::find(one, other).is_some())
+        })
+    })
 }
 
 fn token_around(text: &[u8], part: Span) -> Span {
@@ -293,6 +367,7 @@ fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     });
     let is_armour = rule.keywords.iter().any(|keyword| keyword.starts_with(ARMOUR));
     let longest = hir.properties().maximum_len().unwrap_or(MAX_MATCH_BYTES).min(MAX_MATCH_BYTES);
+    let rare = tier::rare_byte_behind(&hir, &rule.keywords);
     let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
-    Ok((Compiled { hir, regex: OnceLock::new(), is_prefix, is_armour, longest }, tier))
+    Ok((Compiled { hir, regex: OnceLock::new(), is_prefix, is_armour, longest, rare }, tier))
 }

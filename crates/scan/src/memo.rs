@@ -50,17 +50,22 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
+/// Fills one cache line.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Bucket([u128; WAYS]);
+
 /// A set of hashes; when a bucket is full, the oldest goes.
 #[derive(Default)]
 pub(crate) struct Memo {
-    buckets: Vec<[u128; WAYS]>,
+    buckets: Vec<Bucket>,
 }
 
 impl Memo {
     /// Room for about `lines` hashes, 16 bytes each; none at 0.
     pub(crate) fn with_capacity(lines: usize) -> Self {
         let buckets = if lines == 0 { 0 } else { (lines / WAYS).next_power_of_two() };
-        Self { buckets: vec![[0; WAYS]; buckets] }
+        Self { buckets: vec![Bucket([0; WAYS]); buckets] }
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -72,13 +77,13 @@ impl Memo {
     }
 
     pub(crate) fn contains(&self, hash: u128) -> bool {
-        self.is_on() && self.buckets[self.index(hash)].contains(&hash)
+        self.is_on() && self.buckets[self.index(hash)].0.contains(&hash)
     }
 
     pub(crate) fn insert(&mut self, hash: u128) {
         if self.is_on() {
             let at = self.index(hash);
-            let bucket = &mut self.buckets[at];
+            let bucket = &mut self.buckets[at].0;
             if !bucket.contains(&hash) {
                 bucket.rotate_right(1);
                 bucket[0] = hash;
@@ -87,7 +92,7 @@ impl Memo {
     }
 
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u128> {
-        self.buckets.iter().flatten().copied().filter(|hash| *hash != 0)
+        self.buckets.iter().flat_map(|bucket| bucket.0).filter(|hash| *hash != 0)
     }
 }
 

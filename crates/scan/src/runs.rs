@@ -19,7 +19,7 @@ pub(crate) const DASH: u8 = 4;
 pub(crate) const HEX: u8 = 8;
 /// Decimal digit.
 pub(crate) const DIGIT: u8 = 16;
-/// What a token in a text may consist of: `WORD`, `PLUS`, and `=.~:`.
+/// What a token in a text may consist of: `WORD`, `PLUS`, and `=.~:@`.
 pub(crate) const TOKEN: u8 = 32;
 
 pub(crate) const CLASSES: [u8; 256] = {
@@ -32,7 +32,7 @@ pub(crate) const CLASSES: [u8; 256] = {
             b'g'..=b'z' | b'G'..=b'Z' => WORD | TOKEN,
             b'+' | b'/' => PLUS | TOKEN,
             b'-' | b'_' => WORD | DASH | TOKEN,
-            b'=' | b'.' | b'~' | b':' => TOKEN,
+            b'=' | b'.' | b'~' | b':' | b'@' => TOKEN,
             _ => 0,
         };
         byte += 1;
@@ -62,54 +62,96 @@ pub(crate) enum Run {
     Spaced(Span),
 }
 
-/// Calls `found` for the long runs of `text`, in order.
-///
-/// A run of n bytes covers every n-th position, so only those are read; as in Boyer and
-/// Moore's search, a break seen while reading backwards moves the next probe.
-pub(crate) fn find(text: &[u8], mut found: impl FnMut(Run)) {
-    let (mut at, mut floor) = (MIN_RUN - 1, 0);
-    while let Some(byte) = text.get(at) {
-        if !is(*byte, WORD) {
-            match spaced(text, at + 1) {
-                Some(span) if span.start >= floor => {
-                    floor = span.end;
-                    at = span.end + MIN_RUN;
-                    found(Run::Spaced(span));
-                }
-                _ => at += MIN_RUN,
-            }
-            continue;
-        }
-        let low = floor.max((at + 1).saturating_sub(MIN_RUN));
-        let back = trailing(&text[low..=at], WORD);
-        let start = at + 1 - back;
-        if back == 1
-            && let Some(span) = spaced(text, at)
-            && span.start >= floor
-        {
-            floor = span.end;
-            at = span.end + MIN_RUN;
-            found(Run::Spaced(span));
-            continue;
-        }
-        if back < MIN_RUN {
-            at = start + MIN_RUN - 1;
-            continue;
-        }
-        let start = start - trailing(&text[floor..start], WORD);
-        let end = at + 1 + leading(&text[at + 1..], WORD);
-        floor = end;
-        at = end + MIN_RUN;
-        found(Run::Word(Span::from(start..end)));
+const LANE: usize = 64;
+
+/// One bit per byte of `chunk`: whether it is a word character. Compilers make vector
+/// instructions of the comparisons; a table they would look up byte by byte.
+fn words(chunk: &[u8; LANE]) -> u64 {
+    let mut flags = [0_u8; LANE];
+    for (flag, byte) in flags.iter_mut().zip(chunk) {
+        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        let is_digit = byte.wrapping_sub(b'0') < 10;
+        *flag = u8::from(is_letter | is_digit | (*byte == b'-') | (*byte == b'_'));
     }
+    let (eights, _) = flags.as_chunks::<8>();
+    eights.iter().enumerate().fold(0, |bits, (at, eight)| {
+        // The product gathers the low bits of eight bytes in its top byte.
+        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits | gathered << (8 * at)
+    })
+}
+
+/// Bits where a stretch of [`MIN_RUN`] ones begins.
+fn stretches(bits: u128) -> u64 {
+    let two = bits & bits >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    (eight & eight >> 8) as u64
+}
+
+/// Calls `found` for the long runs of `text`, in order.
+pub(crate) fn find(text: &[u8], mut found: impl FnMut(Run)) {
+    let (chunks, rest) = text.as_chunks::<LANE>();
+    let mut last = [0; LANE];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let last = words(&last);
+    let mut next = chunks.first().map_or(last, words);
+    let (mut floor, mut spaced_floor) = (0, 0);
+    for index in 0..=chunks.len() {
+        let bits = next;
+        next = match (index + 1).cmp(&chunks.len()) {
+            std::cmp::Ordering::Less => words(&chunks[index + 1]),
+            std::cmp::Ordering::Equal => last,
+            std::cmp::Ordering::Greater => 0,
+        };
+        let both = u128::from(bits) | u128::from(next) << LANE;
+        // Single characters among separators: every bit differs from its neighbour.
+        let (runs, turns) = (stretches(both), stretches(both ^ both >> 1));
+        if runs | turns != 0 {
+            let base = index * LANE;
+            spaced_floor = turned(text, base, turns, spaced_floor, &mut found);
+            floor = whole(text, base, runs, floor, &mut found);
+        }
+    }
+}
+
+/// The runs that begin at the bits of a lane, or before it but behind `floor`.
+fn whole(text: &[u8], base: usize, mut bits: u64, mut floor: usize, found: &mut impl FnMut(Run)) -> usize {
+    while bits != 0 {
+        let at = base + bits.trailing_zeros() as usize;
+        if at >= floor {
+            let end = at + leading(&text[at..], WORD);
+            found(Run::Word(Span::from(at..end)));
+            floor = end;
+        }
+        let done = floor - base;
+        bits = if done >= LANE { 0 } else { bits & (u64::MAX << done) };
+    }
+    floor
+}
+
+/// The spaced-out tokens that a lane shows the beginning of.
+fn turned(text: &[u8], base: usize, mut bits: u64, mut floor: usize, found: &mut impl FnMut(Run)) -> usize {
+    while bits != 0 {
+        let at = base + bits.trailing_zeros() as usize;
+        let span = (at..at + 4).find_map(|at| spaced(text, at));
+        if let Some(span) = span.filter(|span| span.start >= floor) {
+            found(Run::Spaced(span));
+            floor = span.end;
+        }
+        let done = (span.map_or(at + MIN_RUN, |span| span.end)).saturating_sub(base);
+        bits = if done >= LANE { 0 } else { bits & (u64::MAX << done) };
+    }
+    floor
 }
 
 /// Characters with a blank or dash after each, around the one at `at`.
 pub(crate) fn spaced(text: &[u8], at: usize) -> Option<Span> {
     let separator = *text.get(at + 1)?;
-    let fits = |at: usize| {
-        text.get(at + 1) == Some(&separator) && text.get(at).is_some_and(|byte| is(*byte, TOKEN))
-    };
+    let fits =
+        |at: usize| text.get(at + 1) == Some(&separator) && text.get(at).is_some_and(|byte| is(*byte, TOKEN));
     let is_separator = matches!(separator, b' ' | b'-' | b'\t' | b'.' | b',' | b':' | b'|');
     if !is_separator || at < 2 || text.get(at - 1) != Some(&separator) || !fits(at - 2) || !fits(at) {
         return None;

@@ -9,7 +9,7 @@ use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
 use crate::matcher::{Event, Found};
 use crate::profile::Stage;
-use crate::runs::{self, Run};
+use crate::runs::{self, Run, TOKEN};
 use crate::tier::Tier;
 use crate::{Confidence, Scanner};
 use regex_automata::Span;
@@ -179,7 +179,7 @@ impl Worker<'_> {
         let started = self.clock();
         let text = &block.view.bytes;
         let mut leads = Leads::default();
-        let (mut token, mut near): (Vec<Span>, Vec<Span>) = (Vec::new(), Vec::new());
+        let (mut tokens, mut lines, mut near): (Vec<Span>, Vec<Span>, Vec<Span>) = Default::default();
         let mut line = 0;
         runs::find(text, |run| match run {
             Run::Spaced(span) => leads.spaced.push(span),
@@ -189,7 +189,12 @@ impl Worker<'_> {
                 }
                 let end = block.lines.get(line + 1).map_or(text.len(), |next| next.view);
                 let whole = Span::from(block.lines.get(line).map_or(0, |line| line.view)..end);
-                extend(&mut token, whole);
+                extend(&mut lines, whole);
+                if tokens.last().is_none_or(|last| last.end < span.end) {
+                    let low = tokens.last().map_or(0, |last| last.end);
+                    let start = span.start - runs::trailing(&text[low..span.start], TOKEN);
+                    tokens.push(Span::from(start..span.end + runs::leading(&text[span.end..], TOKEN)));
+                }
                 if near.last().is_none_or(|last| last.end < whole.end)
                     && text[span.range()].iter().any(u8::is_ascii_digit)
                 {
@@ -206,11 +211,10 @@ impl Worker<'_> {
             Event::Found(one) => found.push(one),
             other => events.push(other),
         };
-        for part in token {
-            scanner.matcher.find(&mut state.caches, Tier::Token, text, part, profile, &mut add);
-        }
-        for part in near {
-            scanner.matcher.find(&mut state.caches, Tier::Near, text, part, profile, &mut add);
+        for (tier, parts) in [(Tier::Token, tokens), (Tier::Line, lines), (Tier::Near, near)] {
+            for part in parts {
+                scanner.matcher.find(&mut state.caches, tier, text, part, profile, &mut add);
+            }
         }
         let all = Span::from(0..text.len());
         scanner.matcher.find(&mut state.caches, Tier::Any, text, all, profile, &mut add);
@@ -223,25 +227,27 @@ impl Worker<'_> {
         let mut all = Vec::new();
         let mut add = |decoded| all.push(decoded);
         let mut done = 0;
+        let mut line = 0;
         for word in &leads.words {
-            let is_dashed =
-                runs::is(text[word.start + 1], runs::DASH) && text[word.start + 1] == text[word.start + 3];
-            if let Some(span) = is_dashed.then(|| runs::spaced(text, word.start + 2)).flatten() {
-                add(decode::spaced(text, span));
+            if let Some(span) = dashed(text, *word) {
+                decode::spaced(text, span, &mut add);
                 continue;
             }
             if word.start < done {
                 continue;
             }
-            let line = &block.lines[block.line_at(word.start)];
-            if line.text >= sweep.wrapped_to && line.text >= sweep.dumped_to {
+            while block.lines.get(line + 1).is_some_and(|next| next.view <= word.start) {
+                line += 1;
+            }
+            let at = block.lines.get(line).map_or(0, |line| line.text);
+            if at >= sweep.wrapped_to && at >= sweep.dumped_to {
                 done = decode::run(text, *word, done, &mut add);
             }
         }
         decode::percent(text, &mut add);
         decode::json(text, &mut add);
         for span in leads.spaced.drain(..) {
-            add(decode::spaced(text, span));
+            decode::spaced(text, span, &mut add);
         }
         for event in &leads.events {
             if let Event::Backwards(span) = event {
@@ -269,7 +275,7 @@ impl Worker<'_> {
             return;
         }
         let mut inner = self.text(&bytes, deeper, budget);
-        if inner.is_empty() && encodings != ["json"] {
+        if inner.is_empty() && matches!(encodings.first(), Some(&("base64" | "hex"))) {
             inner.extend(self.bare(&bytes));
         }
         inner.retain(|found| !hits.iter().any(|hit| overlap(hit.span, span) && hit.value == found.value));
@@ -447,6 +453,16 @@ fn basic(mut hit: Hit, is_basic: bool) -> Hit {
 fn name_before(text: &[u8], at: usize) -> Option<String> {
     let from = memchr::memrchr(b'\n', text.get(..at)?).map_or(0, |found| found + 1);
     assign::name_before(text.get(from..)?, at - from)
+}
+
+/// A run of single characters with a dash after each.
+fn dashed(text: &[u8], word: Span) -> Option<Span> {
+    let dash = |at: usize| text.get(word.start + at).is_some_and(|byte| *byte == b'-');
+    match (dash(0) && dash(2) && dash(4), dash(1) && dash(3) && dash(5)) {
+        (true, false) => runs::spaced(text, word.start + 3),
+        (false, true) => runs::spaced(text, word.start + 2),
+        _ => None,
+    }
 }
 
 fn extend(parts: &mut Vec<Span>, line: Span) {

@@ -1,13 +1,15 @@
 //! Which lines a rule has to be looked for in, read off its pattern.
 
-use crate::runs::{self, MIN_RUN, WORD};
+use crate::runs::{self, MIN_RUN, TOKEN, WORD};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// Where a rule's keywords are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Tier {
-    /// Lines with a long run of word characters: every match holds one.
+    /// Tokens with a long run of word characters: every match is one, or a part of one.
     Token,
+    /// Lines with such a run: every match holds one.
+    Line,
     /// The same, but the keyword names the secret and stands beside it. The run has a
     /// digit, which a made-up value of this length all but always has.
     Near,
@@ -16,11 +18,27 @@ pub(crate) enum Tier {
 }
 
 pub(crate) fn of(hir: &Hir, ignores_case: bool) -> Tier {
-    match (guaranteed(hir).best >= MIN_RUN, ignores_case) {
+    match (guaranteed(hir, WORD).best >= MIN_RUN, ignores_case) {
         (false, _) => Tier::Any,
-        (true, false) => Tier::Token,
+        (true, false) if guaranteed(hir, TOKEN).whole => Tier::Token,
+        (true, false) => Tier::Line,
         (true, true) => Tier::Near,
     }
+}
+
+/// A literal byte that every match holds behind its keyword, and few lines do.
+pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let literal = |part: &Hir| match part.kind() {
+        HirKind::Literal(literal) => literal.0.to_vec(),
+        _ => Vec::new(),
+    };
+    let holds = |part: &Hir| {
+        let literal = literal(part);
+        keywords.iter().all(|keyword| memchr::memmem::find(&literal, keyword.as_bytes()).is_some())
+    };
+    let at = parts.iter().position(holds)?;
+    parts.iter().skip(at + 1).flat_map(literal).find(|byte| b"@|^".contains(byte))
 }
 
 /// Runs of word characters that every match of an expression has.
@@ -60,28 +78,30 @@ impl Guaranteed {
     }
 }
 
-fn guaranteed(hir: &Hir) -> Guaranteed {
+fn guaranteed(hir: &Hir, kind: u8) -> Guaranteed {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Guaranteed::run(0),
         HirKind::Literal(literal) => literal.0.iter().fold(Guaranteed::run(0), |sum, byte| {
-            sum.then(if runs::is(*byte, WORD) { Guaranteed::run(1) } else { Guaranteed::NOTHING })
+            sum.then(if runs::is(*byte, kind) { Guaranteed::run(1) } else { Guaranteed::NOTHING })
         }),
         HirKind::Class(class) => {
-            if is_word(class) {
+            if is_all(class, kind) {
                 Guaranteed::run(1)
             } else {
                 Guaranteed::NOTHING
             }
         }
-        HirKind::Capture(capture) => guaranteed(&capture.sub),
+        HirKind::Capture(capture) => guaranteed(&capture.sub, kind),
         HirKind::Concat(parts) => {
-            parts.iter().fold(Guaranteed::run(0), |sum, part| sum.then(guaranteed(part)))
+            parts.iter().fold(Guaranteed::run(0), |sum, part| sum.then(guaranteed(part, kind)))
         }
-        HirKind::Alternation(parts) => {
-            parts.iter().map(guaranteed).reduce(Guaranteed::or).unwrap_or(Guaranteed::NOTHING)
-        }
+        HirKind::Alternation(parts) => parts
+            .iter()
+            .map(|part| guaranteed(part, kind))
+            .reduce(Guaranteed::or)
+            .unwrap_or(Guaranteed::NOTHING),
         HirKind::Repetition(repetition) => {
-            let one = guaranteed(&repetition.sub);
+            let one = guaranteed(&repetition.sub, kind);
             // More repetitions than the least may follow without breaking a run of words.
             let least = (0..repetition.min.min(64)).fold(Guaranteed::run(0), |sum, _| sum.then(one));
             Guaranteed { whole: one.whole, ..least }
@@ -89,9 +109,9 @@ fn guaranteed(hir: &Hir) -> Guaranteed {
     }
 }
 
-fn is_word(class: &Class) -> bool {
+fn is_all(class: &Class, kind: u8) -> bool {
     let in_range = |low: u32, high: u32| {
-        high < 128 && (low..=high).all(|byte| u8::try_from(byte).is_ok_and(|byte| runs::is(byte, WORD)))
+        high < 128 && (low..=high).all(|byte| u8::try_from(byte).is_ok_and(|byte| runs::is(byte, kind)))
     };
     match class {
         Class::Bytes(class) => {
@@ -125,5 +145,6 @@ mod tests {
         assert_eq!(tier("[a-z]{8}x?[a-z]{8}"), Tier::Token);
         assert_eq!(tier("[a-z]{8}:?[a-z]{8}"), Tier::Any);
         assert_eq!(tier("[^ ]{40}"), Tier::Any);
+        assert_eq!(tier("\\?k=[a-z]{40}"), Tier::Line);
     }
 }

@@ -106,7 +106,10 @@ pub(crate) fn prefix(line: &[u8]) -> Prefix {
         return none;
     }
     let mut at = from + 19;
-    if line[at] == b'.' {
+    if line.get(27..29) == Some(b"Z ") {
+        // GitHub and Azure, by far the commonest.
+        at = 27;
+    } else if line[at] == b'.' {
         at += 1 + line.iter().skip(at + 1).take(9).take_while(|byte| byte.is_ascii_digit()).count();
     }
     if line.get(at) != Some(&b'Z') {

@@ -4,6 +4,7 @@
 
 mod checksum;
 mod corpus;
+mod disguises;
 mod every_rule;
 mod invariants;
 mod sample;
