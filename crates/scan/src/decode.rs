@@ -311,7 +311,7 @@ pub(crate) fn spaced(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
 pub(crate) fn percent(text: &[u8], mut found: impl FnMut(Decoded)) {
     let mut done = 0;
     for at in memchr::memchr_iter(b'%', text) {
-        if at < done || !escape(text, at).is_some_and(|byte| byte.is_ascii_graphic()) {
+        if at < done || !escape(text, at).is_some_and(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')) {
             continue;
         }
         let in_word = |byte: &&u8| byte.is_ascii_graphic() && !b"\"'<>`".contains(*byte);

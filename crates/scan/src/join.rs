@@ -28,6 +28,7 @@ const MAX_LOOSE_LINES: usize = 3;
 const WIDTHS: [usize; 13] = [64, 72, 76, 78, 79, 80, 100, 120, 128, 132, 160, 200, 256];
 /// The least of a token that shows at the end of a line.
 const MIN_TAIL: usize = 6;
+const MAX_TAIL: usize = 128;
 /// Shorter lines are not wrapped ones.
 const MIN_WRAP_COLUMNS: usize = 60;
 /// Lines of base 64 are at least so long.
@@ -90,7 +91,7 @@ impl Worker<'_> {
     /// A block from `-----BEGIN` to `-----END`.
     fn armoured(&mut self, text: &[u8], rule: usize, at: usize) -> Option<Hit> {
         let mut joined = View::default();
-        let mut line = Span::from(at..block::line_around(text, at).end);
+        let mut line = Span::from(at..block::line_around(text, at).end.min(at + MAX_MATCH_BYTES));
         for _ in 0..MAX_ARMOUR_LINES {
             let from = joined.bytes.len();
             block::push_line(text, line, &mut joined);
@@ -98,6 +99,11 @@ impl Worker<'_> {
             // The beginning has dashes of its own.
             let from = if from == 0 { ARMOUR.len() } else { from };
             let added = joined.bytes.get(from..).unwrap_or_default();
+            // Another beginning: this block has no end.
+            if let Some(again) = memchr::memmem::find(added, ARMOUR.as_bytes()) {
+                joined.bytes.truncate(from + again);
+                break;
+            }
             if memchr::memmem::find(added, b"-----END").is_some() || joined.bytes.len() > MAX_MATCH_BYTES {
                 break;
             }
@@ -279,7 +285,7 @@ impl Worker<'_> {
             return;
         }
         let start =
-            tail.start - runs::trailing(&bytes[tail.start.saturating_sub(MIN_RUN)..tail.start], TOKEN);
+            tail.start - runs::trailing(&bytes[tail.start.saturating_sub(MAX_TAIL)..tail.start], TOKEN);
         let mut dangling = Vec::new();
         let Self { scanner, state, profile, .. } = self;
         let part = Span::from(start..tail.end);
@@ -367,6 +373,7 @@ impl Worker<'_> {
             let found = self.decoded_apart(&joined, decoded, depth, budget);
             if !found.is_empty() {
                 sweep.wrapped_to = line.end;
+                sweep.together.push(Span::from(at..line.end));
             }
             sweep.hits.extend(found);
         }
@@ -403,6 +410,7 @@ impl Worker<'_> {
             }
         }
         sweep.dumped_to = line.end + 1;
+        sweep.together.push(Span::from(at..line.end));
         if bytes.len() < MIN_RUN / 2 {
             return;
         }
@@ -477,6 +485,7 @@ fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> G
             && let Some(sign) = token.iter().take(40).position(|byte| matches!(byte, b'=' | b':'))
             && sign > 0
             && sign + 2 < token.len()
+            && token[sign + 1] != b'='
         {
             part.start += sign + 1;
         }

@@ -202,6 +202,9 @@ impl Matcher {
         if compiled.is_armour {
             return Some(Event::Armour { rule, at: keyword.start });
         }
+        if compiled.is_prefix && is_inside_word(text, keyword.start) {
+            return None;
+        }
         let limit = text.len().min(keyword.end + compiled.longest);
         let after = text.get(keyword.end..limit)?;
         let to = memchr::memchr(b'\n', after).map_or(limit, |at| keyword.end + at);
@@ -261,8 +264,7 @@ impl Matcher {
             if span.start > keyword.start {
                 return None;
             }
-            let clean = !(wordy(text.get(span.start)) && span.start > 0 && wordy(text.get(span.start - 1)));
-            if span.end >= keyword.end && clean && !wordy(text.get(span.end)) {
+            if span.end >= keyword.end && !is_inside_word(text, span.start) && !wordy(text.get(span.end)) {
                 let secret = captures.get_group_by_name("secret").unwrap_or(span);
                 return Some(Found { rule, span, secret });
             }
@@ -340,6 +342,10 @@ fn token_around(text: &[u8], part: Span) -> Span {
 
 fn wordy(byte: Option<&u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+fn is_inside_word(text: &[u8], at: usize) -> bool {
+    at > 0 && wordy(text.get(at - 1)) && wordy(text.get(at))
 }
 
 fn syntax_config() -> syntax::Config {

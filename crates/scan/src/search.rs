@@ -21,7 +21,7 @@ const MAX_BASE64: usize = 3;
 const MAX_RESPELLED: usize = 2;
 const MAX_LEVEL: usize = 5;
 /// Decoded bytes per text that exceed [`FAIR_FACTOR`] times what they were decoded from.
-const EXCESS_BYTES: usize = 64 << 20;
+const EXCESS_BYTES: usize = 16 << 20;
 /// Layers of base 64 and respellings yield this much together. A line that yields more is
 /// never remembered as clean, so that the budget is spent the same with and without memo.
 const FAIR_FACTOR: usize = 8;
@@ -92,6 +92,8 @@ pub(crate) struct Sweep {
     /// Up to here lines were put together and decoded.
     pub(crate) wrapped_to: usize,
     pub(crate) dumped_to: usize,
+    /// What was put together so in the block at hand.
+    pub(crate) together: Vec<Span>,
 }
 
 /// What the runs and keywords of a block lead to.
@@ -138,6 +140,8 @@ impl Worker<'_> {
         sweep: &mut Sweep,
     ) {
         let mut leads = self.leads(block);
+        // The first line of this block may belong to what the last one put together.
+        sweep.together.retain(|span| block.lines.first().is_some_and(|line| span.end > line.text));
         let view = std::mem::take(&mut block.view);
         let mut hits = self.plain(&view.bytes, &leads.found);
         let started = self.clock();
@@ -240,7 +244,7 @@ impl Worker<'_> {
                 line += 1;
             }
             let at = block.lines.get(line).map_or(0, |line| line.text);
-            if at >= sweep.wrapped_to && at >= sweep.dumped_to {
+            if !sweep.together.iter().any(|span| span.start <= at && at < span.end) {
                 done = decode::run(text, *word, done, &mut add);
             }
         }

@@ -12,6 +12,8 @@ pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Longer escape sequences are cut short.
 const MAX_CSI_BYTES: usize = 64;
 const MAX_OSC_BYTES: usize = 4096;
+/// Operating system commands with less in them hold no secret.
+const MIN_PAYLOAD_BYTES: usize = 24;
 /// Jenkins' console notes: `ESC[8mha:` base 64 `ESC[0m`.
 const NOTE: &[u8] = b"\x1b[8mha:";
 const NOTE_END: &[u8] = b"\x1b[0m";
@@ -55,9 +57,13 @@ impl View {
     pub(crate) fn push_visible(&mut self, line: &[u8], origin: usize) {
         let mut from = 0;
         let mut at = 0;
+        let mut unseen: Vec<Span> = Vec::new();
         while let Some(found) = memchr::memchr2(0x1b, b'\r', line.get(at..).unwrap_or_default()) {
             at += found;
             let skip = if line[at] == b'\r' { 1 } else { escape(&line[at..]) };
+            if skip >= MIN_PAYLOAD_BYTES && line.get(at + 1) == Some(&b']') {
+                unseen.push(Span::from(at + 2..at + skip - 1));
+            }
             if at > from {
                 self.push(&line[from..at], origin + from);
             }
@@ -66,6 +72,11 @@ impl View {
         }
         if from < line.len() {
             self.push(&line[from..], origin + from);
+        }
+        // Titles and the targets of links can hold secrets, too: they come last.
+        for payload in unseen {
+            self.push(b" ", origin + payload.start);
+            self.push(&line[payload.range()], origin + payload.start);
         }
     }
 
@@ -149,8 +160,7 @@ fn escape(rest: &[u8]) -> usize {
             match end.map(|at| at + 2) {
                 Some(at) if rest.get(at..at + 2) == Some(b"\x1b\\") => at + 2,
                 Some(at) if rest.get(at) == Some(&7) => at + 1,
-                Some(at) => at,
-                None => 1,
+                _ => 1,
             }
         }
         // Character sets, keypad modes, save and restore.

@@ -6,8 +6,10 @@ mod checksum;
 mod corpus;
 mod disguises;
 mod every_rule;
+mod hostile;
 mod invariants;
 mod sample;
+mod shapes;
 
 use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
 
