@@ -195,7 +195,7 @@ pub(crate) fn wrapped(letters: &[u8]) -> Option<Decoded> {
 
 /// A short value that is base 64 of text as a whole, as in a Kubernetes secret.
 pub(crate) fn value(letters: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    if letters.len() % 4 != 0 || letters.len() < 12 {
+    if !letters.len().is_multiple_of(4) || letters.len() < 12 {
         return None;
     }
     let bytes = Zeroizing::new(STANDARD_64.decode(letters).ok()?);
@@ -204,6 +204,7 @@ pub(crate) fn value(letters: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// What base 64 carried: gzip, zlib, UTF-16 or just text.
+#[expect(clippy::disallowed_types, reason = "capped at MAX_INFLATED_BYTES")]
 fn unpacked(bytes: Zeroizing<Vec<u8>>) -> (Option<&'static str>, Zeroizing<Vec<u8>>) {
     if is_gzip(&bytes) {
         (Some("gzip"), inflated(flate2::read::GzDecoder::new(bytes.as_slice())))

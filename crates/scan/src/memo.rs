@@ -139,6 +139,6 @@ mod tests {
         let bytes = to_bytes(7, &kept);
         assert_eq!(from_bytes(7, &bytes), Some(kept));
         assert_eq!(from_bytes(8, &bytes), None);
-        assert_eq!(from_bytes(7, bytes.get(1..).unwrap()), None);
+        assert_eq!(from_bytes(7, &bytes[1..]), None);
     }
 }
