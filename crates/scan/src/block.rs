@@ -61,6 +61,18 @@ impl Block {
     }
 }
 
+/// So many lines are looked up in the memo together.
+const BATCH: usize = 32;
+
+/// A line that was hashed ahead.
+#[derive(Clone, Copy)]
+struct Ahead {
+    start: usize,
+    end: usize,
+    cut: usize,
+    hash: u128,
+}
+
 /// Reads a text line by line.
 pub(crate) struct Lines<'t> {
     text: &'t [u8],
@@ -69,13 +81,18 @@ pub(crate) struct Lines<'t> {
     special: usize,
     /// The rest of a line that is searched in windows.
     long: Option<Span>,
+    /// Lines that were looked up in the memo together, from `at` on.
+    batch: Vec<Ahead>,
+    next: usize,
+    known: u64,
     pub(crate) skipped_bytes: usize,
 }
 
 impl<'t> Lines<'t> {
     pub(crate) fn new(text: &'t [u8]) -> Self {
         let at = if text.starts_with(BOM) { BOM.len() } else { 0 };
-        let mut lines = Self { text, at, special: 0, long: None, skipped_bytes: 0 };
+        let mut lines =
+            Self { text, at, special: 0, long: None, batch: Vec::new(), next: 0, known: 0, skipped_bytes: 0 };
         lines.find_special();
         lines
     }
@@ -93,55 +110,68 @@ impl<'t> Lines<'t> {
             return true;
         }
         while block.view.bytes.len() < BLOCK_BYTES {
+            if self.next == self.batch.len() {
+                self.look_ahead(memo);
+            }
+            if let Some(line) = self.batch.get(self.next).copied() {
+                let is_known = self.known >> self.next & 1 != 0;
+                self.next += 1;
+                self.line(block, line, is_known);
+                continue;
+            }
             let Some(rest) = self.text.get(self.at..).filter(|rest| !rest.is_empty()) else {
                 return !block.lines.is_empty();
             };
             let end = memchr::memchr(b'\n', rest).map_or(self.text.len(), |found| self.at + found);
-            if end - self.at > WINDOW_BYTES {
-                self.long = Some(Span::from(self.at..end));
-                if block.lines.is_empty() {
-                    return self.fill(block, memo);
-                }
-                return true;
+            if end - self.at <= WINDOW_BYTES {
+                self.group(block, self.at, end);
+                continue;
             }
-            self.line(block, end, memo);
+            self.long = Some(Span::from(self.at..end));
+            return if block.lines.is_empty() { self.fill(block, memo) } else { true };
         }
         true
     }
 
-    fn line(&mut self, block: &mut Block, end: usize, memo: Option<(&Memo, &HashKey)>) {
-        let start = self.at;
-        let line = &self.text[start..end];
-        let prefix = view::prefix(line);
-        let visible = &line[prefix.len..];
-        if prefix.is_gitlab && self.goes_on(end) {
-            return self.group(block, start, end);
-        }
-        self.at = end + 1;
-        let mut hash = 0;
-        if visible.len() < MIN_LINE_BYTES {
-            self.pass(start);
-            return;
-        }
-        if let Some((memo, key)) = memo {
-            hash = key.hash(visible);
-            if memo.contains(hash) {
-                self.pass(start);
-                return;
+    /// Splits and hashes the lines to come, up to one that needs other treatment.
+    fn look_ahead(&mut self, memo: Option<(&Memo, &HashKey)>) {
+        self.batch.clear();
+        self.next = 0;
+        let mut at = self.at;
+        while self.batch.len() < BATCH
+            && let Some(rest) = self.text.get(at..).filter(|rest| !rest.is_empty())
+        {
+            let end = memchr::memchr(b'\n', rest).map_or(self.text.len(), |found| at + found);
+            let line = &self.text[at..end];
+            let prefix = view::prefix(line);
+            if line.len() > WINDOW_BYTES || prefix.is_gitlab && self.goes_on(end) {
+                break;
             }
+            let hash = memo.map_or(0, |(_, key)| key.hash(&line[prefix.len..]));
+            self.batch.push(Ahead { start: at, end, cut: at + prefix.len, hash });
+            at = end + 1;
+        }
+        self.known = memo.map_or(0, |(memo, _)| memo.known(self.batch.iter().map(|line| line.hash)));
+    }
+
+    fn line(&mut self, block: &mut Block, line: Ahead, is_known: bool) {
+        let Ahead { start, end, cut, hash } = line;
+        self.at = end + 1;
+        let visible = &self.text[cut..end];
+        if is_known || visible.len() < MIN_LINE_BYTES {
+            return self.pass(start);
         }
         block.lines.push(Line { view: block.view.bytes.len(), text: start, hash, is_dirty: false });
         if self.special >= end {
             if end < self.text.len() {
-                block.view.push(&self.text[start + prefix.len..=end], start + prefix.len);
-                return;
+                return block.view.push(&self.text[cut..=end], cut);
             }
-            block.view.push(visible, start + prefix.len);
+            block.view.push(visible, cut);
         } else {
             // Most often the carriage return of a line end.
             match visible.strip_suffix(b"\r") {
-                Some(bare) if self.special == end - 1 => block.view.push(bare, start + prefix.len),
-                _ => block.view.push_visible(visible, start + prefix.len),
+                Some(bare) if self.special == end - 1 => block.view.push(bare, cut),
+                _ => block.view.push_visible(visible, cut),
             }
             self.find_special();
         }

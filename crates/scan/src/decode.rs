@@ -50,28 +50,43 @@ const SEXTETS: [u8; 256] = {
     sextets
 };
 
-/// What a run of word characters encodes: base 64 or hex.
+/// What a run of word characters encodes: base 64 or hex. Gives the end of what was
+/// decoded.
 pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(Decoded)) -> usize {
-    let start = word.start - runs::trailing(&text[floor.min(word.start)..word.start], BASE64);
-    let end = word.end + runs::leading(&text[word.end..], BASE64);
-    let is_hex = hex_parts(text, word, &mut found);
-    if !is_hex && end - start >= MIN_BASE64_BYTES {
-        base64_part(text, Span::from(start..end), &mut found);
+    if hex_parts(text, word, &mut found) {
+        return word.end;
     }
-    end
+    // `+` and `/` are rare in encoded text, but common in paths.
+    let low = floor.max(word.start.saturating_sub(MAX_LEAD_BYTES)).min(word.start);
+    let start = word.start - runs::trailing(&text[low..word.start], BASE64);
+    let mut end = word.end;
+    if text.get(end).is_some_and(|byte| runs::is(*byte, BASE64)) {
+        end += runs::leading(&text[end..], BASE64);
+    }
+    let mut decoded_to = word.end;
+    if end - start >= MIN_BASE64_BYTES {
+        base64_part(text, Span::from(start..end), word.end - start, &mut |decoded: Decoded| {
+            decoded_to = decoded.span.end;
+            found(decoded);
+        });
+    }
+    decoded_to
 }
+
+/// So much of a run before its long part may be text, too.
+const MAX_LEAD_BYTES: usize = 24;
 
 const BASE64: u8 = runs::WORD | runs::PLUS;
 
 /// The first place in a run from where it decodes to something readable. What precedes
-/// a value may be letters of the alphabet, too.
-fn base64_part(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
+/// a value may be letters of the alphabet, too. Only the first `starts` places are tried.
+fn base64_part(text: &[u8], span: Span, starts: usize, found: &mut impl FnMut(Decoded)) {
     let run = &text[span.range()];
     if (run.starts_with(b"H4sI") || is_zlib_letters(run)) && decode_at(text, span, 0, found) {
         return;
     }
     let mut at = 0;
-    while at + MIN_BASE64_BYTES <= run.len() + 4 && at < MAX_CANDIDATE_BYTES {
+    while at + MIN_BASE64_BYTES <= run.len() + 4 && at < starts {
         let mut shifts = promising(&run[at..]);
         while shifts != 0 {
             let shift = shifts.trailing_zeros() as usize;
@@ -189,7 +204,7 @@ fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decode
 /// Base 64 whose lines were put together.
 pub(crate) fn wrapped(letters: &[u8]) -> Option<Decoded> {
     let mut whole = None;
-    base64_part(letters, Span::from(0..letters.len()), &mut |decoded| whole = Some(decoded));
+    base64_part(letters, Span::from(0..letters.len()), letters.len(), &mut |decoded| whole = Some(decoded));
     whole
 }
 

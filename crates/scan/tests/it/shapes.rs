@@ -69,7 +69,7 @@ fn shapes(scanner: &Scanner) -> Vec<(&'static str, String, String)> {
         plain("B07", format!("00000000: {}", secret.as_bytes().chunks(2).map(|two| two.iter().map(|byte| format!("{byte:02x}")).collect::<String>()).collect::<Vec<_>>().chunks(8).map(|row| row.join(" ")).collect::<Vec<_>>().join(&format!("  ................\n{STAMP}00000010: "))), &secret),
         plain("B08", reversed, &github),
         plain("B09", github.chars().map(String::from).collect::<Vec<_>>().join(" "), &github),
-        plain("B10", format!("part1={}\n{STAMP}part2={}", &github[..20], &github[20..]), &github),
+        plain("B10", format!("part1={}\n{STAMP}part2={}", github.split_at(20).0, github.split_at(20).1), &github),
         plain("B12", format!("https://x.test/cb?token={}", secret.replace('/', "%252F").replace('+', "%252B")), &secret),
         plain("B17", format!("{}%0A", pem.replace(' ', "%20").replace('\n', "%0A")), &pem),
         plain("B18", format!("++ export DEPLOY_TOKEN={gitlab}"), &gitlab),
