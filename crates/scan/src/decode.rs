@@ -56,9 +56,12 @@ pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(D
     if hex_parts(text, word, &mut found) {
         return word.end;
     }
-    // `+` and `/` are rare in encoded text, but common in paths.
-    let low = floor.max(word.start.saturating_sub(MAX_LEAD_BYTES)).min(word.start);
-    let start = word.start - runs::trailing(&text[low..word.start], BASE64);
+    // `+` and `/` are rare in encoded text, but common in paths and in what is compressed.
+    let low = floor.max(word.start.saturating_sub(MAX_COMPRESSED_LEAD_BYTES)).min(word.start);
+    let mut start = word.start - runs::trailing(&text[low..word.start], BASE64);
+    if !is_compressed(&text[start..]) {
+        start = start.max(word.start.saturating_sub(MAX_LEAD_BYTES));
+    }
     let mut end = word.end;
     if text.get(end).is_some_and(|byte| runs::is(*byte, BASE64)) {
         end += runs::leading(&text[end..], BASE64);
@@ -75,6 +78,7 @@ pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(D
 
 /// So much of a run before its long part may be text, too.
 const MAX_LEAD_BYTES: usize = 24;
+const MAX_COMPRESSED_LEAD_BYTES: usize = 1024;
 
 const BASE64: u8 = runs::WORD | runs::PLUS;
 
@@ -82,7 +86,7 @@ const BASE64: u8 = runs::WORD | runs::PLUS;
 /// a value may be letters of the alphabet, too. Only the first `starts` places are tried.
 fn base64_part(text: &[u8], span: Span, starts: usize, found: &mut impl FnMut(Decoded)) {
     let run = &text[span.range()];
-    if (run.starts_with(b"H4sI") || is_zlib_letters(run)) && decode_at(text, span, 0, found) {
+    if is_compressed(run) && decode_at(text, span, 0, found) {
         return;
     }
     let mut at = 0;
@@ -168,12 +172,10 @@ fn is_text(letters: &[u8]) -> bool {
     groups >= 3 && (zeros == 0 || zeros.abs_diff(groups * 3 / 2) <= 1)
 }
 
-/// RFC 1950: method 8, and a header that 31 divides.
-fn is_zlib_letters(letters: &[u8]) -> bool {
-    letters.starts_with(b"eJ")
-        || letters.starts_with(b"eN")
-        || letters.starts_with(b"eA")
-        || letters.starts_with(b"eF")
+/// The first letters of gzip (RFC 1952), or of zlib (RFC 1950) at one of its four levels.
+fn is_compressed(letters: &[u8]) -> bool {
+    letters.starts_with(b"H4sI")
+        || letters.first_chunk::<2>().is_some_and(|two| matches!(two, b"eJ" | b"eN" | b"eA" | b"eF"))
 }
 
 fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decoded)) -> bool {
