@@ -1,6 +1,7 @@
 //! One text in, sightings out: match, gate, check, decode and look again.
 
 use crate::assign::{self, Assignments};
+use crate::check::manifest::{Entry, Manifests};
 use crate::check::{self, Checked};
 use crate::decode::{self, Decoded};
 use crate::gate::{entropy, is_placeholder};
@@ -26,10 +27,12 @@ pub struct Scanner {
     key: FingerprintKey,
     matcher: Matcher,
     assignments: Assignments,
+    manifests: Manifests,
     headers: AhoCorasick,
     generic: usize,
     header: usize,
     aws_secret: usize,
+    manifest: usize,
 }
 
 impl Scanner {
@@ -43,16 +46,19 @@ impl Scanner {
         };
         let (generic, header, aws_secret) =
             (index("generic-assignment")?, index("authorization-header")?, index("aws-secret-access-key")?);
+        let manifest = index("kubernetes-secret-data")?;
         let headers = AhoCorasick::builder().ascii_case_insensitive(true).build(["authorization"])?;
         let matcher = Matcher::new(rules.rules())?;
         Ok(Self {
             key,
             matcher,
             assignments: Assignments::new()?,
+            manifests: Manifests::new()?,
             headers,
             generic,
             header,
             aws_secret,
+            manifest,
             rules,
         })
     }
@@ -166,7 +172,11 @@ impl Worker<'_> {
         };
         let name = assign::name_before(text, span.start);
         let mut inner = self.text(&bytes, deeper, budget);
-        inner.retain(|found| !hits.iter().any(|hit| overlap(hit.span, span) && hit.value == found.value));
+        inner.retain(|found| {
+            let is_known =
+                |hit: &Hit| overlap(hit.span, span) && hit.value == found.value && self.rank(hit) < 2;
+            !hits.iter().any(is_known)
+        });
         if inner.is_empty() {
             return;
         }
@@ -196,6 +206,7 @@ impl Worker<'_> {
         }
         let mut hits: Vec<Hit> =
             spans.into_iter().filter_map(|(span, secret, rule)| self.hit(text, span, secret, rule)).collect();
+        scanner.manifests.find(text, |entry| hits.extend(self.entry(text, entry)));
         if generic {
             scanner.assignments.find(text, |found| {
                 let value = text.get(found.value.range()).unwrap_or_default();
@@ -218,13 +229,27 @@ impl Worker<'_> {
     fn hit(&self, text: &[u8], span: Span, secret: Span, rule: usize) -> Option<Hit> {
         let value = text.get(secret.range())?;
         let spec = self.scanner.rules.rules().get(rule)?;
-        let mut checked = check::run(spec.check.as_deref(), value, text, secret);
+        let mut checked = check::run(spec.check.as_deref(), value, text, secret)?;
+        if spec.entropy.is_some_and(|least| entropy(value) < least) {
+            return None;
+        }
         let is_dull = is_placeholder(value) && value.len() < 64 || entropy(value) < 2.0;
         if is_dull && spec.check.is_none() {
             checked.confidence = Confidence::Possible;
         }
         let name = assign::name_before(text, secret.start);
         Some(Hit { span, rule, value: Zeroizing::new(value.to_vec()), name, encodings: Vec::new(), checked })
+    }
+
+    /// A value of a Kubernetes manifest; encoded ones are the secret they decode to.
+    fn entry(&self, text: &[u8], entry: Entry) -> Option<Hit> {
+        let mut hit = self.hit(text, entry.value, entry.value, self.scanner.manifest)?;
+        hit.name = text.get(entry.name.range()).map(|name| String::from_utf8_lossy(name).into_owned());
+        if let Some(decoded) = entry.decoded {
+            hit.value = decoded;
+            hit.encodings.push("base64");
+        }
+        Some(hit)
     }
 
     fn kind(&self, rule: usize) -> &str {
@@ -234,16 +259,19 @@ impl Worker<'_> {
     /// 0 for a provider's format, then weaker and weaker shapes.
     fn rank(&self, hit: &Hit) -> u8 {
         match self.kind(hit.rule) {
-            "uri_credential" => 1,
-            "authorization" => 2,
+            "authorization" | "kubernetes_secret" => 2,
             "generic_secret" => 3,
-            _ => 0,
+            _ => u8::from(self.scanner.rules.rules().get(hit.rule).is_some_and(|rule| rule.shape)),
         }
     }
 
-    /// Of overlapping hits the most specific one, then the longest.
+    /// Of overlapping hits the most specific one, then one whose check holds, then the longest.
     fn resolved(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
-        hits.sort_by_key(|hit| (self.rank(hit), std::cmp::Reverse(hit.span.len()), hit.span.start, hit.rule));
+        hits.sort_by_key(|hit| {
+            let is_verified = hit.checked.confidence == Confidence::VerifiedStructure;
+            let length = std::cmp::Reverse(hit.span.len());
+            (self.rank(hit), !is_verified, length, hit.span.start, hit.rule)
+        });
         let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
         hits.retain(|hit| {
             let before = taken.range(..hit.span.end).next_back();

@@ -55,7 +55,8 @@ impl Matcher {
                 literals.push(keyword.clone().into_bytes());
                 let is_token =
                     keyword.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-                if is_token && keyword.len() >= MIN_REVERSED_BYTES {
+                // A name is not what was reversed.
+                if is_token && keyword.len() >= MIN_REVERSED_BYTES && rule.context.is_empty() {
                     owners.push((index, true));
                     literals.push(keyword.bytes().rev().collect());
                 }
@@ -110,13 +111,12 @@ impl Matcher {
             if span.start > keyword.start {
                 return None;
             }
-            let clean = !(wordy(text.get(span.start)) && span.start > 0 && wordy(text.get(span.start - 1)));
+            let secret = captures.get_group_by_name("secret");
+            // What stands before a named secret is the pattern's own matter.
+            let clean = secret.is_some()
+                || !(wordy(text.get(span.start)) && span.start > 0 && wordy(text.get(span.start - 1)));
             if span.end >= keyword.end && clean && !wordy(text.get(span.end)) {
-                return Some(Found {
-                    rule,
-                    span,
-                    secret: captures.get_group_by_name("secret").unwrap_or(span),
-                });
+                return Some(Found { rule, span, secret: secret.unwrap_or(span) });
             }
             if compiled.is_prefix {
                 return None;

@@ -7,9 +7,15 @@ mod corpus;
 mod every_rule;
 mod invariants;
 mod sample;
+mod seal;
 
 use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
+use std::sync::LazyLock;
 
-fn scanner() -> Scanner {
-    Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([7; 32])).unwrap()
+/// One scanner for all tests: rules compile once.
+fn scanner() -> &'static Scanner {
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+        Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([7; 32])).unwrap()
+    });
+    &SCANNER
 }
