@@ -4,24 +4,43 @@ use crate::gate::{entropy, is_mixed, is_placeholder};
 use aho_corasick::AhoCorasick;
 use regex_automata::Span;
 
-/// Parts of names that announce a secret, with whether they do so strongly.
-const NAMES: [(&str, bool); 16] = [
-    ("password", true),
-    ("passwd", true),
-    ("passphrase", true),
-    ("secret", true),
-    ("api_key", true),
-    ("apikey", true),
-    ("api-key", true),
-    ("access_key", true),
-    ("accesskey", true),
-    ("private_key", true),
-    ("auth_token", true),
-    ("access_token", true),
-    ("token", false),
-    ("credential", false),
-    ("pwd", false),
-    ("bearer", false),
+/// How much a part of a name says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// Only beside a provider's name.
+    Context,
+    Weak,
+    Strong,
+}
+use Strength::{Context, Strong, Weak};
+
+/// Parts of names that announce a secret.
+const NAMES: [(&str, Strength); 25] = [
+    ("password", Strong),
+    ("passwd", Strong),
+    ("passphrase", Strong),
+    ("secret", Strong),
+    ("api_key", Strong),
+    ("apikey", Strong),
+    ("api-key", Strong),
+    ("access_key", Strong),
+    ("accesskey", Strong),
+    ("private_key", Strong),
+    ("auth_token", Strong),
+    ("access_token", Strong),
+    ("token", Weak),
+    ("credential", Weak),
+    ("pwd", Weak),
+    ("bearer", Weak),
+    ("key", Context),
+    ("auth", Context),
+    ("pass", Context),
+    ("license", Context),
+    ("login", Context),
+    ("cert", Context),
+    ("base64", Context),
+    ("_pat", Context),
+    ("-pat", Context),
 ];
 const MIN_VALUE_BYTES: usize = 8;
 const MAX_VALUE_BYTES: usize = 512;
@@ -36,6 +55,8 @@ const LIKELY_BYTES: usize = 16;
 pub(crate) struct Assignment {
     pub(crate) name: Span,
     pub(crate) value: Span,
+    /// Whether name and value alone make a secret of it.
+    pub(crate) is_plausible: bool,
     pub(crate) is_likely: bool,
 }
 
@@ -47,6 +68,7 @@ impl Assignments {
     pub(crate) fn new() -> Result<Self, aho_corasick::BuildError> {
         let names = AhoCorasick::builder()
             .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .match_kind(aho_corasick::MatchKind::LeftmostLongest)
             .ascii_case_insensitive(true)
             .build(NAMES.map(|(name, _)| name))?;
         Ok(Self { names })
@@ -59,18 +81,45 @@ impl Assignments {
                 continue;
             }
             let name = name_around(text, Span::from(hit.start()..hit.end()));
-            let Some(value) = value_after(text, name.end) else { continue };
+            done = name.end;
+            let signed = value_after(text, name.end);
+            let Some(value) = signed.or_else(|| flag_value(text, name)) else { continue };
             let bytes = text.get(value.range()).unwrap_or_default();
-            if !is_plausible(bytes) {
-                continue;
+            let strength = self.strength(text.get(name.range()).unwrap_or_default());
+            let is_plausible = signed.is_some() && strength > Context && is_plausible(bytes);
+            if is_plausible {
+                done = value.end;
             }
-            done = value.end;
-            let strong = NAMES.get(hit.pattern().as_usize()).is_some_and(|(_, strong)| *strong);
-            let is_likely =
-                strong && bytes.len() >= LIKELY_BYTES && entropy(bytes) >= LIKELY_ENTROPY && is_mixed(bytes);
-            found(Assignment { name, value, is_likely });
+            let is_likely = strength == Strong
+                && bytes.len() >= LIKELY_BYTES
+                && entropy(bytes) >= LIKELY_ENTROPY
+                && is_mixed(bytes);
+            found(Assignment { name, value, is_plausible, is_likely });
         }
     }
+
+    fn strength(&self, name: &[u8]) -> Strength {
+        let of =
+            |hit: aho_corasick::Match| NAMES.get(hit.pattern().as_usize()).map(|(_, strength)| *strength);
+        self.names.find_iter(name).filter_map(of).max().unwrap_or(Context)
+    }
+}
+
+/// The value of `--name value`.
+fn flag_value(text: &[u8], name: Span) -> Option<Span> {
+    if !text.get(name.range())?.starts_with(b"--") {
+        return None;
+    }
+    let rest = text.get(name.end..)?.strip_prefix(b" ")?;
+    let quotes = count(rest, b"\"'\\", 2);
+    let value = rest.get(quotes..)?;
+    let length = value
+        .iter()
+        .take(MAX_VALUE_BYTES + 1)
+        .position(|byte| byte.is_ascii_whitespace() || b"\"'\\".contains(byte))
+        .unwrap_or(value.len());
+    let start = name.end + 1 + quotes;
+    Some(Span::from(start..start + length))
 }
 
 fn in_name(byte: &u8) -> bool {
@@ -202,6 +251,9 @@ mod tests {
     fn values(text: &str) -> Vec<(String, String, bool)> {
         let mut found = Vec::new();
         Assignments::new().unwrap().find(text.as_bytes(), |hit| {
+            if !hit.is_plausible {
+                return;
+            }
             found.push((
                 text.get(hit.name.range()).unwrap().to_owned(),
                 text.get(hit.value.range()).unwrap().to_owned(),

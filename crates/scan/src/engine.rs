@@ -1,6 +1,7 @@
 //! One text in, sightings out: match, gate, check, decode and look again.
 
 use crate::assign::{self, Assignments};
+use crate::check::context::{ContextRules, names_secret};
 use crate::check::manifest::{Entry, Manifests};
 use crate::check::{self, Checked};
 use crate::decode::{self, Decoded};
@@ -27,6 +28,7 @@ pub struct Scanner {
     key: FingerprintKey,
     matcher: Matcher,
     assignments: Assignments,
+    context: ContextRules,
     manifests: Manifests,
     headers: AhoCorasick,
     generic: usize,
@@ -53,6 +55,7 @@ impl Scanner {
             key,
             matcher,
             assignments: Assignments::new()?,
+            context: ContextRules::new(rules.rules())?,
             manifests: Manifests::new()?,
             headers,
             generic,
@@ -209,14 +212,22 @@ impl Worker<'_> {
         scanner.manifests.find(text, |entry| hits.extend(self.entry(text, entry)));
         if generic {
             scanner.assignments.find(text, |found| {
+                scanner.context.find(text, found.name, found.value, |rule, secret| {
+                    let span = Span::from(found.name.start..secret.end);
+                    hits.extend(self.hit(text, span, secret, rule));
+                });
+                if !found.is_plausible {
+                    return;
+                }
                 let value = text.get(found.value.range()).unwrap_or_default();
-                let name = text.get(found.name.range()).unwrap_or_default().to_ascii_lowercase();
+                let spelled = text.get(found.name.range()).unwrap_or_default();
+                let name = spelled.to_ascii_lowercase();
                 let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
                 let is_aws =
                     has(b"secret") && (has(b"aws") || has(b"access")) && assign::is_aws_secret(value);
                 let rule = if is_aws { scanner.aws_secret } else { scanner.generic };
                 if let Some(mut hit) = self.hit(text, found.value, found.value, rule) {
-                    if !is_aws && !found.is_likely {
+                    if !(is_aws || found.is_likely && names_secret(spelled)) {
                         hit.checked.confidence = Confidence::Possible;
                     }
                     hits.push(hit);

@@ -55,8 +55,7 @@ impl Matcher {
                 literals.push(keyword.clone().into_bytes());
                 let is_token =
                     keyword.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-                // A name is not what was reversed.
-                if is_token && keyword.len() >= MIN_REVERSED_BYTES && rule.context.is_empty() {
+                if is_token && keyword.len() >= MIN_REVERSED_BYTES {
                     owners.push((index, true));
                     literals.push(keyword.bytes().rev().collect());
                 }
@@ -141,7 +140,9 @@ fn wordy(byte: Option<&u8>) -> bool {
 
 fn compile(rule: &Rule) -> Result<Compiled, Error> {
     let config = syntax::Config::new().unicode(false).utf8(false);
-    let hir = syntax::parse_with(&rule.pattern, &config).map_err(|_| Error::Pattern(rule.id.clone()))?;
+    // Without keywords a pattern is not searched for here.
+    let pattern = if rule.keywords.is_empty() { "" } else { &rule.pattern };
+    let hir = syntax::parse_with(pattern, &config).map_err(|_| Error::Pattern(rule.id.clone()))?;
     // Rules without a pattern have no keywords: their empty expression is never asked.
     let prefixes = Extractor::new().extract(&hir);
     let is_prefix = prefixes.literals().is_some_and(|literals| {

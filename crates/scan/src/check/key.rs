@@ -44,7 +44,7 @@ fn body(value: &[u8]) -> Option<Checked> {
     }
     // PKCS #1, PKCS #8 and SEC 1 begin with a version, encrypted PKCS #8 with a sequence.
     let starts = der(inner).filter(|(tag, body, _)| match *tag {
-        INTEGER => matches!(body, [0 | 1 | 2]),
+        INTEGER => matches!(body, [0..=2]),
         tag => tag == SEQUENCE,
     });
     if !after.is_empty() || starts.is_none() {

@@ -149,7 +149,8 @@ mod tests {
                 Some(bytes) => bytes.to_vec(),
                 None => text.as_bytes()[entry.value.range()].to_vec(),
             };
-            all.push((text[entry.name.range()].to_owned(), String::from_utf8(value).unwrap()));
+            let name = text.get(entry.name.range()).unwrap();
+            all.push((name.to_owned(), String::from_utf8(value).unwrap()));
         });
         all
     }

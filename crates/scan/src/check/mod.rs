@@ -21,6 +21,7 @@
 
 mod azure;
 mod codec;
+pub(crate) mod context;
 mod crc;
 mod encoded;
 mod key;
@@ -132,7 +133,6 @@ pub(crate) fn run(name: Option<&str>, value: &[u8], text: &[u8], span: Span) -> 
     Some(checked)
 }
 
-/// Names of the checks, as rules give them.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,11 @@ mod checksum;
 mod corpus;
 mod every_rule;
 mod invariants;
+mod keywords;
+mod near_miss;
 mod sample;
 mod seal;
+mod structures;
 
 use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
 use std::sync::LazyLock;

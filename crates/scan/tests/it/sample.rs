@@ -57,17 +57,23 @@ pub(crate) fn drawn(rule: &Rule, seed: u64, shortest: bool) -> Sample {
     let (hir, regex) = &*parsed(rule);
     for _ in 0..3000 {
         let mut writer = Writer { random: &mut random, shortest, text: Vec::new(), secret: None };
+        if let Some(word) = rule.context.first() {
+            writer.text.extend(format!("{}_TOKEN=", word.to_ascii_uppercase()).bytes());
+        }
+        let name = writer.text.len();
         writer.write(hir);
         let Writer { mut text, secret, .. } = writer;
-        let span = secret.unwrap_or(0..text.len());
+        let span = secret.unwrap_or(name..text.len());
         let value = sealed(rule.check.as_deref(), &text[span.clone()], &mut random);
         let secret = span.start..span.start + value.len();
         text.splice(span, value);
         let mut captures = regex.create_captures();
-        regex.captures(&text, &mut captures);
-        let whole = captures.get_match().is_some_and(|found| found.range() == (0..text.len()));
-        let inner = captures.get_group_by_name("secret").is_none_or(|group| group.range() == secret);
-        if whole && inner && is_random(&text[secret.clone()], rule.entropy.unwrap_or(2.0)) {
+        regex.captures(&text[name..], &mut captures);
+        let whole = captures.get_match().is_some_and(|found| found.range() == (0..text.len() - name));
+        let inner = captures
+            .get_group_by_name("secret")
+            .is_none_or(|group| group.start + name == secret.start && group.len() == secret.len());
+        if whole && inner && is_random(&text[secret.clone()], rule.entropy.unwrap_or(2.6)) {
             return Sample { text, secret };
         }
     }
@@ -154,6 +160,9 @@ impl Writer<'_> {
     /// Optional separators are left out; long parts are long enough to look random.
     fn times(&mut self, min: u32, max: Option<u32>) -> u64 {
         let most = max.unwrap_or(min + 8).min(min + 24);
+        if !self.shortest && (min, most) == (0, 1) {
+            return self.random.below(2);
+        }
         if self.shortest || (min == 0 && (2..=4).contains(&most)) {
             return u64::from(min);
         }

@@ -47,7 +47,12 @@ pub(crate) fn sealed(check: Option<&str>, drawn: &[u8], random: &mut Random) -> 
         "azure_cask" => {
             let bytes = STANDARD.decode(&value[..80]).unwrap();
             let sum = marvin(&bytes, 0x4465_6661_756c_7430).to_le_bytes();
-            value[80..].copy_from_slice(&digits(u64::from(u32::from_be_bytes(sum)), BASE62, 6)[..4]);
+            // As many digits as the number needs, after a zero for each leading zero byte.
+            let zeros = sum.iter().take_while(|byte| **byte == 0).count();
+            let number = digits(u64::from(u32::from_be_bytes(sum)), BASE62, 6);
+            let first = number.iter().position(|digit| *digit != b'0').unwrap_or(5);
+            let text = [&b"0000"[..zeros], &number[first..], b"AAAA"].concat();
+            value[80..].copy_from_slice(&text[..4]);
         }
         "entra_marvin" => {
             let sum = u64::from(marvin(&value[..37], 0x4161_6450_7764_3030));
@@ -119,9 +124,7 @@ fn fields(check: &str, random: &mut Random) -> Option<Vec<u8>> {
         }
         "elastic_key" => STANDARD.encode(format!("{}:{}", random.word(20), random.word(22))),
         "basic_pair" => STANDARD.encode(format!("robot:{}", random.word(30))),
-        "azure_sas" => {
-            STANDARD.encode(random.bytes(32)).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
-        }
+        "azure_sas" => STANDARD.encode(random.bytes(32)),
         _ => return None,
     };
     Some(text.into_bytes())
@@ -171,7 +174,7 @@ fn base32(bytes: &[u8]) -> Vec<u8> {
 fn marvin(bytes: &[u8], seed: u64) -> u32 {
     let mut padded = bytes.to_vec();
     padded.push(0x80);
-    while padded.len() % 4 != 0 {
+    while !padded.len().is_multiple_of(4) {
         padded.push(0);
     }
     padded.extend([0; 4]);
