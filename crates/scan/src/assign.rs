@@ -5,24 +5,43 @@ use aho_corasick::AhoCorasick;
 use memchr::memmem;
 use regex_automata::Span;
 
-/// Parts of names that announce a secret, with whether they do so strongly.
-const NAMES: [(&str, bool); 16] = [
-    ("password", true),
-    ("passwd", true),
-    ("passphrase", true),
-    ("secret", true),
-    ("api_key", true),
-    ("apikey", true),
-    ("api-key", true),
-    ("access_key", true),
-    ("accesskey", true),
-    ("private_key", true),
-    ("auth_token", true),
-    ("access_token", true),
-    ("token", false),
-    ("credential", false),
-    ("pwd", false),
-    ("bearer", false),
+/// How much a part of a name says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// Only beside a provider's name.
+    Context,
+    Weak,
+    Strong,
+}
+use Strength::{Context, Strong, Weak};
+
+/// Parts of names that announce a secret.
+const NAMES: [(&str, Strength); 25] = [
+    ("password", Strong),
+    ("passwd", Strong),
+    ("passphrase", Strong),
+    ("secret", Strong),
+    ("api_key", Strong),
+    ("apikey", Strong),
+    ("api-key", Strong),
+    ("access_key", Strong),
+    ("accesskey", Strong),
+    ("private_key", Strong),
+    ("auth_token", Strong),
+    ("access_token", Strong),
+    ("token", Weak),
+    ("credential", Weak),
+    ("pwd", Weak),
+    ("bearer", Weak),
+    ("key", Context),
+    ("auth", Context),
+    ("pass", Context),
+    ("license", Context),
+    ("login", Context),
+    ("cert", Context),
+    ("base64", Context),
+    ("_pat", Context),
+    ("-pat", Context),
 ];
 const MIN_VALUE_BYTES: usize = 8;
 const MAX_VALUE_BYTES: usize = 512;
@@ -37,6 +56,8 @@ const LIKELY_BYTES: usize = 16;
 pub(crate) struct Assignment {
     pub(crate) name: Span,
     pub(crate) value: Span,
+    /// Whether name and value alone make a secret of it.
+    pub(crate) is_plausible: bool,
     pub(crate) is_likely: bool,
 }
 
@@ -58,6 +79,7 @@ impl Assignments {
     pub(crate) fn new() -> Result<Self, aho_corasick::BuildError> {
         let names = AhoCorasick::builder()
             .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .match_kind(aho_corasick::MatchKind::LeftmostLongest)
             .ascii_case_insensitive(true)
             .build(NAMES.map(|(name, _)| name))?;
         Ok(Self { names })
@@ -71,7 +93,9 @@ impl Assignments {
                 continue;
             }
             if let Some(announced) = self.at_sign(text, at) {
-                if let Announced::Assignment(assignment) = &announced {
+                if let Announced::Assignment(assignment) = &announced
+                    && assignment.is_plausible
+                {
                     done = assignment.value.end;
                 }
                 found(announced);
@@ -140,6 +164,7 @@ impl Assignments {
             return (is_login && is_plausible(bytes)).then(|| Assignment {
                 name,
                 value,
+                is_plausible: true,
                 is_likely: is_likely(bytes),
             });
         }
@@ -149,19 +174,19 @@ impl Assignments {
     fn judged(&self, text: &[u8], name: Span, value: Span) -> Option<Assignment> {
         let bytes = text.get(value.range())?;
         let words = text.get(name.range())?;
-        let mut strength = None;
-        for hit in self.names.find_overlapping_iter(words) {
-            let strong = NAMES.get(hit.pattern().as_usize()).is_some_and(|(_, strong)| *strong);
-            strength = strength.max(Some(strong));
-        }
+        let of =
+            |hit: aho_corasick::Match| NAMES.get(hit.pattern().as_usize()).map(|(_, strength)| *strength);
+        let strength = self.names.find_iter(words).filter_map(of).max()?;
         let is_pass = words.len() >= 4
             && words[words.len() - 4..].eq_ignore_ascii_case(b"pass")
             && words.len().checked_sub(5).is_none_or(|at| !words[at].is_ascii_alphabetic());
-        let strong = if is_pass { true } else { strength? };
-        if !is_plausible(bytes) {
-            return None;
-        }
-        Some(Assignment { name, value, is_likely: strong && is_likely(bytes) })
+        let strength = if is_pass { Strong } else { strength };
+        Some(Assignment {
+            name,
+            value,
+            is_plausible: strength > Context && is_plausible(bytes),
+            is_likely: strength == Strong && is_likely(bytes),
+        })
     }
 }
 
@@ -171,7 +196,7 @@ fn is_likely(value: &[u8]) -> bool {
 
 /// A quick look: long enough and not a word.
 fn is_possible(value: &[u8]) -> bool {
-    value.len() >= MIN_VALUE_BYTES && value.iter().any(u8::is_ascii_digit)
+    value.len() >= MIN_VALUE_BYTES && (value.len() >= LIKELY_BYTES || value.iter().any(u8::is_ascii_digit))
 }
 
 fn name_before_end(text: &[u8], end: usize) -> Span {
@@ -335,6 +360,9 @@ mod tests {
         let mut found = Vec::new();
         Assignments::new().unwrap().find(text.as_bytes(), |hit| {
             let Announced::Assignment(hit) = hit else { return };
+            if !hit.is_plausible {
+                return;
+            }
             found.push((
                 text.get(hit.name.range()).unwrap().to_owned(),
                 text.get(hit.value.range()).unwrap().to_owned(),

@@ -3,6 +3,8 @@
 use crate::assign::Assignments;
 use crate::block::Block;
 use crate::check::Checked;
+use crate::check::context::ContextRules;
+use crate::check::manifest::Manifests;
 use crate::matcher::{Caches, Matcher};
 use crate::memo::{self, HashKey, Memo};
 use crate::profile::{Profile, Stage};
@@ -23,9 +25,12 @@ pub struct Scanner {
     key: FingerprintKey,
     pub(crate) matcher: Matcher,
     pub(crate) assignments: Assignments,
+    pub(crate) context: ContextRules,
+    pub(crate) manifests: Manifests,
     pub(crate) generic: usize,
     pub(crate) header: usize,
     pub(crate) aws_secret: usize,
+    pub(crate) manifest: usize,
     pub(crate) hash_key: HashKey,
     memo_lines: usize,
     /// Clean lines of earlier runs.
@@ -54,6 +59,7 @@ impl Scanner {
         };
         let (generic, header, aws_secret) =
             (index("generic-assignment")?, index("authorization-header")?, index("aws-secret-access-key")?);
+        let manifest = index("kubernetes-secret-data")?;
         let matcher = Matcher::new(rules.rules())?;
         let word = |part: &str| {
             let digest = key.of(format!("clean lines {part} {}", rules.hash()).as_bytes());
@@ -64,9 +70,12 @@ impl Scanner {
             key,
             matcher,
             assignments: Assignments::new()?,
+            context: ContextRules::new(rules.rules())?,
+            manifests: Manifests::new()?,
             generic,
             header,
             aws_secret,
+            manifest,
             hash_key,
             memo_lines: MEMO_LINES,
             known: Mutex::default(),

@@ -15,6 +15,7 @@ use crate::search::{Budget, Depth, Sweep};
 use crate::tier::Tier;
 use crate::view::View;
 use crate::{Confidence, Verification};
+use memchr::memmem;
 use regex_automata::Span;
 use zeroize::Zeroizing;
 
@@ -36,6 +37,9 @@ const MIN_WRAPPED_BYTES: usize = 24;
 /// A secret access key stands so many lines and bytes from its id.
 const PAIR_LINES: usize = 6;
 const PAIR_BYTES: usize = 1000;
+/// A Kubernetes manifest reaches so many lines and bytes from its kind.
+const MANIFEST_LINES: usize = 200;
+const MANIFEST_BYTES: usize = 32 << 10;
 /// What names the owner of a private key stands so close to it.
 const OWNER_BYTES: usize = 4096;
 
@@ -85,7 +89,48 @@ impl Worker<'_> {
                 sweep.hits.extend(self.carried_on(source, found.rule, found.span, Some(found.span)));
             }
         }
+        for at in memmem::find_iter(&view.bytes, b"Secret") {
+            if view.bytes[at.saturating_sub(10)..at].windows(4).any(|four| four == b"kind") {
+                block.mark(Span::from(at..at + 1));
+                self.manifest(source.text, view.origin(at), &mut sweep.hits);
+            }
+        }
         self.line_starts(source, block, depth, budget, sweep);
+    }
+
+    /// The values of the Kubernetes manifest around an offset.
+    fn manifest(&mut self, text: &[u8], at: usize, hits: &mut Vec<Hit>) {
+        let mut line = block::line_around(text, at);
+        for _ in 0..MANIFEST_LINES {
+            match block::line_before(text, line.start) {
+                Some(before) if at - before.start < MANIFEST_BYTES => line = before,
+                _ => break,
+            }
+        }
+        let mut joined = View::default();
+        for _ in 0..2 * MANIFEST_LINES {
+            block::push_line(text, line, &mut joined);
+            joined.push(b"\n", line.end);
+            match block::line_after(text, line.end) {
+                Some(next) if next.start < at + MANIFEST_BYTES => line = next,
+                _ => break,
+            }
+        }
+        let scanner = self.scanner;
+        scanner.manifests.find(&joined.bytes, |entry| {
+            if let Some(mut hit) = self.hit(&joined.bytes, entry.value, entry.value, scanner.manifest) {
+                hit.span = joined.origin_span(entry.value);
+                hit.name = joined
+                    .bytes
+                    .get(entry.name.range())
+                    .map(|name| String::from_utf8_lossy(name).into_owned());
+                if let Some(decoded) = entry.decoded {
+                    hit.value = decoded;
+                    hit.encodings.push("base64");
+                }
+                hits.push(hit);
+            }
+        });
     }
 
     /// A block from `-----BEGIN` to `-----END`.
@@ -100,11 +145,11 @@ impl Worker<'_> {
             let from = if from == 0 { ARMOUR.len() } else { from };
             let added = joined.bytes.get(from..).unwrap_or_default();
             // Another beginning: this block has no end.
-            if let Some(again) = memchr::memmem::find(added, ARMOUR.as_bytes()) {
+            if let Some(again) = memmem::find(added, ARMOUR.as_bytes()) {
                 joined.bytes.truncate(from + again);
                 break;
             }
-            if memchr::memmem::find(added, b"-----END").is_some() || joined.bytes.len() > MAX_MATCH_BYTES {
+            if memmem::find(added, b"-----END").is_some() || joined.bytes.len() > MAX_MATCH_BYTES {
                 break;
             }
             let Some(next) = block::line_after(text, line.end) else { break };
@@ -119,7 +164,7 @@ impl Worker<'_> {
         near.push_visible(text.get(low..text.len().min(span.end + OWNER_BYTES))?, low);
         let mut hit = self.hit(&body, Span::from(0..body.len()), Span::from(0..body.len()), rule)?;
         let checks = self.scanner.rules.rules().get(rule)?.check.as_deref();
-        hit.checked = crate::check::run(checks, &body, &near.bytes, Span::from(0..near.bytes.len()));
+        hit.checked = crate::check::run(checks, &body, &near.bytes, Span::from(0..near.bytes.len()))?;
         hit.span = span;
         hit.name = assign::name_before(
             text.get(block::line_around(text, at).start..at)?,
@@ -327,7 +372,7 @@ impl Worker<'_> {
             }
             let before = sweep.hits.len();
             for one in found {
-                if self.kind(one.rule) != "uri_credential" {
+                if !self.is_shape(one.rule) {
                     sweep.hits.extend(self.crossing(&joined, &one, cut, &gathered));
                 }
             }
@@ -551,8 +596,8 @@ fn looks_random(part: &[u8]) -> bool {
 
 /// An armoured block with each line at the margin.
 fn unindented(block: &[u8]) -> Vec<u8> {
-    let begin = memchr::memmem::find(block, b"KEY-----").map_or(0, |at| at + 8);
-    let end = memchr::memmem::rfind(block, b"-----END").unwrap_or(block.len()).max(begin);
+    let begin = memmem::find(block, b"KEY-----").map_or(0, |at| at + 8);
+    let end = memmem::rfind(block, b"-----END").unwrap_or(block.len()).max(begin);
     let mut out = Vec::with_capacity(block.len());
     out.extend_from_slice(&block[..begin]);
     out.push(b'\n');

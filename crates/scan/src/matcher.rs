@@ -64,6 +64,8 @@ pub(crate) struct Compiled {
     /// Whether every keyword begins the pattern.
     is_prefix: bool,
     is_armour: bool,
+    /// Whether the secret is a named group, so that the pattern minds what stands before.
+    names_secret: bool,
     longest: usize,
     /// A byte that every match holds behind its keyword.
     rare: Option<u8>,
@@ -202,7 +204,7 @@ impl Matcher {
         if compiled.is_armour {
             return Some(Event::Armour { rule, at: keyword.start });
         }
-        if compiled.is_prefix && is_inside_word(text, keyword.start) {
+        if compiled.is_prefix && !compiled.names_secret && is_inside_word(text, keyword.start) {
             return None;
         }
         let limit = text.len().min(keyword.end + compiled.longest);
@@ -264,9 +266,11 @@ impl Matcher {
             if span.start > keyword.start {
                 return None;
             }
-            if span.end >= keyword.end && !is_inside_word(text, span.start) && !wordy(text.get(span.end)) {
-                let secret = captures.get_group_by_name("secret").unwrap_or(span);
-                return Some(Found { rule, span, secret });
+            let secret = captures.get_group_by_name("secret");
+            // What stands before a named secret is the pattern's own matter.
+            let is_clean = secret.is_some() || !is_inside_word(text, span.start);
+            if span.end >= keyword.end && is_clean && !wordy(text.get(span.end)) {
+                return Some(Found { rule, span, secret: secret.unwrap_or(span) });
             }
             if compiled.is_prefix {
                 return None;
@@ -358,8 +362,9 @@ fn build(hir: &Hir) -> Option<Regex> {
 }
 
 fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
-    let hir =
-        syntax::parse_with(&rule.pattern, &syntax_config()).map_err(|_| Error::Pattern(rule.id.clone()))?;
+    // Without keywords a pattern is not searched for here.
+    let pattern = if rule.keywords.is_empty() { "" } else { &rule.pattern };
+    let hir = syntax::parse_with(pattern, &syntax_config()).map_err(|_| Error::Pattern(rule.id.clone()))?;
     // Rules without a pattern have no keywords: their empty expression is never asked.
     let prefixes = Extractor::new().extract(&hir);
     let is_prefix = prefixes.literals().is_some_and(|literals| {
@@ -373,7 +378,8 @@ fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     });
     let is_armour = rule.keywords.iter().any(|keyword| keyword.starts_with(ARMOUR));
     let longest = hir.properties().maximum_len().unwrap_or(MAX_MATCH_BYTES).min(MAX_MATCH_BYTES);
+    let names_secret = rule.pattern.contains("(?P<secret>");
     let rare = tier::rare_byte_behind(&hir, &rule.keywords);
     let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
-    Ok((Compiled { hir, regex: OnceLock::new(), is_prefix, is_armour, longest, rare }, tier))
+    Ok((Compiled { hir, regex: OnceLock::new(), is_prefix, is_armour, names_secret, longest, rare }, tier))
 }

@@ -2,7 +2,7 @@
 
 use crate::assign::{self, Announced};
 use crate::block::{Block, Lines};
-use crate::check;
+use crate::check::{self, context::names_secret};
 use crate::decode::{self, Decoded};
 use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
@@ -282,7 +282,11 @@ impl Worker<'_> {
         if inner.is_empty() && matches!(encodings.first(), Some(&("base64" | "hex"))) {
             inner.extend(self.bare(&bytes));
         }
-        inner.retain(|found| !hits.iter().any(|hit| overlap(hit.span, span) && hit.value == found.value));
+        inner.retain(|found| {
+            let is_known =
+                |hit: &Hit| overlap(hit.span, span) && hit.value == found.value && self.rank(hit) < 2;
+            !hits.iter().any(is_known)
+        });
         if inner.is_empty() {
             return;
         }
@@ -325,7 +329,15 @@ impl Worker<'_> {
             Announced::Header { is_basic, value } => {
                 hits.extend(self.hit(text, value, value, scanner.header).map(|hit| basic(hit, is_basic)));
             }
-            Announced::Assignment(found) => hits.extend(self.assigned(text, &found)),
+            Announced::Assignment(found) => {
+                scanner.context.find(text, found.name, found.value, |rule, secret| {
+                    let span = Span::from(found.name.start..secret.end);
+                    hits.extend(self.hit(text, span, secret, rule));
+                });
+                if found.is_plausible {
+                    hits.extend(self.assigned(text, &found));
+                }
+            }
         });
         self.spent(Stage::Assignments, started);
         self.resolved(hits)
@@ -340,7 +352,8 @@ impl Worker<'_> {
         let rule = if is_aws { *aws_secret } else { *generic };
         let mut hit = self.hit(text, found.value, found.value, rule)?;
         hit.name = Some(String::from_utf8_lossy(text.get(found.name.range())?).into_owned());
-        if !is_aws && !found.is_likely {
+        let is_named = names_secret(text.get(found.name.range())?);
+        if !(is_aws || found.is_likely && is_named) {
             hit.checked.confidence = Confidence::Possible;
         }
         // As in a Kubernetes secret.
@@ -357,7 +370,10 @@ impl Worker<'_> {
     pub(crate) fn hit(&self, text: &[u8], span: Span, secret: Span, rule: usize) -> Option<Hit> {
         let value = text.get(secret.range())?;
         let spec = self.scanner.rules.rules().get(rule)?;
-        let mut checked = check::run(spec.check.as_deref(), value, text, secret);
+        let mut checked = check::run(spec.check.as_deref(), value, text, secret)?;
+        if spec.entropy.is_some_and(|least| entropy(value) < least) {
+            return None;
+        }
         let is_dull = is_placeholder(value) && value.len() < 64 || entropy(value) < 2.0;
         if is_dull && spec.check.is_none() {
             checked.confidence = Confidence::Possible;
@@ -371,19 +387,27 @@ impl Worker<'_> {
         self.scanner.rules.rules().get(rule).map_or("", |rule| rule.kind.as_str())
     }
 
+    /// Whether a rule says where a secret stands and not what it looks like.
+    pub(crate) fn is_shape(&self, rule: usize) -> bool {
+        self.scanner.rules.rules().get(rule).is_some_and(|rule| rule.shape)
+    }
+
     /// 0 for a provider's format, then weaker and weaker shapes.
     fn rank(&self, hit: &Hit) -> u8 {
         match self.kind(hit.rule) {
-            "uri_credential" => 1,
-            "authorization" => 2,
+            "authorization" | "kubernetes_secret" => 2,
             "generic_secret" => 3,
-            _ => 0,
+            _ => u8::from(self.is_shape(hit.rule)),
         }
     }
 
-    /// Of overlapping hits the most specific one, then the longest.
+    /// Of overlapping hits the most specific one, then one whose check holds, then the longest.
     fn resolved(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
-        hits.sort_by_key(|hit| (self.rank(hit), std::cmp::Reverse(hit.span.len()), hit.span.start, hit.rule));
+        hits.sort_by_key(|hit| {
+            let is_verified = hit.checked.confidence == Confidence::VerifiedStructure;
+            let length = std::cmp::Reverse(hit.span.len());
+            (self.rank(hit), !is_verified, length, hit.span.start, hit.rule)
+        });
         let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
         hits.retain(|hit| {
             let before = taken.range(..hit.span.end).next_back();

@@ -159,7 +159,7 @@ fn every_secret_is_found_by_value_behind_every_disguise() {
     let mut worker = scanner.worker();
     let mut misses = Vec::new();
     let mut tried = 0;
-    for rule in rules(&scanner) {
+    for rule in rules(scanner) {
         let hir = regex_syntax::ParserBuilder::new()
             .unicode(false)
             .utf8(false)

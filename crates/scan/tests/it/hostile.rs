@@ -25,12 +25,12 @@ fn secrets_anywhere_in_a_long_line_are_found_once() {
     let edges = [WINDOW - OVERLAP, WINDOW - OVERLAP / 2, WINDOW, 2 * (WINDOW - OVERLAP)];
     let mut expected = Vec::new();
     for (index, at) in edges.iter().flat_map(|edge| [edge - 100, edge - 20, edge + 60]).enumerate() {
-        let value = [b" ".as_slice(), &token(&scanner, 100 + index as u64), b" "].concat();
+        let value = [b" ".as_slice(), &token(scanner, 100 + index as u64), b" "].concat();
         expected.push((at + 1, worker.fingerprint(&value[1..value.len() - 1])));
         line.splice(at..at + value.len(), value);
     }
-    let encoded = STANDARD.encode([b"k: ".as_slice(), &token(&scanner, 99)].concat());
-    let hidden = worker.fingerprint(&token(&scanner, 99));
+    let encoded = STANDARD.encode([b"k: ".as_slice(), &token(scanner, 99)].concat());
+    let hidden = worker.fingerprint(&token(scanner, 99));
     let at = WINDOW + 5000;
     line.splice(at..at + encoded.len(), encoded.bytes());
     expected.sort();
@@ -49,7 +49,7 @@ fn secrets_anywhere_in_a_long_line_are_found_once() {
 fn zeros_and_broken_utf8_hide_nothing() {
     let scanner = scanner();
     let mut worker = scanner.worker();
-    let value = token(&scanner, 1);
+    let value = token(scanner, 1);
     let fingerprint = worker.fingerprint(&value);
     for junk in [&b"\0\0\0"[..], b"\xff\xfe\xfd", b"\xc3", b"\x80 \xf0\x9f", b"\x1b", b"\x1b[0m", b"\x1b]8;;"]
     {
@@ -76,7 +76,7 @@ fn a_bomb_spends_the_budget_and_says_so() {
 fn nested_and_repeated_encodings_end() {
     let scanner = scanner();
     let mut worker = scanner.worker();
-    let mut deep = token(&scanner, 3);
+    let mut deep = token(scanner, 3);
     for _ in 0..20 {
         deep = STANDARD.encode(&deep).into_bytes();
         if deep.len() > 1 << 20 {

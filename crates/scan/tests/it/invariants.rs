@@ -1,7 +1,7 @@
 //! What must hold for any text.
 
 use crate::sample::sample;
-use crate::scanner;
+use crate::{new_scanner, scanner};
 use proptest::prelude::*;
 
 use leakgraph_scan::{Scan, Scanner};
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// With the memo, and without.
 fn scanners() -> &'static (Scanner, Scanner) {
     static BOTH: OnceLock<(Scanner, Scanner)> = OnceLock::new();
-    BOTH.get_or_init(|| (scanner(), scanner().with_memo_lines(0)))
+    BOTH.get_or_init(|| (new_scanner(), new_scanner().with_memo_lines(0)))
 }
 
 fn shown(scan: Scan) -> String {
@@ -95,11 +95,11 @@ proptest! {
 fn clean_lines_are_kept_for_a_later_run_of_the_same_rules_and_key() {
     use leakgraph_scan::{FingerprintKey, RuleSet};
     let text = b"2026-11-02T09:14:07.1234567Z Successfully compiled all of the modules\n".repeat(3);
-    let first = scanner();
+    let first = new_scanner();
     first.worker().scan(&text);
     let kept = first.export_memo();
     assert_eq!(kept.len(), 32);
-    let second = scanner();
+    let second = new_scanner();
     assert!(second.import_memo(&kept));
     let mut worker = second.worker();
     worker.start_profile();
@@ -124,7 +124,6 @@ fn threads_find_the_same() {
         let handles: Vec<_> = texts
             .chunks(50)
             .map(|part| {
-                let scanner = &scanner;
                 scope.spawn(move || {
                     let mut worker = scanner.worker();
                     part.iter().map(|text| shown(worker.scan(text))).collect::<Vec<_>>()

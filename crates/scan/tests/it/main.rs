@@ -8,11 +8,25 @@ mod disguises;
 mod every_rule;
 mod hostile;
 mod invariants;
+mod keywords;
+mod near_miss;
 mod sample;
+mod seal;
 mod shapes;
+mod structures;
 
 use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
+use std::sync::LazyLock;
 
-fn scanner() -> Scanner {
+/// A scanner of one's own.
+fn new_scanner() -> Scanner {
     Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([7; 32])).unwrap()
+}
+
+/// One scanner for all tests: rules compile once.
+fn scanner() -> &'static Scanner {
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
+        Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([7; 32])).unwrap()
+    });
+    &SCANNER
 }

@@ -88,7 +88,7 @@ fn every_shape_of_leak_is_found_by_value() {
     let scanner = scanner();
     let mut worker = scanner.worker();
     let mut misses = Vec::new();
-    for (shape, text, value) in shapes(&scanner) {
+    for (shape, text, value) in shapes(scanner) {
         let text = format!("{STAMP}before\n{STAMP}{text}\n{STAMP}after\n");
         let fingerprint = worker.fingerprint(value.as_bytes());
         let seen = worker.scan(text.as_bytes()).sightings;
