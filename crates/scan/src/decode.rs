@@ -50,6 +50,19 @@ const SEXTETS: [u8; 256] = {
     sextets
 };
 
+/// Base 64 of a gzip stream wherever its header stands: random letters may have `+` and
+/// `/` so often that no run among them is long.
+pub(crate) fn gzip(text: &[u8], mut found: impl FnMut(Decoded)) {
+    for at in memchr::memmem::find_iter(text, b"H4sI") {
+        let end = at + runs::leading(&text[at..], BASE64);
+        let has_run =
+            text[at..end].split(|byte| !runs::is(*byte, runs::WORD)).any(|part| part.len() >= runs::MIN_RUN);
+        if !has_run && end - at >= MIN_BASE64_BYTES {
+            decode_at(text, Span::from(at..end), 0, &mut found);
+        }
+    }
+}
+
 /// What a run of word characters encodes: base 64 or hex. Gives the end of what was
 /// decoded.
 pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(Decoded)) -> usize {
@@ -368,7 +381,7 @@ fn escape(text: &[u8], at: usize) -> Option<u8> {
 pub(crate) fn json(text: &[u8], mut found: impl FnMut(Decoded)) {
     let mut done = 0;
     for at in memchr::memchr_iter(b'\\', text) {
-        if at < done || !matches!(text.get(at + 1), Some(b'n' | b'/' | b'u' | b'x')) {
+        if at < done || !matches!(text.get(at + 1), Some(b'n' | b'/' | b'u' | b'x' | b'"')) {
             continue;
         }
         let start = text

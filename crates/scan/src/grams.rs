@@ -42,16 +42,31 @@ impl Grams {
         let Some(bits) = self.bits.first_chunk::<{ 1 << (HASH_BITS - 6) }>() else { return };
         let bytes = &text[part.range()];
         let fold = self.fold;
-        for (at, four) in bytes.windows(4).enumerate() {
-            let gram = (u32::from_le_bytes([four[0], four[1], four[2], four[3]]) & 0x00ff_ffff) | fold;
-            let hash = hash(gram);
-            if bits[hash >> 6] >> (hash & 63) & 1 != 0 {
-                self.check(text, part, part.start + at, gram, &mut found);
+        let bit = |gram: u32| {
+            let hash = hash(gram | fold);
+            bits[hash >> 6] >> (hash & 63)
+        };
+        let gram_at = |at: usize| -> u32 {
+            bytes[at..at + 3].iter().rev().fold(0, |gram, byte| gram << 8 | u32::from(*byte))
+        };
+        let mut at = 0;
+        // Six bytes hold four times three; one branch for all of them.
+        while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let eight = u64::from_le_bytes(*eight);
+            let four = [0, 8, 16, 24].map(|shift| (eight >> shift) as u32 & 0x00ff_ffff);
+            if four.iter().fold(0, |any, gram| any | bit(*gram)) & 1 != 0 {
+                for (step, gram) in four.into_iter().enumerate() {
+                    if bit(gram) & 1 != 0 {
+                        self.check(text, part, part.start + at + step, gram | fold, &mut found);
+                    }
+                }
             }
+            at += 4;
         }
-        if let Some(last) = bytes.last_chunk::<3>() {
-            let gram = u32::from_le_bytes([last[0], last[1], last[2], 0]) | fold;
-            self.check(text, part, part.end - 3, gram, &mut found);
+        for at in at..(bytes.len() + 1).saturating_sub(3) {
+            if bit(gram_at(at)) & 1 != 0 {
+                self.check(text, part, part.start + at, gram_at(at) | fold, &mut found);
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! them the block holds. Every line that starts something here is marked, so that it is
 //! never remembered as clean.
 
-use crate::assign;
+use crate::assign::{self, Announced};
 use crate::block::{self, Block};
 use crate::decode::{self, Decoded};
 use crate::engine::{Hit, Worker};
@@ -297,6 +297,15 @@ impl Worker<'_> {
                 let at = view_start + visible.len();
                 self.short_tail(source, Span::from(at - tail..at), &mut block.lines[index].is_dirty, sweep);
             }
+            if WIDTHS.contains(&visible.len()) {
+                let tail = runs::trailing(visible, TOKEN);
+                let at = view_start + visible.len();
+                let token = &visible[visible.len() - tail..];
+                if token.iter().any(|byte| matches!(byte, b'=' | b':')) && looks_random(token) {
+                    block.lines[index].is_dirty = true;
+                    self.assignment_goes_on(source, Span::from(at - tail..at), sweep);
+                }
+            }
             let lead = visible.iter().take(16).take_while(|byte| **byte == b' ').count();
             let visible = &visible[lead..];
             if runs::leading(&visible[..visible.len().min(6)], TOKEN) < 6 {
@@ -376,6 +385,38 @@ impl Worker<'_> {
                     sweep.hits.extend(self.crossing(&joined, &one, cut, &gathered));
                 }
             }
+            self.assigned_over(&joined, *end, cut, &gathered, sweep);
+            if sweep.hits.len() > before {
+                break;
+            }
+        }
+    }
+
+    /// Values that their names tell, where the line end cuts one of the two.
+    fn assigned_over(&self, joined: &View, end: usize, cut: usize, gathered: &Gathered, sweep: &mut Sweep) {
+        let text = joined.bytes.get(..end).unwrap_or_default();
+        let scanner = self.scanner;
+        scanner.assignments.find(text, |announced| {
+            let Announced::Assignment(found) = announced else { return };
+            scanner.context.find(text, found.name, found.value, |rule, secret| {
+                let span = Span::from(found.name.start..secret.end);
+                let one = Found { rule, span, secret };
+                if span.end == end {
+                    sweep.hits.extend(self.crossing(joined, &one, cut, gathered));
+                }
+            });
+        });
+    }
+
+    /// An assignment that fills its line: the value may go on in the next.
+    fn assignment_goes_on(&self, source: &Source<'_>, tail: Span, sweep: &mut Sweep) {
+        let mut joined = View::default();
+        push_pieces(source.view, tail, &mut joined);
+        let cut = joined.bytes.len();
+        let gathered = gather(source.text, source.view.origin(tail.end), &mut joined, false);
+        let before = sweep.hits.len();
+        for end in &gathered.ends {
+            self.assigned_over(&joined, *end, cut, &gathered, sweep);
             if sweep.hits.len() > before {
                 break;
             }

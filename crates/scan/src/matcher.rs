@@ -228,7 +228,7 @@ impl Matcher {
     pub(crate) fn has_fixed_length(&self, rule: usize) -> bool {
         self.rules.get(rule).is_some_and(|compiled| {
             let properties = compiled.hir.properties();
-            properties.minimum_len() == properties.maximum_len()
+            properties.minimum_len() == properties.maximum_len() && properties.minimum_len() != Some(0)
         })
     }
 

@@ -19,7 +19,7 @@ pub(crate) const DASH: u8 = 4;
 pub(crate) const HEX: u8 = 8;
 /// Decimal digit.
 pub(crate) const DIGIT: u8 = 16;
-/// What a token in a text may consist of: `WORD`, `PLUS`, and `=.~:@`.
+/// What a token in a text may consist of: `WORD`, `PLUS`, and `=.~:@!`.
 pub(crate) const TOKEN: u8 = 32;
 
 pub(crate) const CLASSES: [u8; 256] = {
@@ -32,7 +32,7 @@ pub(crate) const CLASSES: [u8; 256] = {
             b'g'..=b'z' | b'G'..=b'Z' => WORD | TOKEN,
             b'+' | b'/' => PLUS | TOKEN,
             b'-' | b'_' => WORD | DASH | TOKEN,
-            b'=' | b'.' | b'~' | b':' | b'@' => TOKEN,
+            b'=' | b'.' | b'~' | b':' | b'@' | b'!' => TOKEN,
             _ => 0,
         };
         byte += 1;

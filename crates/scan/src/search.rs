@@ -248,6 +248,7 @@ impl Worker<'_> {
                 done = decode::run(text, *word, done, &mut add);
             }
         }
+        decode::gzip(text, &mut add);
         decode::percent(text, &mut add);
         decode::json(text, &mut add);
         for span in leads.spaced.drain(..) {
