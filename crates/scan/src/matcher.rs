@@ -85,18 +85,23 @@ struct Keywords {
 }
 
 enum Finder {
+    None,
     /// By three bytes of each keyword.
     Grams(Grams),
     /// A table, where a keyword is shorter than that.
     Table(AhoCorasick),
     /// Vector searches: one for each keyword that begins with punctuation, as many lines
     /// do, and one for all others together.
-    Vector { single: Vec<(usize, memmem::Finder<'static>)>, others: Option<(packed::Searcher, Vec<usize>)> },
+    Vector {
+        single: Vec<(usize, memmem::Finder<'static>)>,
+        others: Option<(packed::Searcher, Vec<usize>)>,
+    },
 }
 
 impl Finder {
     fn find(&self, text: &[u8], part: Span, mut found: impl FnMut(usize, Span)) {
         match self {
+            Self::None => {}
             Self::Grams(grams) => grams.find(text, part, found),
             Self::Table(table) => {
                 for hit in table.find_overlapping_iter(aho_corasick::Input::new(text).range(part.range())) {
@@ -147,7 +152,11 @@ impl Matcher {
             }
             compiled.push(rule_compiled);
         }
-        let [token, line, near, any] = literals;
+        let [token, mut line, near, mut any] = literals;
+        // Where every line is searched anyway, its keywords come along.
+        if any.len() > MAX_VECTOR {
+            any.append(&mut line);
+        }
         let tiers = [
             keywords(token, Tier::Token)?,
             keywords(line, Tier::Line)?,
@@ -173,6 +182,9 @@ impl Matcher {
         mut found: impl FnMut(Event),
     ) {
         let Keywords { finder, owners } = &self.tiers[tier as usize];
+        if matches!(finder, Finder::None) {
+            return;
+        }
         let mut done = 0;
         finder.find(text, part, |pattern, keyword| match owners.get(pattern) {
             Some((rule, false)) => {
@@ -296,6 +308,9 @@ impl Matcher {
 fn keywords(literals: Vec<(Vec<u8>, usize, bool)>, tier: Tier) -> Result<Keywords, Error> {
     let owners = literals.iter().map(|(_, rule, is_reversed)| (*rule, *is_reversed)).collect();
     let literals: Vec<Vec<u8>> = literals.into_iter().map(|(literal, ..)| literal).collect();
+    if literals.is_empty() {
+        return Ok(Keywords { finder: Finder::None, owners });
+    }
     if tier == Tier::Any
         && literals.len() <= MAX_VECTOR
         && let Some(finder) = vector(&literals)
