@@ -1,5 +1,5 @@
-//! Secrets over several lines: armoured blocks, tokens cut by a line end, wrapped base 64,
-//! hex dumps, and a key id with its secret.
+//! Secrets over several lines: armoured blocks, tokens cut by a line end, manifests, and a
+//! key id with its secret. Wrapped encodings are in `wrap`.
 //!
 //! Neighbouring lines are read from the text itself, so that it does not matter which of
 //! them the block holds. Every line that starts something here is marked, so that it is
@@ -7,13 +7,14 @@
 
 use crate::assign::{self, Announced};
 use crate::block::{self, Block};
-use crate::decode::{self, Decoded};
+use crate::decode;
 use crate::engine::{Hit, Worker};
 use crate::matcher::{ARMOUR, Event, Found, MAX_MATCH_BYTES};
-use crate::runs::{self, DASH, DIGIT, MIN_RUN, PLUS, TOKEN, WORD};
+use crate::runs::{self, DASH, DIGIT, MIN_RUN, TOKEN, WORD};
 use crate::search::{Budget, Depth, Sweep};
 use crate::tier::Tier;
 use crate::view::View;
+use crate::wrap::is_base64_line;
 use crate::{Confidence, Verification};
 use memchr::memmem;
 use regex_automata::Span;
@@ -32,8 +33,6 @@ const MIN_TAIL: usize = 6;
 const MAX_TAIL: usize = 128;
 /// Shorter lines are not wrapped ones.
 const MIN_WRAP_COLUMNS: usize = 60;
-/// Lines of base 64 are at least so long.
-const MIN_WRAPPED_BYTES: usize = 24;
 /// A secret access key stands so many lines and bytes from its id.
 const PAIR_LINES: usize = 6;
 const PAIR_BYTES: usize = 1000;
@@ -42,8 +41,6 @@ const MANIFEST_LINES: usize = 200;
 const MANIFEST_BYTES: usize = 32 << 10;
 /// What names the owner of a private key stands so close to it.
 const OWNER_BYTES: usize = 4096;
-
-const BASE64: u8 = WORD | PLUS;
 
 /// The block a join starts from.
 pub(crate) struct Source<'b> {
@@ -422,114 +419,10 @@ impl Worker<'_> {
             }
         }
     }
-
-    /// Base 64 over lines of one length.
-    fn wrapped(&mut self, text: &[u8], at: usize, depth: Depth, budget: &mut Budget, sweep: &mut Sweep) {
-        if at < sweep.wrapped_to {
-            return;
-        }
-        let mut joined = View::default();
-        let mut line = Span::from(at..block::line_around(text, at).end);
-        let width = push_base64(text, line, &mut joined);
-        let before = block::line_before(text, at).map(|line| push_base64(text, line, &mut View::default()));
-        if before == Some(width) && sweep.wrapped_to != at {
-            return;
-        }
-        let mut lines = 1;
-        while let Some(next) = block::line_after(text, line.end) {
-            let length = joined.bytes.len();
-            let added = push_base64(text, next, &mut joined);
-            if added == 0 || added > width || length + added > decode::MAX_CANDIDATE_BYTES {
-                joined.bytes.truncate(length);
-                if length + added > decode::MAX_CANDIDATE_BYTES {
-                    budget.hit(next.start);
-                }
-                break;
-            }
-            lines += 1;
-            line = next;
-            if added < width {
-                break;
-            }
-        }
-        if lines < 2 || width < MIN_WRAPPED_BYTES {
-            return;
-        }
-        if let Some(decoded) = decode::wrapped(&joined.bytes) {
-            let found = self.decoded_apart(&joined, decoded, depth, budget);
-            if !found.is_empty() {
-                sweep.wrapped_to = line.end;
-                sweep.together.push(Span::from(at..line.end));
-            }
-            sweep.hits.extend(found);
-        }
-    }
-
-    /// Consecutive lines of a hex dump.
-    fn dump(&mut self, text: &[u8], at: usize, depth: Depth, budget: &mut Budget, sweep: &mut Sweep) {
-        if at < sweep.dumped_to {
-            return;
-        }
-        let mut bytes = Zeroizing::new(Vec::new());
-        let mut line = Span::from(at..block::line_around(text, at).end);
-        let mut scratch = View::default();
-        let is_dump = |line: Span, scratch: &mut View, bytes: &mut Vec<u8>| {
-            scratch.clear();
-            block::push_line(text, line, scratch);
-            decode::dump_line(&scratch.bytes, bytes)
-        };
-        let mut other = Zeroizing::new(Vec::new());
-        let goes_on =
-            block::line_before(text, at).is_some_and(|line| is_dump(line, &mut scratch, &mut other));
-        if goes_on && sweep.dumped_to != at {
-            return;
-        }
-        is_dump(line, &mut scratch, &mut bytes);
-        while let Some(next) = block::line_after(text, line.end) {
-            if !is_dump(next, &mut scratch, &mut bytes) {
-                break;
-            }
-            line = next;
-            if bytes.len() > decode::MAX_CANDIDATE_BYTES {
-                budget.hit(line.start);
-                break;
-            }
-        }
-        sweep.dumped_to = line.end + 1;
-        sweep.together.push(Span::from(at..line.end));
-        if bytes.len() < MIN_RUN / 2 {
-            return;
-        }
-        let mut joined = View::default();
-        joined.push(text.get(at..line.end).unwrap_or_default(), at);
-        let span = Span::from(0..joined.bytes.len());
-        let found =
-            self.decoded_apart(&joined, Decoded { span, encodings: vec!["hex"], bytes }, depth, budget);
-        sweep.hits.extend(found);
-    }
-
-    fn decoded_apart(
-        &mut self,
-        joined: &View,
-        decoded: Decoded,
-        depth: Depth,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
-        let at = joined.origin(decoded.span.start);
-        let mut hits = Vec::new();
-        if budget.allows(decoded.span.len(), decoded.bytes.len(), at) {
-            self.decoded(&joined.bytes, decoded, depth, budget, &mut hits);
-        }
-        for hit in &mut hits {
-            hit.span = joined.origin_span(hit.span);
-            hit.is_joined = true;
-        }
-        hits
-    }
 }
 
 /// Appends a part of a view with the places it came from.
-fn push_pieces(from: &View, part: Span, to: &mut View) {
+pub(crate) fn push_pieces(from: &View, part: Span, to: &mut View) {
     let mut at = part.start;
     let mut next = from.pieces.partition_point(|piece| piece.view <= at);
     while at < part.end {
@@ -604,25 +497,6 @@ fn visible_width(text: &[u8], line: Span) -> usize {
     let mut view = View::default();
     block::push_line(text, line, &mut view);
     view.bytes.len()
-}
-
-/// Appends a line of nothing but base 64; the count of its letters, or 0.
-fn push_base64(text: &[u8], line: Span, joined: &mut View) -> usize {
-    let mut view = View::default();
-    block::push_line(text, line, &mut view);
-    let lead = view.bytes.iter().take(16).take_while(|byte| **byte == b' ').count();
-    let letters = view.bytes.get(lead..).unwrap_or_default();
-    if !is_base64_line(letters) {
-        return 0;
-    }
-    let length = runs::leading(letters, BASE64);
-    push_pieces(&view, Span::from(lead..lead + length), joined);
-    length
-}
-
-fn is_base64_line(line: &[u8]) -> bool {
-    let letters = runs::leading(line, BASE64);
-    letters > 0 && line.len() - letters <= 2 && line[letters..].iter().all(|byte| *byte == b'=')
 }
 
 /// Digits among letters, or letters of both cases in turn, as words do not have.

@@ -18,6 +18,7 @@ mod search;
 mod sighting;
 mod tier;
 mod view;
+mod wrap;
 
 pub use engine::{Scanner, Worker};
 pub use fingerprint::FingerprintKey;
