@@ -116,6 +116,11 @@ impl Allow {
         self
     }
 
+    /// Whether it suppresses nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.comments && self.fingerprints.is_empty()
+    }
+
     /// How many fingerprints are allowed.
     pub fn fingerprints(&self) -> usize {
         self.fingerprints.len()

@@ -2,26 +2,46 @@
 
 use crate::gate::{entropy, is_mixed, is_placeholder};
 use aho_corasick::AhoCorasick;
+use memchr::memmem;
 use regex_automata::Span;
 
-/// Parts of names that announce a secret, with whether they do so strongly.
-const NAMES: [(&str, bool); 16] = [
-    ("password", true),
-    ("passwd", true),
-    ("passphrase", true),
-    ("secret", true),
-    ("api_key", true),
-    ("apikey", true),
-    ("api-key", true),
-    ("access_key", true),
-    ("accesskey", true),
-    ("private_key", true),
-    ("auth_token", true),
-    ("access_token", true),
-    ("token", false),
-    ("credential", false),
-    ("pwd", false),
-    ("bearer", false),
+/// How much a part of a name says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// Only beside a provider's name.
+    Context,
+    Weak,
+    Strong,
+}
+use Strength::{Context, Strong, Weak};
+
+/// Parts of names that announce a secret.
+const NAMES: [(&str, Strength); 25] = [
+    ("password", Strong),
+    ("passwd", Strong),
+    ("passphrase", Strong),
+    ("secret", Strong),
+    ("api_key", Strong),
+    ("apikey", Strong),
+    ("api-key", Strong),
+    ("access_key", Strong),
+    ("accesskey", Strong),
+    ("private_key", Strong),
+    ("auth_token", Strong),
+    ("access_token", Strong),
+    ("token", Weak),
+    ("credential", Weak),
+    ("pwd", Weak),
+    ("bearer", Weak),
+    ("key", Context),
+    ("auth", Context),
+    ("pass", Context),
+    ("license", Context),
+    ("login", Context),
+    ("cert", Context),
+    ("base64", Context),
+    ("_pat", Context),
+    ("-pat", Context),
 ];
 const MIN_VALUE_BYTES: usize = 8;
 const MAX_VALUE_BYTES: usize = 512;
@@ -36,6 +56,8 @@ const LIKELY_BYTES: usize = 16;
 pub(crate) struct Assignment {
     pub(crate) name: Span,
     pub(crate) value: Span,
+    /// Whether name and value alone make a secret of it.
+    pub(crate) is_plausible: bool,
     pub(crate) is_likely: bool,
 }
 
@@ -43,66 +65,226 @@ pub(crate) struct Assignments {
     names: AhoCorasick,
 }
 
+/// What a name announces.
+pub(crate) enum Announced {
+    Assignment(Assignment),
+    /// A header's credentials.
+    Header {
+        is_basic: bool,
+        value: Span,
+    },
+}
+
 impl Assignments {
     pub(crate) fn new() -> Result<Self, aho_corasick::BuildError> {
         let names = AhoCorasick::builder()
             .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .match_kind(aho_corasick::MatchKind::LeftmostLongest)
             .ascii_case_insensitive(true)
             .build(NAMES.map(|(name, _)| name))?;
         Ok(Self { names })
     }
 
-    pub(crate) fn find(&self, text: &[u8], mut found: impl FnMut(Assignment)) {
+    /// Reads what stands around every `=` and `:`, and behind the options of a command.
+    pub(crate) fn find(&self, text: &[u8], mut found: impl FnMut(Announced)) {
         let mut done = 0;
-        for hit in self.names.find_iter(text) {
-            if hit.start() < done {
+        for at in memchr::memchr2_iter(b'=', b':', text) {
+            if at < done {
                 continue;
             }
-            let name = name_around(text, Span::from(hit.start()..hit.end()));
-            let Some(value) = value_after(text, name.end) else { continue };
-            let bytes = text.get(value.range()).unwrap_or_default();
-            if !is_plausible(bytes) {
-                continue;
+            if let Some(announced) = self.at_sign(text, at) {
+                if let Announced::Assignment(assignment) = &announced
+                    && assignment.is_plausible
+                {
+                    done = assignment.value.end;
+                }
+                found(announced);
             }
-            done = value.end;
-            let strong = NAMES.get(hit.pattern().as_usize()).is_some_and(|(_, strong)| *strong);
-            let is_likely =
-                strong && bytes.len() >= LIKELY_BYTES && entropy(bytes) >= LIKELY_ENTROPY && is_mixed(bytes);
-            found(Assignment { name, value, is_likely });
+        }
+        for at in memmem::find_iter(text, b" -") {
+            if let Some(assignment) = self.option(text, at + 1) {
+                found(Announced::Assignment(assignment));
+            }
         }
     }
+
+    fn at_sign(&self, text: &[u8], sign: usize) -> Option<Announced> {
+        let before = text.get(..sign)?;
+        let lead = before.iter().rev().take(3).take_while(|byte| b"\"'\\ ".contains(byte)).count();
+        let name_end = sign - lead;
+        if !text.get(name_end.checked_sub(1)?).is_some_and(in_name) {
+            return None;
+        }
+        if text.get(sign + 1..sign + 3) == Some(b"//") {
+            return None;
+        }
+        let start = value_start(text, sign)?;
+        if let Some((is_basic, value)) = scheme(text, start) {
+            let name = name_before_end(text, name_end);
+            // HAR files and their like: {"name": "Authorization", "value": "Basic …"}.
+            let is_header = ends_with(text, name, b"authorization")
+                || ends_with(text, name, b"value")
+                    && ends_with(text, paired_name(text, name)?, b"authorization");
+            return is_header.then_some(Announced::Header { is_basic, value });
+        }
+        let value = value_from(text, start);
+        let bytes = text.get(value.range())?;
+        let mut name = name_before_end(text, name_end);
+        if !is_possible(bytes) {
+            return None;
+        }
+        if text.get(name.range()).is_some_and(|name| name.eq_ignore_ascii_case(b"value")) {
+            name = paired_name(text, name)?;
+        }
+        self.judged(text, name, value).map(Announced::Assignment)
+    }
+
+    /// The value of `--password value`, or of `-p value` behind a login.
+    fn option(&self, text: &[u8], at: usize) -> Option<Assignment> {
+        let dashes = count(text.get(at..)?, b"-", 2);
+        let name_start = at + dashes;
+        let length =
+            text.get(name_start..)?.iter().take(MAX_NAME_BYTES).take_while(|byte| in_name(byte)).count();
+        let name_end = name_start + length;
+        if text.get(name_end) != Some(&b' ') || length == 0 {
+            return None;
+        }
+        let start = name_end + count(text.get(name_end..)?, b" ", 2);
+        let start = start + count(text.get(start..)?, b"\"'", 1);
+        let value = value_from(text, start);
+        if !is_possible(text.get(value.range())?) || text.get(start) == Some(&b'-') {
+            return None;
+        }
+        let name = Span::from(name_start..name_end);
+        if dashes == 1 && text.get(name.range()) == Some(b"p") {
+            let line = text.get(at.saturating_sub(200)..at)?;
+            let line = line.rsplit(|byte| *byte == b'\n').next()?;
+            let is_login = memmem::find(line, b"login").is_some();
+            let bytes = text.get(value.range())?;
+            return (is_login && is_plausible(bytes)).then(|| Assignment {
+                name,
+                value,
+                is_plausible: true,
+                is_likely: is_likely(bytes),
+            });
+        }
+        self.judged(text, name, value)
+    }
+
+    fn judged(&self, text: &[u8], name: Span, value: Span) -> Option<Assignment> {
+        let bytes = text.get(value.range())?;
+        let words = text.get(name.range())?;
+        let of =
+            |hit: aho_corasick::Match| NAMES.get(hit.pattern().as_usize()).map(|(_, strength)| *strength);
+        let strength = self.names.find_iter(words).filter_map(of).max()?;
+        let is_pass = words.len() >= 4
+            && words[words.len() - 4..].eq_ignore_ascii_case(b"pass")
+            && words.len().checked_sub(5).is_none_or(|at| !words[at].is_ascii_alphabetic());
+        let strength = if is_pass { Strong } else { strength };
+        Some(Assignment {
+            name,
+            value,
+            is_plausible: strength > Context && is_plausible(bytes),
+            is_likely: strength == Strong && is_likely(bytes),
+        })
+    }
+}
+
+fn is_likely(value: &[u8]) -> bool {
+    value.len() >= LIKELY_BYTES && entropy(value) >= LIKELY_ENTROPY && is_mixed(value)
+}
+
+/// A quick look: long enough and not a word.
+fn is_possible(value: &[u8]) -> bool {
+    value.len() >= MIN_VALUE_BYTES && (value.len() >= LIKELY_BYTES || value.iter().any(u8::is_ascii_digit))
+}
+
+fn name_before_end(text: &[u8], end: usize) -> Span {
+    let before = text.get(..end).unwrap_or_default();
+    let length = before.iter().rev().take(MAX_NAME_BYTES).take_while(|byte| in_name(byte)).count();
+    Span::from(end - length..end)
+}
+
+fn ends_with(text: &[u8], name: Span, word: &[u8]) -> bool {
+    let name = text.get(name.range()).unwrap_or_default();
+    name.len() >= word.len() && name[name.len() - word.len()..].eq_ignore_ascii_case(word)
+}
+
+/// `X` of `"name":"X","value":`, where `value` is at `field`.
+fn paired_name(text: &[u8], field: Span) -> Option<Span> {
+    let before = text.get(field.start.saturating_sub(200)..field.start)?;
+    let quoted = |rest: &[u8]| rest.iter().rev().take_while(|byte| b"\"'\\ ,".contains(byte)).count();
+    let offset = field.start - before.len();
+    let end = before.len() - quoted(before);
+    let name = name_before_end(before, end);
+    let rest = before.get(..name.start)?;
+    let key_end = rest.len() - rest.iter().rev().take_while(|byte| b"\"'\\ :=".contains(byte)).count();
+    let key = name_before_end(rest, key_end);
+    let is_name = [&b"name"[..], b"key"]
+        .iter()
+        .any(|word| rest.get(key.range()).is_some_and(|key| key.eq_ignore_ascii_case(word)));
+    (is_name && !name.is_empty()).then(|| Span::from(offset + name.start..offset + name.end))
+}
+
+/// Credentials behind a header's scheme: whether it is `Basic`, and where they stand.
+fn scheme(text: &[u8], start: usize) -> Option<(bool, Span)> {
+    let rest = text.get(start..)?;
+    if !matches!(rest.first()?, b'b' | b'B' | b't' | b'T') {
+        return None;
+    }
+    for (word, is_basic) in [(&b"bearer "[..], false), (b"basic ", true), (b"token ", false)] {
+        if rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)) {
+            let value = rest.get(word.len()..)?;
+            let in_value = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(*byte);
+            let length = value.iter().take(4096).take_while(in_value).count();
+            let bytes = value.get(..length)?;
+            let fits = length >= 16 && !is_placeholder(bytes) && entropy(bytes) >= MIN_ENTROPY;
+            let start = start + word.len();
+            return fits.then(|| (is_basic, Span::from(start..start + length)));
+        }
+    }
+    None
 }
 
 fn in_name(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.".contains(byte)
 }
 
-fn name_around(text: &[u8], part: Span) -> Span {
-    let before = text.get(..part.start).unwrap_or_default();
-    let start = before.iter().rev().take(MAX_NAME_BYTES).take_while(|byte| in_name(byte)).count();
-    let after = text.get(part.end..).unwrap_or_default();
-    let end = after.iter().take(MAX_NAME_BYTES).take_while(|byte| in_name(byte)).count();
-    Span::from(part.start - start..part.end + end)
+/// Where the value behind a sign begins: `="…"`, `: …`, `=> …`, `:=`, with quotes that may
+/// be escaped.
+fn value_start(text: &[u8], sign: usize) -> Option<usize> {
+    let rest = text.get(sign..)?;
+    let at = match rest {
+        [b'=', b'>', ..] | [b':', b'=', ..] => 2,
+        _ => 1,
+    };
+    Some(sign + at + count(rest.get(at..)?, b" \t", 4))
 }
 
-/// The value behind `name`: `="…"`, `: …`, `=> …`, with quotes that may be escaped.
-fn value_after(text: &[u8], name_end: usize) -> Option<Span> {
-    let rest = text.get(name_end..)?;
-    let mut at = count(rest, b"\"'\\ ", 3);
-    let sign = rest.get(at..)?;
-    at += match sign {
-        [b'=', b'>', ..] | [b':', b'=', ..] => 2,
-        [b'=' | b':', ..] => 1,
-        _ => return None,
-    };
-    at += count(rest.get(at..)?, b" \t", 4);
-    let quotes = count(rest.get(at..)?, b"\"'\\`", 3);
-    let start = at + quotes;
-    let ends: &[u8] = if quotes > 0 { b"\"'\\`\n" } else { b" \t\n\"'\\`,;)}]<>|&" };
-    let value = rest.get(start..)?;
-    let length =
-        value.iter().take(MAX_VALUE_BYTES + 1).position(|byte| ends.contains(byte)).unwrap_or(value.len());
-    Some(Span::from(name_end + start..name_end + start + length))
+fn value_from(text: &[u8], at: usize) -> Span {
+    let rest = text.get(at..).unwrap_or_default();
+    let quotes = count(rest, b"\"'\\`", 3);
+    let value = rest.get(quotes..).unwrap_or_default();
+    let ends = if quotes > 0 { &QUOTED_ENDS } else { &BARE_ENDS };
+    let length = value
+        .iter()
+        .take(MAX_VALUE_BYTES + 1)
+        .position(|byte| ends[usize::from(*byte)])
+        .unwrap_or(value.len().min(MAX_VALUE_BYTES + 1));
+    Span::from(at + quotes..at + quotes + length)
+}
+
+const QUOTED_ENDS: [bool; 256] = table(b"\"'\\`\n");
+const BARE_ENDS: [bool; 256] = table(b" \t\n\"'\\`,;)}]<>|&");
+
+const fn table(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
 fn count(text: &[u8], set: &[u8], most: usize) -> usize {
@@ -111,7 +293,7 @@ fn count(text: &[u8], set: &[u8], most: usize) -> usize {
 
 fn is_plausible(value: &[u8]) -> bool {
     let is_path = value.starts_with(b"/") || value.starts_with(b"./") || value.starts_with(b"~");
-    let is_link = memchr::memmem::find(value, b"://").is_some();
+    let is_link = memmem::find(value, b"://").is_some();
     let is_call = value.iter().any(|byte| b"(){}[]".contains(byte));
     (MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&value.len())
         && value.iter().all(|byte| byte.is_ascii_graphic())
@@ -138,31 +320,6 @@ pub(crate) fn name_before(text: &[u8], start: usize) -> Option<String> {
     let name = rest.get(rest.len() - length..)?;
     let is_name = name.len() >= 2 && name.iter().any(u8::is_ascii_alphabetic);
     is_name.then(|| String::from_utf8_lossy(name).into_owned())
-}
-
-/// A header's value: `authorization: Bearer …`. Gives scheme and value.
-pub(crate) fn authorizations(text: &[u8], finder: &AhoCorasick, mut found: impl FnMut(&'static str, Span)) {
-    for hit in finder.find_iter(text) {
-        let rest = text.get(hit.end()..).unwrap_or_default();
-        let lead = count(rest, b"\"'\\:= \t", 6);
-        let rest = rest.get(lead..).unwrap_or_default();
-        let schemes: [(&[u8], &'static str); 3] =
-            [(b"bearer ", "bearer"), (b"basic ", "basic"), (b"token ", "token")];
-        for (word, scheme) in schemes {
-            let fits = rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-            if !fits {
-                continue;
-            }
-            let start = hit.end() + lead + word.len();
-            let value = text.get(start..).unwrap_or_default();
-            let in_value = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(*byte);
-            let length = value.iter().take(4096).take_while(in_value).count();
-            let bytes = value.get(..length).unwrap_or_default();
-            if length >= 16 && !is_placeholder(bytes) && entropy(bytes) >= MIN_ENTROPY {
-                found(scheme, Span::from(start..start + length));
-            }
-        }
-    }
 }
 
 /// Exactly 40 letters of base 64 that look random: the form of an AWS secret access key.
@@ -202,6 +359,10 @@ mod tests {
     fn values(text: &str) -> Vec<(String, String, bool)> {
         let mut found = Vec::new();
         Assignments::new().unwrap().find(text.as_bytes(), |hit| {
+            let Announced::Assignment(hit) = hit else { return };
+            if !hit.is_plausible {
+                return;
+            }
             found.push((
                 text.get(hit.name.range()).unwrap().to_owned(),
                 text.get(hit.value.range()).unwrap().to_owned(),

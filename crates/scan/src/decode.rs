@@ -3,6 +3,7 @@
 //! Masking compares literal text (actions/runner `SecretMasker`), so encoded values
 //! pass it: base 64 once or more, hex, percent, JSON escapes, gzip, UTF-16, reversed.
 
+use crate::runs;
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -11,14 +12,16 @@ use std::io::Read as _;
 use zeroize::Zeroizing;
 
 /// Shorter runs hold no secret.
-const MIN_BASE64_BYTES: usize = 24;
+const MIN_BASE64_BYTES: usize = 20;
 const MIN_HEX_BYTES: usize = 32;
 /// Longer candidates are cut, which is a gap.
 pub(crate) const MAX_CANDIDATE_BYTES: usize = 1 << 20;
-/// What a gzip stream may inflate to.
+/// What a compressed stream may inflate to.
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
-/// So many leading bytes decide whether a decoding makes sense.
-const PROBE_BYTES: usize = 24;
+/// So many leading groups of four letters decide whether a decoding makes sense.
+const PROBE_GROUPS: usize = 5;
+/// From one try to the next in a run that does not begin with text.
+const PROBE_STEP: usize = 12;
 
 /// Decoded bytes and where they came from.
 pub(crate) struct Decoded {
@@ -34,109 +37,209 @@ const FORGIVING: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD_64: GeneralPurpose = GeneralPurpose::new(&STANDARD, FORGIVING);
 const URL_SAFE_64: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, FORGIVING);
 
-const WORD: u8 = 1;
-const PLUS: u8 = 2;
-const DASH: u8 = 4;
-const HEX: u8 = 8;
-
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let letter = byte as u8;
-        classes[byte] = match letter {
-            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' => WORD | HEX,
-            b'g'..=b'z' | b'G'..=b'Z' => WORD,
-            b'+' | b'/' => PLUS,
-            b'-' | b'_' => DASH,
-            _ => 0,
-        };
-        byte += 1;
+/// Six bits of a letter of either alphabet; 64 for other bytes.
+const SEXTETS: [u8; 256] = {
+    let mut sextets = [64; 256];
+    let mut at = 0;
+    while at < 64 {
+        sextets[b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[at] as usize] = at as u8;
+        at += 1;
     }
-    classes
+    sextets[b'-' as usize] = 62;
+    sextets[b'_' as usize] = 63;
+    sextets
 };
 
-/// Every run of base-64 or hex letters that decodes to something readable.
-pub(crate) fn runs(text: &[u8], mut found: impl FnMut(Decoded)) {
+/// Base 64 of a gzip stream wherever its header stands: random letters may have `+` and
+/// `/` so often that no run among them is long.
+pub(crate) fn gzip(text: &[u8], mut found: impl FnMut(Decoded)) {
+    for at in memchr::memmem::find_iter(text, b"H4sI") {
+        let end = at + runs::leading(&text[at..], BASE64);
+        let has_run =
+            text[at..end].split(|byte| !runs::is(*byte, runs::WORD)).any(|part| part.len() >= runs::MIN_RUN);
+        if !has_run && end - at >= MIN_BASE64_BYTES {
+            decode_at(text, Span::from(at..end), 0, &mut found);
+        }
+    }
+}
+
+/// What a run of word characters encodes: base 64 or hex. Gives the end of what was
+/// decoded.
+pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(Decoded)) -> usize {
+    if hex_parts(text, word, &mut found) {
+        return word.end;
+    }
+    // `+` and `/` are rare in encoded text, but common in paths and in what is compressed.
+    let low = floor.max(word.start.saturating_sub(MAX_COMPRESSED_LEAD_BYTES)).min(word.start);
+    let mut start = word.start - runs::trailing(&text[low..word.start], BASE64);
+    if !is_compressed(&text[start..]) {
+        start = start.max(word.start.saturating_sub(MAX_LEAD_BYTES));
+    }
+    let mut end = word.end;
+    if text.get(end).is_some_and(|byte| runs::is(*byte, BASE64)) {
+        end += runs::leading(&text[end..], BASE64);
+    }
+    let mut decoded_to = word.end;
+    if end - start >= MIN_BASE64_BYTES {
+        base64_part(text, Span::from(start..end), word.end - start, &mut |decoded: Decoded| {
+            decoded_to = decoded.span.end;
+            found(decoded);
+        });
+    }
+    decoded_to
+}
+
+/// So much of a run before its long part may be text, too.
+const MAX_LEAD_BYTES: usize = 24;
+const MAX_COMPRESSED_LEAD_BYTES: usize = 1024;
+
+const BASE64: u8 = runs::WORD | runs::PLUS;
+
+/// The first place in a run from where it decodes to something readable. What precedes
+/// a value may be letters of the alphabet, too. Only the first `starts` places are tried.
+fn base64_part(text: &[u8], span: Span, starts: usize, found: &mut impl FnMut(Decoded)) {
+    let run = &text[span.range()];
+    if is_compressed(run) && decode_at(text, span, 0, found) {
+        return;
+    }
     let mut at = 0;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or_default();
-        let (mut kinds, mut common) = (0, u8::MAX);
-        let length = rest
-            .iter()
-            .take_while(|byte| {
-                let class = CLASSES[usize::from(**byte)];
-                if class != 0 {
-                    kinds |= class;
-                    common &= class;
-                }
-                class != 0
-            })
-            .count();
-        if length >= MIN_BASE64_BYTES {
-            run(text, Span::from(at..at + length), (kinds, common), &mut found);
+    while at + MIN_BASE64_BYTES <= run.len() + 4 && at < starts {
+        let mut shifts = promising(&run[at..]);
+        while shifts != 0 {
+            let shift = shifts.trailing_zeros() as usize;
+            if is_text(&run[at + shift..]) && decode_at(text, span, at + shift, found) {
+                return;
+            }
+            shifts &= shifts - 1;
         }
-        at += length.max(1);
+        // After a separator something else may begin.
+        let next = run.iter().skip(at + 1).take(PROBE_STEP).position(|byte| !byte.is_ascii_alphanumeric());
+        at += next.map_or(PROBE_STEP, |next| next + 2);
     }
 }
 
-fn run(text: &[u8], span: Span, (kinds, common): (u8, u8), found: &mut impl FnMut(Decoded)) {
-    let is_hex = common & HEX != 0 && span.len() >= MIN_HEX_BYTES;
-    if let Some(decoded) = is_hex.then(|| hex(text, span)).flatten() {
-        return found(decoded);
-    }
-    match (kinds & PLUS != 0, kinds & DASH != 0) {
-        (_, false) => base64(text, span, &STANDARD_64, found),
-        (false, true) => {
-            base64(text, span, &URL_SAFE_64, found);
-            pieces(text, span, DASH, &STANDARD_64, found);
+/// For each letter the places in a group of four that it can have when the decoded bytes
+/// are ASCII: the first bit of each byte is 0. Bit n stands for place n, twice over, so
+/// that a shift rotates.
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let sextet = SEXTETS[byte];
+        if sextet < 64 {
+            let first = (sextet < 32) as u8;
+            let second = (sextet & 8 == 0) as u8;
+            let third = (sextet & 2 == 0) as u8;
+            let nibble = first | second << 1 | third << 2 | 8;
+            places[byte] = nibble | nibble << 4;
         }
-        (true, true) => {
-            pieces(text, span, DASH, &STANDARD_64, found);
-            pieces(text, span, PLUS, &URL_SAFE_64, found);
+        byte += 1;
+    }
+    places
+};
+
+/// The alignments, one bit each, at which the letters may decode to ASCII.
+fn promising(letters: &[u8]) -> u8 {
+    let mut alive = 0b1111_u8;
+    for (at, letter) in letters.iter().take(4 * PROBE_GROUPS).enumerate() {
+        // The letter at `at` has place (at - shift) mod 4 under each shift.
+        let places = PLACES[usize::from(*letter)].rotate_right((at & 3) as u32) & 0b1111;
+        // Bit s must tell of place at - s: mirrored.
+        let mirrored = MIRRORED[usize::from(places)];
+        let before = if at < 3 { (0b1110_u8 << at) & 0b1111 } else { 0 };
+        alive &= mirrored | before;
+        if alive == 0 {
+            break;
         }
     }
+    alive
 }
 
-/// Parts of a run between characters that the alphabet does not have.
-fn pieces(text: &[u8], span: Span, stops: u8, engine: &GeneralPurpose, found: &mut impl FnMut(Decoded)) {
-    let mut at = span.start;
-    let run = text.get(span.range()).unwrap_or_default();
-    for piece in run.split(|byte| CLASSES[usize::from(*byte)] & stops != 0) {
-        if piece.len() >= MIN_BASE64_BYTES && piece.len() < run.len() {
-            base64(text, Span::from(at..at + piece.len()), engine, found);
-        }
-        at += piece.len() + 1;
+/// Four bits n, with bit 0 for itself and 1 and 3 swapped: place -s for shift s.
+const MIRRORED: [u8; 16] = {
+    let mut mirrored = [0; 16];
+    let mut bits = 0;
+    while bits < 16 {
+        mirrored[bits as usize] = (bits & 0b0101) | (bits & 0b0010) << 2 | (bits & 0b1000) >> 2;
+        bits += 1;
     }
+    mirrored
+};
+
+/// Whether letters decode to text or UTF-16, by their first groups.
+fn is_text(letters: &[u8]) -> bool {
+    let mut zeros = 0;
+    let mut groups = 0;
+    for four in letters.chunks_exact(4).take(PROBE_GROUPS) {
+        let bits =
+            four.iter().fold(0_u32, |bits, letter| bits << 6 | u32::from(SEXTETS[usize::from(*letter)]));
+        for byte in [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8] {
+            let is_text = matches!(byte, 0x20..=0x7e | b'\n' | b'\r' | b'\t');
+            if !is_text && byte != 0 {
+                return false;
+            }
+            zeros += usize::from(byte == 0);
+        }
+        groups += 1;
+    }
+    groups >= 3 && (zeros == 0 || zeros.abs_diff(groups * 3 / 2) <= 1)
 }
 
-/// Decodes at the first of the four alignments that makes sense: what precedes a value
-/// may be letters of the alphabet, too.
-fn base64(text: &[u8], span: Span, engine: &GeneralPurpose, found: &mut impl FnMut(Decoded)) {
-    let end = span.end.min(span.start + MAX_CANDIDATE_BYTES);
-    for shift in 0..4 {
-        let Some(letters) = text.get(span.start + shift..end) else { return };
-        // A length of 4n+1 cannot be decoded: the last letter is a stray.
-        let letters = letters.get(..letters.len() - usize::from(letters.len() % 4 == 1)).unwrap_or_default();
-        let Some(probe) = letters.get(..letters.len().min(PROBE_BYTES / 3 * 4)) else { return };
-        let Ok(head) = engine.decode(probe) else { continue };
-        if !(is_readable(&head) || is_gzip(&head) || is_utf16(&head)) {
-            continue;
-        }
-        let Ok(bytes) = engine.decode(letters) else { continue };
-        let bytes = Zeroizing::new(bytes);
-        let span = Span::from(span.start + shift..end);
-        let (inner, bytes) = unpacked(bytes);
-        let mut encodings = vec!["base64"];
-        encodings.extend(inner);
-        return found(Decoded { span, encodings, bytes });
-    }
+/// The first letters of gzip (RFC 1952), or of zlib (RFC 1950) at one of its four levels.
+fn is_compressed(letters: &[u8]) -> bool {
+    letters.starts_with(b"H4sI")
+        || letters.first_chunk::<2>().is_some_and(|two| matches!(two, b"eJ" | b"eN" | b"eA" | b"eF"))
 }
 
-/// What base 64 carried: gzip, UTF-16 or just text.
+fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decoded)) -> bool {
+    let start = span.start + from;
+    let letters = &text[start..span.end.min(start + MAX_CANDIDATE_BYTES)];
+    // A run may go from one alphabet over into the other: decode up to there.
+    let (plus, dash) = (
+        letters.iter().position(|byte| runs::is(*byte, runs::PLUS)).unwrap_or(letters.len()),
+        letters.iter().position(|byte| runs::is(*byte, runs::DASH)).unwrap_or(letters.len()),
+    );
+    let (engine, end) = if dash < plus { (&URL_SAFE_64, plus) } else { (&STANDARD_64, dash) };
+    let letters = &letters[..end];
+    // A length of 4n+1 cannot be decoded: the last letter is a stray.
+    let letters = &letters[..letters.len() - usize::from(letters.len() % 4 == 1)];
+    let Ok(bytes) = engine.decode(letters) else { return false };
+    let bytes = Zeroizing::new(bytes);
+    let (inner, bytes) = unpacked(bytes);
+    let is_text = |byte: &u8| matches!(byte, 0x20..=0x7e | b'\n' | b'\r' | b'\t');
+    if bytes.len() < 8 || inner.is_none() && !bytes.iter().take(9).all(is_text) {
+        return false;
+    }
+    let mut encodings = vec!["base64"];
+    encodings.extend(inner);
+    found(Decoded { span: Span::from(start..start + letters.len()), encodings, bytes });
+    true
+}
+
+/// Base 64 whose lines were put together.
+pub(crate) fn wrapped(letters: &[u8]) -> Option<Decoded> {
+    let mut whole = None;
+    base64_part(letters, Span::from(0..letters.len()), letters.len(), &mut |decoded| whole = Some(decoded));
+    whole
+}
+
+/// A short value that is base 64 of text as a whole, as in a Kubernetes secret.
+pub(crate) fn value(letters: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if !letters.len().is_multiple_of(4) || letters.len() < 12 {
+        return None;
+    }
+    let bytes = Zeroizing::new(STANDARD_64.decode(letters).ok()?);
+    let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    text.iter().all(|byte| matches!(byte, 0x20..=0x7e)).then(|| Zeroizing::new(text.to_vec()))
+}
+
+/// What base 64 carried: gzip, zlib, UTF-16 or just text.
+#[expect(clippy::disallowed_types, reason = "capped at MAX_INFLATED_BYTES")]
 fn unpacked(bytes: Zeroizing<Vec<u8>>) -> (Option<&'static str>, Zeroizing<Vec<u8>>) {
     if is_gzip(&bytes) {
-        (Some("gzip"), inflated(&bytes))
+        (Some("gzip"), inflated(flate2::read::GzDecoder::new(bytes.as_slice())))
+    } else if is_zlib(&bytes) {
+        (Some("zlib"), inflated(flate2::read::ZlibDecoder::new(bytes.as_slice())))
     } else if is_utf16(&bytes) {
         let text = bytes.chunks_exact(2).map(|pair| if pair[1] == 0 { pair[0] } else { b'?' });
         (Some("utf16"), Zeroizing::new(text.collect()))
@@ -145,35 +248,101 @@ fn unpacked(bytes: Zeroizing<Vec<u8>>) -> (Option<&'static str>, Zeroizing<Vec<u
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "capped at MAX_INFLATED_BYTES")]
-fn inflated(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+fn inflated(stream: impl std::io::Read) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::new());
     // A truncated stream still gives what was readable of it.
-    let _partial = flate2::read::GzDecoder::new(bytes).take(MAX_INFLATED_BYTES).read_to_end(&mut out);
+    let _partial = stream.take(MAX_INFLATED_BYTES).read_to_end(&mut out);
     out
 }
 
-fn hex(text: &[u8], span: Span) -> Option<Decoded> {
-    let digits = text.get(span.start..span.end.min(span.start + MAX_CANDIDATE_BYTES))?;
-    let decode = |digits: &[u8]| -> Vec<u8> {
-        let value = |digit: u8| {
-            char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0)
-        };
-        digits.chunks_exact(2).map(|pair| value(pair[0]) << 4 | value(pair[1])).collect()
+/// Hex in a run of word characters; whether the run is hex at all.
+fn hex_parts(text: &[u8], word: Span, found: &mut impl FnMut(Decoded)) -> bool {
+    let mut at = word.start;
+    let mut is_hex = false;
+    while at < word.end {
+        let length = runs::leading(&text[at..word.end], runs::HEX);
+        if length >= MIN_HEX_BYTES {
+            is_hex |= length == word.len();
+            // `0x` or another letter may stand before.
+            let is_found =
+                [0, 1].into_iter().any(|shift| hex(text, Span::from(at + shift..at + length), found));
+            is_hex |= is_found;
+        }
+        at += length + 1;
+    }
+    is_hex
+}
+
+fn hex(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) -> bool {
+    let end = span.end.min(span.start + MAX_CANDIDATE_BYTES);
+    let digits = &text[span.start..end - (end - span.start) % 2];
+    let byte = |pair: &[u8]| {
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        value(pair[0]).unwrap_or(0) << 4 | value(pair[1]).unwrap_or(0)
     };
-    let is_even = digits.len() % 2 == 0;
-    (is_even && is_readable(&decode(digits.get(..digits.len().min(2 * PROBE_BYTES))?))).then(|| Decoded {
-        span,
-        encodings: vec!["hex"],
-        bytes: Zeroizing::new(decode(digits)),
-    })
+    // Text shows itself in the first bytes; UTF-16 has a zero in every pair.
+    let mut probe = digits.chunks_exact(2).take(16).map(byte);
+    if !probe.all(|byte| byte.is_ascii() && (byte >= 0x20 || byte.is_ascii_whitespace() || byte == 0)) {
+        return false;
+    }
+    let bytes = Zeroizing::new(digits.chunks_exact(2).map(byte).collect());
+    let (inner, bytes) = unpacked(bytes);
+    let mut encodings = vec!["hex"];
+    encodings.extend(inner);
+    found(Decoded { span: Span::from(span.start..span.start + digits.len()), encodings, bytes });
+    true
+}
+
+/// A line of a hex dump: `xxd`, `hexdump`, `hexdump -C`, `od -tx1`. Gives its bytes.
+pub(crate) fn dump_line(line: &[u8], bytes: &mut Vec<u8>) -> bool {
+    let line = line.trim_ascii_start();
+    let offset = runs::leading(line, runs::HEX);
+    if !(6..=16).contains(&offset) {
+        return false;
+    }
+    let before = bytes.len();
+    let is_xxd = line.get(offset) == Some(&b':');
+    let Some(rest) = line.get(offset + usize::from(is_xxd)..) else { return false };
+    if rest.first() != Some(&b' ') {
+        return false;
+    }
+    // xxd puts its text column behind two blanks.
+    let rest = rest.trim_ascii_start();
+    let hex = if is_xxd { memchr::memmem::find(rest, b"  ").map_or(rest, |at| &rest[..at]) } else { rest };
+    for group in hex.split(|byte| *byte == b' ').filter(|group| !group.is_empty()) {
+        let is_hex =
+            group.len() % 2 == 0 && group.len() <= 8 && runs::leading(group, runs::HEX) == group.len();
+        if !is_hex || (bytes.len() - before) * 2 + group.len() > 128 {
+            break;
+        }
+        let from = bytes.len();
+        for pair in group.chunks_exact(2) {
+            let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0);
+            bytes.push(u8::try_from(digit(pair[0]) << 4 | digit(pair[1])).unwrap_or(0));
+        }
+        // `hexdump` alone prints words of the machine's byte order.
+        if !is_xxd && group.len() > 2 {
+            bytes[from..].reverse();
+        }
+    }
+    bytes.len() > before
+}
+
+/// The characters between separators; also without the first, which may be a word of one
+/// letter before the token.
+pub(crate) fn spaced(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
+    for start in [span.start, span.start + 2] {
+        let span = Span::from(start..span.end);
+        let bytes = text[span.range()].iter().step_by(2).copied().collect();
+        found(Decoded { span, encodings: vec!["spaced"], bytes: Zeroizing::new(bytes) });
+    }
 }
 
 /// Words with percent-encoded bytes, decoded.
 pub(crate) fn percent(text: &[u8], mut found: impl FnMut(Decoded)) {
     let mut done = 0;
     for at in memchr::memchr_iter(b'%', text) {
-        if at < done || !escape(text, at).is_some_and(|byte| byte.is_ascii_graphic()) {
+        if at < done || !escape(text, at).is_some_and(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')) {
             continue;
         }
         let in_word = |byte: &&u8| byte.is_ascii_graphic() && !b"\"'<>`".contains(*byte);
@@ -212,7 +381,7 @@ fn escape(text: &[u8], at: usize) -> Option<u8> {
 pub(crate) fn json(text: &[u8], mut found: impl FnMut(Decoded)) {
     let mut done = 0;
     for at in memchr::memchr_iter(b'\\', text) {
-        if at < done || !matches!(text.get(at + 1), Some(b'n' | b'/' | b'u')) {
+        if at < done || !matches!(text.get(at + 1), Some(b'n' | b'/' | b'u' | b'x' | b'"')) {
             continue;
         }
         let start = text
@@ -245,6 +414,16 @@ fn unescaped(line: &[u8]) -> Vec<u8> {
             b'n' => out.push(b'\n'),
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
+            b'x' => {
+                let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+                match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                    Some(code) => {
+                        out.push(code);
+                        rest = rest.get(2..).unwrap_or_default();
+                    }
+                    None => out.extend_from_slice(b"\\x"),
+                }
+            }
             b'u' => {
                 let digits = rest.get(..4).and_then(|digits| std::str::from_utf8(digits).ok());
                 let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
@@ -266,13 +445,14 @@ pub(crate) fn reversed(text: &[u8], span: Span) -> Decoded {
     Decoded { span, encodings: vec!["reversed"], bytes: Zeroizing::new(bytes) }
 }
 
-fn is_readable(bytes: &[u8]) -> bool {
-    let plain = bytes.iter().filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
-    bytes.len() >= 12 && plain * 16 >= bytes.len() * 15
-}
-
 fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 8])
+}
+
+fn is_zlib(bytes: &[u8]) -> bool {
+    bytes
+        .first_chunk::<2>()
+        .is_some_and(|head| head[0] == 0x78 && matches!(head[1], 0x01 | 0x5e | 0x9c | 0xda))
 }
 
 fn is_utf16(bytes: &[u8]) -> bool {
@@ -293,7 +473,14 @@ mod tests {
         let mut add = |decoded: Decoded| {
             all.push((decoded.encodings.clone(), String::from_utf8_lossy(&decoded.bytes).into_owned()));
         };
-        runs(text.as_bytes(), &mut add);
+        let mut done = 0;
+        runs::find(text.as_bytes(), |found| {
+            if let runs::Run::Word(span) = found
+                && span.start >= done
+            {
+                done = run(text.as_bytes(), span, done, &mut add);
+            }
+        });
         percent(text.as_bytes(), &mut add);
         json(text.as_bytes(), &mut add);
         all

@@ -1,43 +1,61 @@
-//! One text in, sightings out: match, gate, check, decode and look again.
+//! The scanner, its workers, and what they report.
 
 use crate::allow::{self, Allow, Subject, Suppressed};
-use crate::assign::{self, Assignments};
+use crate::assign::Assignments;
+use crate::block::Block;
+use crate::check::context::ContextRules;
+use crate::check::manifest::Manifests;
 use crate::check::{self, Checked};
-use crate::decode::{self, Decoded};
-use crate::gate::{entropy, is_placeholder};
 use crate::gitleaks::ForeignMatcher;
 use crate::known::{self, KnownSecrets};
-use crate::matcher::{Caches, Found, Matcher};
+use crate::matcher::{Caches, Matcher};
+use crate::memo::{self, HashKey, Memo};
+use crate::profile::{Profile, Stage};
 use crate::redact::{Parts, is_name};
-use crate::view::View;
-use crate::{Confidence, Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
-use aho_corasick::AhoCorasick;
+use crate::search::{Budget, Depth};
+use crate::view::{self, View};
+use crate::{Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
 use regex_automata::Span;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 use zeroize::Zeroizing;
 
-/// So many encodings around a value are undone.
-const MAX_DEPTH: usize = 3;
-/// Decoded bytes per scan: this many times the input, but at least the floor.
-const BUDGET_FACTOR: usize = 4;
-const BUDGET_FLOOR: usize = 1 << 20;
-/// A secret access key stands this close to its id.
-const PAIR_REACH_BYTES: usize = 400;
+/// Clean lines a thread remembers unless told otherwise, 16 bytes each.
+const MEMO_LINES: usize = 1 << 18;
 
 /// Compiled rules and the fingerprint key.
 pub struct Scanner {
-    rules: RuleSet,
+    pub(crate) rules: RuleSet,
     key: FingerprintKey,
-    matcher: Matcher,
-    assignments: Assignments,
-    headers: AhoCorasick,
-    parts: Parts,
-    generic: usize,
-    header: usize,
-    aws_secret: usize,
-    foreign: ForeignMatcher,
-    known: Option<KnownSecrets>,
+    pub(crate) matcher: Matcher,
+    pub(crate) assignments: Assignments,
+    pub(crate) context: ContextRules,
+    pub(crate) manifests: Manifests,
+    pub(crate) generic: usize,
+    pub(crate) header: usize,
+    pub(crate) aws_secret: usize,
+    pub(crate) manifest: usize,
+    pub(crate) parts: Parts,
+    /// Rules of gitleaks files.
+    pub(crate) foreign: ForeignMatcher,
+    pub(crate) known: Option<KnownSecrets>,
     allow: Allow,
+    pub(crate) hash_key: HashKey,
+    memo_lines: usize,
+    /// Clean lines of earlier runs.
+    clean: Mutex<Vec<u128>>,
+    /// Scratch space of workers that are done, for those to come.
+    idle: Mutex<Vec<State>>,
+}
+
+/// What a worker keeps from text to text.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) caches: Caches,
+    pub(crate) memo: Memo,
+    /// One per depth of decoding.
+    pub(crate) blocks: Vec<Block>,
 }
 
 impl Scanner {
@@ -48,30 +66,37 @@ impl Scanner {
     pub fn new(rules: RuleSet, key: FingerprintKey) -> Result<Self, Error> {
         // A rule that the set does not have gives no hits.
         let index = |id: &str| rules.rules().iter().position(|rule| rule.id == id).unwrap_or(usize::MAX);
-        let (generic, header, aws_secret) =
-            (index("generic-assignment"), index("authorization-header"), index("aws-secret-access-key"));
-        let foreign = rules.custom.foreign.iter().map(|rule| (index(&rule.id), rule.clone())).collect();
-        let headers = AhoCorasick::builder().ascii_case_insensitive(true).build(["authorization"])?;
-        let matcher = Matcher::new(rules.rules())?;
+        let foreign: Vec<_> =
+            rules.custom.foreign.iter().map(|rule| (index(&rule.id), rule.clone())).collect();
+        // What rules of gitleaks find may depend on the path, so no line is clean for all.
+        let memo_lines = if foreign.is_empty() { MEMO_LINES } else { 0 };
         Ok(Self {
-            key,
-            matcher,
+            matcher: Matcher::new(rules.rules())?,
             assignments: Assignments::new()?,
-            headers,
+            context: ContextRules::new(rules.rules())?,
+            manifests: Manifests::new()?,
+            generic: index("generic-assignment"),
+            header: index("authorization-header"),
+            aws_secret: index("aws-secret-access-key"),
+            manifest: index("kubernetes-secret-data"),
             parts: Parts::new(rules.rules())?,
-            generic,
-            header,
-            aws_secret,
             foreign: ForeignMatcher::new(foreign)?,
-            rules,
             known: None,
             allow: Allow::new(),
+            hash_key: hash_key(&key, rules.hash()),
+            memo_lines,
+            clean: Mutex::default(),
+            idle: Mutex::default(),
+            key,
+            rules,
         })
     }
 
     /// Looks for known secrets, too.
     #[must_use]
     pub fn with_known(mut self, known: KnownSecrets) -> Self {
+        // What is clean without them is not clean with them.
+        self.hash_key = hash_key(&self.key, &format!("{} {}", self.rules.hash(), known.digest(&self.key)));
         self.known = Some(known);
         self
     }
@@ -86,9 +111,47 @@ impl Scanner {
         Ok(self)
     }
 
-    /// A worker with its own regex caches; one per thread.
+    /// Sets how many clean lines each thread remembers, 16 bytes each; 0 turns it off.
+    /// Results are the same for every number.
+    #[must_use]
+    pub fn with_memo_lines(mut self, lines: usize) -> Self {
+        if self.rules.custom.foreign.is_empty() {
+            self.memo_lines = lines;
+        }
+        self
+    }
+
+    /// The lines found clean so far, for a later run; only hashes under the key and the
+    /// rules of this scanner. Call it when workers are dropped.
+    pub fn export_memo(&self) -> Vec<u8> {
+        let mut hashes: BTreeSet<u128> = lock(&self.clean).iter().copied().collect();
+        hashes.extend(lock(&self.idle).iter().flat_map(|state| state.memo.hashes()));
+        let hashes: Vec<u128> = hashes.into_iter().take(self.memo_lines.next_power_of_two()).collect();
+        memo::to_bytes(self.memo_label(), &hashes)
+    }
+
+    /// Takes over what an earlier run exported; false if it had other rules, another key
+    /// or another format. Workers made before do not know these lines.
+    pub fn import_memo(&self, bytes: &[u8]) -> bool {
+        let Some(hashes) = memo::from_bytes(self.memo_label(), bytes) else { return false };
+        *lock(&self.clean) = hashes;
+        lock(&self.idle).clear();
+        true
+    }
+
+    fn memo_label(&self) -> u128 {
+        self.hash_key.hash(b"the lines that are clean under these rules")
+    }
+
+    /// A worker with its own scratch space; one per thread.
     pub fn worker(&self) -> Worker<'_> {
-        Worker { scanner: self, caches: self.matcher.caches(), path: String::new() }
+        let idle = lock(&self.idle).pop();
+        let state = idle.unwrap_or_else(|| {
+            let mut memo = Memo::with_capacity(self.memo_lines);
+            lock(&self.clean).iter().for_each(|hash| memo.insert(*hash));
+            State { caches: self.matcher.caches(), memo, blocks: Vec::new() }
+        });
+        Worker { scanner: self, state, profile: None, path: String::new() }
     }
 
     /// The rules.
@@ -102,51 +165,88 @@ impl Scanner {
     }
 }
 
+fn hash_key(key: &FingerprintKey, rules: &str) -> HashKey {
+    let word = |part: &str| {
+        let digest = key.of(format!("clean lines {part} {rules}").as_bytes());
+        u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default()
+    };
+    HashKey(["0", "1", "2", "3"].map(word))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Scans text on one thread.
 pub struct Worker<'s> {
-    scanner: &'s Scanner,
-    caches: Caches,
+    pub(crate) scanner: &'s Scanner,
+    pub(crate) state: State,
+    pub(crate) profile: Option<Box<Profile>>,
     /// Of the text, for rules and exceptions that ask; may be empty.
-    path: String,
+    pub(crate) path: String,
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        lock(&self.scanner.idle).push(std::mem::take(&mut self.state));
+    }
 }
 
 /// A secret before it loses its value.
-struct Hit {
-    span: Span,
-    rule: usize,
-    value: Zeroizing<Vec<u8>>,
-    name: Option<String>,
-    encodings: Vec<&'static str>,
-    checked: Checked,
+pub(crate) struct Hit {
+    /// In the text that was searched.
+    pub(crate) span: Span,
+    pub(crate) rule: usize,
+    pub(crate) value: Zeroizing<Vec<u8>>,
+    pub(crate) name: Option<String>,
+    pub(crate) encodings: Vec<&'static str>,
+    pub(crate) checked: Checked,
+    /// Whether it was put together from several lines.
+    pub(crate) is_joined: bool,
 }
 
 /// The rule of known secrets found behind an encoding; no rule set has it.
 const KNOWN: usize = usize::MAX - 1;
 
 impl Hit {
-    fn known(seen: &known::Seen) -> Self {
-        let checked = check::run(None, &[], &[], seen.span);
-        let encodings = seen.encodings.to_vec();
-        Self { span: seen.span, rule: KNOWN, value: seen.value(), name: None, encodings, checked }
+    pub(crate) fn known(seen: &known::Seen<'_>) -> Self {
+        Self {
+            span: seen.span,
+            rule: KNOWN,
+            value: seen.value(),
+            name: None,
+            encodings: seen.encodings.to_vec(),
+            checked: check::likely(),
+            is_joined: false,
+        }
     }
 }
 
-/// How deep to look into a text.
-#[derive(Clone, Copy)]
-struct Depth {
-    level: usize,
-    /// Whether names and headers announce secrets here; not in texts read twice.
-    generic: bool,
-}
-
-/// Decoded bytes that may still be looked at.
-struct Budget {
-    left: usize,
-    is_hit: bool,
-}
-
 impl Worker<'_> {
+    /// From now on measures where time goes.
+    pub fn start_profile(&mut self) {
+        self.profile = Some(Box::new(Profile::new(self.scanner.rules.rules().len())));
+    }
+
+    /// What was measured, and stops measuring.
+    pub fn take_profile(&mut self) -> Option<Profile> {
+        self.profile.take().map(|profile| *profile)
+    }
+
+    pub(crate) fn clock(&self) -> Option<Instant> {
+        self.profile.as_ref().map(|_| Instant::now())
+    }
+
+    pub(crate) fn spent(&mut self, stage: Stage, since: Option<Instant>) {
+        if let (Some(profile), Some(since)) = (self.profile.as_mut(), since) {
+            profile.stage(stage, since.elapsed());
+        }
+    }
+
     /// Finds the secrets of `bytes`.
+    ///
+    /// Working memory does not depend on the input's size, except for UTF-16, which is
+    /// read as half as many bytes, and for rules of gitleaks files, which see whole texts.
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
         self.scan_at("", bytes)
     }
@@ -154,29 +254,46 @@ impl Worker<'_> {
     /// Finds the secrets of `bytes`, which `path` names to rules and exceptions.
     pub fn scan_at(&mut self, path: &str, bytes: &[u8]) -> Scan {
         path.clone_into(&mut self.path);
-        let view = View::of(bytes);
-        let mut budget = Budget { left: (bytes.len() * BUDGET_FACTOR).max(BUDGET_FLOOR), is_hit: false };
-        let hits = self.text(&view.bytes, Depth { level: 0, generic: true }, &mut budget);
+        if let Some(profile) = self.profile.as_mut() {
+            profile.bytes += bytes.len() as u64;
+        }
+        let narrow = view::utf16(bytes).map(|(bytes, from)| (Zeroizing::new(bytes), from));
+        let (text, width, from) = match &narrow {
+            Some((text, from)) => (text.as_slice(), 2, *from),
+            None => (bytes, 1, 0),
+        };
+        let mut budget = Budget::default();
+        let hits = self.text(text, Depth::TOP, &mut budget);
+        let mut scan = self.reported(text, hits);
+        if let Some(known) = &self.scanner.known {
+            let (allow, key) = (&self.scanner.allow, &self.scanner.key);
+            known::merge(&mut scan, known.sightings(text, key), allow);
+        }
+        let suppressed = scan.suppressed.iter_mut().map(|suppressed| &mut suppressed.sighting);
+        for seen in scan.sightings.iter_mut().chain(suppressed) {
+            seen.offset = from + seen.offset * width;
+            seen.len *= width;
+        }
+        if let Some(offset) = budget.gap {
+            scan.gaps.push(Gap { offset: from + offset * width, reason: "budget" });
+        }
+        scan
+    }
+
+    /// Sightings of the hits of a text, and those that exceptions cover.
+    fn reported(&self, text: &[u8], hits: Vec<Hit>) -> Scan {
         let mut scan = Scan::default();
         let (mut line, mut counted) = (1, 0);
         for hit in hits {
-            let offset = view.origin(hit.span.start);
-            let end = view.origin(hit.span.end.saturating_sub(1)) + 1;
-            line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
-            counted = counted.max(offset);
-            let (span, value) = (hit.span, hit.value.clone());
-            let sighting = self.sighting(hit, offset, end - offset, line);
-            match self.allowed(&view.bytes, span, &value, &sighting) {
+            let span = hit.span;
+            line += memchr::memchr_iter(b'\n', text.get(counted..span.start).unwrap_or_default()).count();
+            counted = counted.max(span.start);
+            let value = hit.value.clone();
+            let sighting = self.sighting(hit, span.start, span.len(), line);
+            match self.allowed(text, span, &value, &sighting) {
                 Some((by, reason)) => scan.suppressed.push(Suppressed { sighting, by, reason }),
                 None => scan.sightings.push(sighting),
             }
-        }
-        if let Some(known) = &self.scanner.known {
-            let (allow, key) = (&self.scanner.allow, &self.scanner.key);
-            known::merge(&mut scan, known.sightings(bytes, key), allow);
-        }
-        if budget.is_hit {
-            scan.gaps.push(Gap { offset: 0, reason: "budget" });
         }
         scan
     }
@@ -188,161 +305,26 @@ impl Worker<'_> {
         value: &[u8],
         seen: &Sighting,
     ) -> Option<(allow::AllowedBy, String)> {
+        let Scanner { allow, rules, .. } = self.scanner;
         // Whoever prints a known secret cannot excuse it, nor can a pattern.
         if seen.kind == "known_secret" {
-            return self.scanner.allow.by_fingerprint(&seen.fingerprint);
+            return allow.by_fingerprint(&seen.fingerprint);
         }
-        // Behind an encoding the match is known by its value only.
-        let matched = if seen.encodings.is_empty() { text.get(span.range())? } else { value };
+        if allow.is_empty() && rules.custom.lists.is_empty() {
+            return None;
+        }
+        let clear = View::of(text.get(span.range())?);
+        let line = View::of(allow::lines_around(text, span));
         let subject = Subject {
             rule: &seen.rule,
             value,
-            matched,
-            line: allow::lines_around(text, span),
+            // Behind an encoding the match is known by its value only.
+            matched: if seen.encodings.is_empty() { &clear.bytes } else { value },
+            line: &line.bytes,
             path: &self.path,
             fingerprint: &seen.fingerprint,
         };
-        self.scanner.allow.judge(&subject, &self.scanner.rules.custom.lists)
-    }
-
-    /// Hits of a text and of what it encodes, by offset, none inside another.
-    fn text(&mut self, text: &[u8], depth: Depth, budget: &mut Budget) -> Vec<Hit> {
-        if self.scanner.rules.rules().is_empty() {
-            return Vec::new();
-        }
-        let (found, backwards) = self.scanner.matcher.find(&mut self.caches, text);
-        let mut plain = self.plain(text, &found, depth.generic);
-        if let Some(known) = self.scanner.known.as_ref().filter(|_| depth.level > 0) {
-            plain.extend(known.inside(text).iter().map(Hit::known));
-        }
-        let mut hits = self.resolved(plain);
-        if depth.level < MAX_DEPTH {
-            for decoded in candidates(text, backwards) {
-                self.decoded(text, decoded, depth, budget, &mut hits);
-            }
-        }
-        hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
-        hits
-    }
-
-    /// Looks at decoded bytes and adds what the text itself did not show.
-    fn decoded(
-        &mut self,
-        text: &[u8],
-        decoded: Decoded,
-        depth: Depth,
-        budget: &mut Budget,
-        hits: &mut Vec<Hit>,
-    ) {
-        let Decoded { span, encodings, bytes } = decoded;
-        // Parts of a token are letters of base 64, too.
-        let is_part =
-            |hit: &Hit| hit.span.start <= span.start && span.end <= hit.span.end && self.rank(hit) == 0;
-        if hits.iter().any(is_part) {
-            return;
-        }
-        let Some(left) = budget.left.checked_sub(bytes.len()) else {
-            budget.is_hit = true;
-            return;
-        };
-        budget.left = left;
-        budget.is_hit |= span.len() >= decode::MAX_CANDIDATE_BYTES;
-        let is_respelled = encodings == ["json"];
-        let deeper = Depth {
-            level: if is_respelled { MAX_DEPTH } else { depth.level + 1 },
-            generic: depth.generic && !is_respelled,
-        };
-        let name = assign::name_before(text, span.start);
-        let mut inner = self.text(&bytes, deeper, budget);
-        inner.retain(|found| !hits.iter().any(|hit| overlap(hit.span, span) && hit.value == found.value));
-        if inner.is_empty() {
-            return;
-        }
-        hits.retain(|hit| !(overlap(hit.span, span) && self.rank(hit) > 1));
-        hits.extend(inner.into_iter().map(|hit| Hit {
-            span,
-            name: hit.name.or_else(|| name.clone()),
-            encodings: encodings.iter().copied().chain(hit.encodings).collect(),
-            ..hit
-        }));
-    }
-
-    /// What stands in a text in clear.
-    fn plain(&self, text: &[u8], found: &[Found], generic: bool) -> Vec<Hit> {
-        let scanner = self.scanner;
-        let mut spans: Vec<(Span, Span, usize)> =
-            found.iter().map(|found| (found.span, found.secret, found.rule)).collect();
-        spans.extend(scanner.foreign.find(text, &self.path));
-        for key_id in found.iter().filter(|found| self.kind(found.rule) == "aws_access_key_id") {
-            assign::aws_secrets_near(text, key_id.span, PAIR_REACH_BYTES, |span| {
-                spans.push((span, span, scanner.aws_secret));
-            });
-        }
-        if generic {
-            assign::authorizations(text, &scanner.headers, |_, span| {
-                spans.push((span, span, scanner.header))
-            });
-        }
-        let mut hits: Vec<Hit> =
-            spans.into_iter().filter_map(|(span, secret, rule)| self.hit(text, span, secret, rule)).collect();
-        if generic {
-            scanner.assignments.find(text, |found| {
-                let value = text.get(found.value.range()).unwrap_or_default();
-                let name = text.get(found.name.range()).unwrap_or_default().to_ascii_lowercase();
-                let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
-                let is_aws =
-                    has(b"secret") && (has(b"aws") || has(b"access")) && assign::is_aws_secret(value);
-                let rule = if is_aws { scanner.aws_secret } else { scanner.generic };
-                if let Some(mut hit) = self.hit(text, found.value, found.value, rule) {
-                    if !is_aws && !found.is_likely {
-                        hit.checked.confidence = Confidence::Possible;
-                    }
-                    hits.push(hit);
-                }
-            });
-        }
-        hits
-    }
-
-    fn hit(&self, text: &[u8], span: Span, secret: Span, rule: usize) -> Option<Hit> {
-        let value = text.get(secret.range())?;
-        let spec = self.scanner.rules.rules().get(rule)?;
-        let mut checked = check::run(spec.check.as_deref(), value, text, secret);
-        let is_dull = is_placeholder(value) && value.len() < 64 || entropy(value) < 2.0;
-        if is_dull && spec.check.is_none() {
-            checked.confidence = Confidence::Possible;
-        }
-        let name = assign::name_before(text, secret.start);
-        Some(Hit { span, rule, value: Zeroizing::new(value.to_vec()), name, encodings: Vec::new(), checked })
-    }
-
-    fn kind(&self, rule: usize) -> &str {
-        self.scanner.rules.rules().get(rule).map_or("", |rule| rule.kind.as_str())
-    }
-
-    /// 0 for a provider's format, then weaker and weaker shapes.
-    fn rank(&self, hit: &Hit) -> u8 {
-        match self.kind(hit.rule) {
-            "uri_credential" => 1,
-            "authorization" => 2,
-            "generic_secret" => 3,
-            _ => 0,
-        }
-    }
-
-    /// Of overlapping hits the most specific one, then the longest.
-    fn resolved(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
-        hits.sort_by_key(|hit| (self.rank(hit), std::cmp::Reverse(hit.span.len()), hit.span.start, hit.rule));
-        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
-        hits.retain(|hit| {
-            let before = taken.range(..hit.span.end).next_back();
-            let is_free = before.is_none_or(|(_, end)| *end <= hit.span.start);
-            if is_free {
-                taken.insert(hit.span.start, hit.span.end);
-            }
-            is_free
-        });
-        hits
+        allow.judge(&subject, &rules.custom.lists)
     }
 
     fn sighting(&self, hit: Hit, offset: usize, len: usize, line: usize) -> Sighting {
@@ -381,20 +363,6 @@ impl Worker<'_> {
     pub(crate) fn parts(&self) -> &Parts {
         &self.scanner.parts
     }
-}
-
-/// Everything in a text that may be an encoding of something else.
-fn candidates(text: &[u8], backwards: Vec<Span>) -> Vec<Decoded> {
-    let mut found = Vec::new();
-    decode::runs(text, |decoded| found.push(decoded));
-    decode::percent(text, |decoded| found.push(decoded));
-    decode::json(text, |decoded| found.push(decoded));
-    found.extend(backwards.into_iter().map(|span| decode::reversed(text, span)));
-    found
-}
-
-fn overlap(a: Span, b: Span) -> bool {
-    a.start < b.end && b.start < a.end
 }
 
 /// The fixed prefix and, of long values, the last four characters.

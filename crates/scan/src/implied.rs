@@ -136,8 +136,9 @@ mod tests {
 
     #[test]
     fn the_embedded_rules_hold_their_keywords() {
-        for rule in crate::RuleSet::builtin().unwrap().rules().iter().filter(|rule| !rule.pattern.is_empty())
-        {
+        let rules = crate::RuleSet::builtin().unwrap();
+        // Rules of names have none.
+        for rule in rules.rules().iter().filter(|rule| !rule.keywords.is_empty()) {
             assert_eq!(holds_keyword(&rule.pattern, &rule.keywords), Answer::Always, "{}", rule.id);
         }
     }

@@ -2,24 +2,34 @@
 
 mod allow;
 mod assign;
+mod block;
 mod check;
 mod decode;
 mod engine;
 mod fingerprint;
 mod gate;
 mod gitleaks;
+mod grams;
 mod implied;
+mod join;
 pub mod known;
 mod matcher;
+mod memo;
+mod profile;
 mod redact;
 mod rules;
+mod runs;
+mod search;
 mod sighting;
+mod tier;
 pub mod user_rules;
 mod view;
+mod wrap;
 
 pub use allow::{Allow, AllowedBy, Suppressed};
 pub use engine::{Scanner, Worker};
 pub use fingerprint::FingerprintKey;
+pub use profile::{Profile, RuleCost, Stage};
 pub use rules::{Rule, RuleSet};
 pub use sighting::{Confidence, Gap, Resolved, Scan, Sighting, Verification};
 

@@ -1,21 +1,34 @@
-//! Providers' formats: keyword automaton, then the rule's pattern around the keyword.
+//! Providers' formats: keyword automata, then the rule's pattern around the keyword.
 //!
 //! A keyword that begins its pattern is confirmed anchored; others within a window as
-//! wide as the pattern can match. Reversed keywords share the automaton.
+//! wide as the pattern can match. Nothing matches across a line end here: what does, is
+//! the business of `join`. Reversed keywords share the first automaton.
 
+use crate::grams::Grams;
+use crate::profile::Profile;
+use crate::runs::{self, TOKEN};
+use crate::tier::{self, Tier};
 use crate::{Error, Rule};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
+use memchr::memmem;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::{captures::Captures, syntax};
 use regex_automata::{Anchored, Input, Span};
+use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
+use std::sync::OnceLock;
 
 /// Patterns that say no upper bound are searched this far.
-const MAX_MATCH_BYTES: usize = 16 << 10;
+pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
 /// Shorter keywords are not looked for backwards.
 const MIN_REVERSED_BYTES: usize = 4;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
+/// So many keywords are searched for without a table, and so many on their own.
+const MAX_VECTOR: usize = 48;
+const MAX_SINGLE: usize = 4;
+/// What announces a secret of several lines.
+pub(crate) const ARMOUR: &str = "-----BEGIN ";
 
 /// One confirmed match in a text.
 pub(crate) struct Found {
@@ -27,96 +40,249 @@ pub(crate) struct Found {
     pub(crate) secret: Span,
 }
 
-struct Compiled {
-    regex: Regex,
+/// What a keyword led to.
+pub(crate) enum Event {
+    Found(Found),
+    /// A token that holds a keyword backwards.
+    Backwards(Span),
+    /// The beginning of an armoured block, which goes on in other lines.
+    Armour {
+        rule: usize,
+        at: usize,
+    },
+    /// A token that reaches the end of its line and may go on in the next one.
+    Dangling {
+        rule: usize,
+        keyword: Span,
+    },
+}
+
+pub(crate) struct Compiled {
+    hir: Hir,
+    /// Built when first needed: most rules never are.
+    regex: OnceLock<Option<Regex>>,
     /// Whether every keyword begins the pattern.
     is_prefix: bool,
+    is_armour: bool,
+    /// Whether the secret is a named group, so that the pattern minds what stands before.
+    names_secret: bool,
     longest: usize,
+    /// A byte that every match holds behind its keyword.
+    rare: Option<u8>,
+}
+
+impl Compiled {
+    fn regex(&self) -> Option<&Regex> {
+        self.regex.get_or_init(|| build(&self.hir)).as_ref()
+    }
+}
+
+/// Keywords of the rules of one tier.
+struct Keywords {
+    finder: Finder,
+    /// Rule and direction of each keyword.
+    owners: Vec<(usize, bool)>,
+}
+
+enum Finder {
+    None,
+    /// By three bytes of each keyword.
+    Grams(Grams),
+    /// A table, where a keyword is shorter than that.
+    Table(AhoCorasick),
+    /// Vector searches: one for each keyword that begins with punctuation, as many lines
+    /// do, and one for all others together.
+    Vector {
+        single: Vec<(usize, memmem::Finder<'static>)>,
+        others: Option<(packed::Searcher, Vec<usize>)>,
+    },
+}
+
+impl Finder {
+    fn find(&self, text: &[u8], part: Span, mut found: impl FnMut(usize, Span)) {
+        match self {
+            Self::None => {}
+            Self::Grams(grams) => grams.find(text, part, found),
+            Self::Table(table) => {
+                for hit in table.find_overlapping_iter(aho_corasick::Input::new(text).range(part.range())) {
+                    found(hit.pattern().as_usize(), Span::from(hit.range()));
+                }
+            }
+            Self::Vector { single, others } => {
+                let bytes = &text[part.range()];
+                for (pattern, finder) in single {
+                    for at in finder.find_iter(bytes) {
+                        let at = part.start + at;
+                        found(*pattern, Span::from(at..at + finder.needle().len()));
+                    }
+                }
+                if let Some((searcher, patterns)) = others {
+                    for hit in searcher.find_iter(bytes) {
+                        let span = Span::from(part.start + hit.start()..part.start + hit.end());
+                        found(patterns[hit.pattern().as_usize()], span);
+                    }
+                }
+            }
+        }
+    }
 }
 
 pub(crate) struct Matcher {
-    keywords: AhoCorasick,
-    /// Rule and direction of each keyword.
-    owners: Vec<(usize, bool)>,
+    tiers: [Keywords; 4],
     rules: Vec<Compiled>,
 }
 
 /// Per-thread scratch space.
-pub(crate) struct Caches(Vec<(Cache, Captures)>);
+#[derive(Default)]
+pub(crate) struct Caches(Vec<Option<(Cache, Captures)>>);
 
 impl Matcher {
     pub(crate) fn new(rules: &[Rule]) -> Result<Self, Error> {
-        let mut owners = Vec::new();
-        let mut literals: Vec<Vec<u8>> = Vec::new();
         let mut compiled = Vec::new();
+        let mut literals: [Vec<(Vec<u8>, usize, bool)>; 4] = Default::default();
         for (index, rule) in rules.iter().enumerate() {
+            let (rule_compiled, tier) = compile(rule)?;
             for keyword in &rule.keywords {
-                owners.push((index, false));
-                literals.push(keyword.clone().into_bytes());
-                let is_token =
-                    keyword.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-                if is_token && keyword.len() >= MIN_REVERSED_BYTES {
-                    owners.push((index, true));
-                    literals.push(keyword.bytes().rev().collect());
+                let keyword = keyword.as_bytes();
+                literals[tier as usize].push((keyword.to_vec(), index, false));
+                let is_token = keyword.iter().all(|byte| runs::is(*byte, TOKEN));
+                if tier == Tier::Token && is_token && keyword.len() >= MIN_REVERSED_BYTES {
+                    literals[tier as usize].push((keyword.iter().rev().copied().collect(), index, true));
                 }
             }
-            compiled.push(compile(rule)?);
+            compiled.push(rule_compiled);
         }
-        let keywords = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .match_kind(MatchKind::Standard)
-            .build(literals)?;
-        Ok(Self { keywords, owners, rules: compiled })
+        let [token, mut line, near, mut any] = literals;
+        // Where every line is searched anyway, its keywords come along.
+        if any.len() > MAX_VECTOR {
+            any.append(&mut line);
+        }
+        let tiers = [
+            keywords(token, Tier::Token)?,
+            keywords(line, Tier::Line)?,
+            keywords(near, Tier::Near)?,
+            keywords(any, Tier::Any)?,
+        ];
+        Ok(Self { tiers, rules: compiled })
     }
 
     pub(crate) fn caches(&self) -> Caches {
-        Caches(
-            self.rules.iter().map(|rule| (rule.regex.create_cache(), rule.regex.create_captures())).collect(),
-        )
+        Caches(self.rules.iter().map(|_| None).collect())
     }
 
-    /// All matches, in no order (the same match may come once per keyword), and the
-    /// tokens that hold a keyword backwards.
-    pub(crate) fn find(&self, caches: &mut Caches, text: &[u8]) -> (Vec<Found>, Vec<Span>) {
-        let (mut found, mut backwards) = (Vec::new(), Vec::new());
-        let mut done = 0;
-        for hit in self.keywords.find_overlapping_iter(text) {
-            let keyword = Span::from(hit.start()..hit.end());
-            match self.owners.get(hit.pattern().as_usize()) {
-                Some((rule, false)) => found.extend(self.confirm(caches, *rule, text, keyword)),
-                Some((_, true)) if keyword.start >= done => {
-                    let token = token_around(text, keyword);
-                    done = token.end;
-                    backwards.push(token);
-                }
-                _ => {}
-            }
+    /// What the keywords of a tier lead to in `part`, which begins and ends with lines.
+    /// The same match may come once per keyword.
+    pub(crate) fn find(
+        &self,
+        caches: &mut Caches,
+        tier: Tier,
+        text: &[u8],
+        part: Span,
+        profile: &mut Option<Box<Profile>>,
+        mut found: impl FnMut(Event),
+    ) {
+        let Keywords { finder, owners } = &self.tiers[tier as usize];
+        if matches!(finder, Finder::None) {
+            return;
         }
-        (found, backwards)
+        let mut done = 0;
+        finder.find(text, part, |pattern, keyword| match owners.get(pattern) {
+            Some((rule, false)) => {
+                let started = profile.as_ref().map(|_| std::time::Instant::now());
+                let event = self.confirm(caches, *rule, text, keyword);
+                if let (Some(profile), Some(started)) = (profile.as_mut(), started) {
+                    profile.rule(*rule, started.elapsed(), matches!(event, Some(Event::Found(_))));
+                }
+                event.into_iter().for_each(&mut found);
+            }
+            Some((_, true)) if keyword.start >= done => {
+                let token = token_around(text, keyword);
+                done = token.end;
+                found(Event::Backwards(token));
+            }
+            _ => {}
+        });
     }
 
-    fn confirm(&self, caches: &mut Caches, rule: usize, text: &[u8], keyword: Span) -> Option<Found> {
+    /// The rule's pattern around a keyword, within its line.
+    pub(crate) fn confirm(
+        &self,
+        caches: &mut Caches,
+        rule: usize,
+        text: &[u8],
+        keyword: Span,
+    ) -> Option<Event> {
         let compiled = self.rules.get(rule)?;
-        let (cache, captures) = caches.0.get_mut(rule)?;
-        let to = text.len().min(keyword.end + compiled.longest);
+        if compiled.is_armour {
+            return Some(Event::Armour { rule, at: keyword.start });
+        }
+        if compiled.is_prefix && !compiled.names_secret && is_inside_word(text, keyword.start) {
+            return None;
+        }
+        let limit = text.len().min(keyword.end + compiled.longest);
+        let after = text.get(keyword.end..limit)?;
+        let to = memchr::memchr(b'\n', after).map_or(limit, |at| keyword.end + at);
+        let rest = text.get(keyword.end..to)?;
+        let is_cut = (to == text.len() || text.get(to) == Some(&b'\n'))
+            && rest.iter().all(|byte| runs::is(*byte, TOKEN));
+        if compiled.rare.is_some_and(|rare| memchr::memchr(rare, rest).is_none()) {
+            // A name and the beginning of a password; most addresses have a path.
+            let may_go_on = is_cut && memchr::memchr2(b':', b'/', rest).is_some_and(|at| rest[at] == b':');
+            return may_go_on.then_some(Event::Dangling { rule, keyword });
+        }
+        match self.search(caches, rule, text, keyword, to) {
+            Some(found) => Some(Event::Found(found)),
+            None => is_cut.then_some(Event::Dangling { rule, keyword }),
+        }
+    }
+
+    /// Whether all matches are of one length.
+    pub(crate) fn has_fixed_length(&self, rule: usize) -> bool {
+        self.rules.get(rule).is_some_and(|compiled| {
+            let properties = compiled.hir.properties();
+            properties.minimum_len() == properties.maximum_len() && properties.minimum_len() != Some(0)
+        })
+    }
+
+    /// Whether a match that ends at a line end could have been longer.
+    pub(crate) fn may_go_on(&self, rule: usize, matched: usize) -> bool {
+        self.rules.get(rule).is_some_and(|compiled| matched < compiled.longest)
+    }
+
+    /// The pattern's match over `keyword`, up to `to`.
+    fn search(
+        &self,
+        caches: &mut Caches,
+        rule: usize,
+        text: &[u8],
+        keyword: Span,
+        to: usize,
+    ) -> Option<Found> {
+        let compiled = self.rules.get(rule)?;
+        let regex = compiled.regex()?;
+        let scratch = caches.0.get_mut(rule)?;
+        let (cache, captures) =
+            scratch.get_or_insert_with(|| (regex.create_cache(), regex.create_captures()));
         let (anchored, mut from) = match compiled.is_prefix {
             true => (Anchored::Yes, keyword.start),
-            false => (Anchored::No, keyword.start.saturating_sub(compiled.longest)),
+            false => {
+                let low = keyword.start.saturating_sub(compiled.longest);
+                let before = text.get(low..keyword.start)?;
+                (Anchored::No, memchr::memrchr(b'\n', before).map_or(low, |at| low + at + 1))
+            }
         };
         loop {
             let input = Input::new(text).range(from..to).anchored(anchored);
-            compiled.regex.search_captures_with(cache, &input, captures);
+            regex.search_captures_with(cache, &input, captures);
             let span = captures.get_match()?.span();
             if span.start > keyword.start {
                 return None;
             }
-            let clean = !(wordy(text.get(span.start)) && span.start > 0 && wordy(text.get(span.start - 1)));
-            if span.end >= keyword.end && clean && !wordy(text.get(span.end)) {
-                return Some(Found {
-                    rule,
-                    span,
-                    secret: captures.get_group_by_name("secret").unwrap_or(span),
-                });
+            let secret = captures.get_group_by_name("secret");
+            // What stands before a named secret is the pattern's own matter.
+            let is_clean = secret.is_some() || !is_inside_word(text, span.start);
+            if span.end >= keyword.end && is_clean && !wordy(text.get(span.end)) {
+                return Some(Found { rule, span, secret: secret.unwrap_or(span) });
             }
             if compiled.is_prefix {
                 return None;
@@ -124,24 +290,96 @@ impl Matcher {
             from = span.start + 1;
         }
     }
+
+    /// The first match of an armoured block's rule from `at` on, over line ends.
+    pub(crate) fn armour(&self, caches: &mut Caches, rule: usize, text: &[u8], at: usize) -> Option<Found> {
+        let compiled = self.rules.get(rule)?;
+        let regex = compiled.regex()?;
+        let scratch = caches.0.get_mut(rule)?;
+        let (cache, captures) =
+            scratch.get_or_insert_with(|| (regex.create_cache(), regex.create_captures()));
+        let input = Input::new(text).range(at..text.len()).anchored(Anchored::Yes);
+        regex.search_captures_with(cache, &input, captures);
+        let span = captures.get_match()?.span();
+        Some(Found { rule, span, secret: captures.get_group_by_name("secret").unwrap_or(span) })
+    }
+}
+
+fn keywords(literals: Vec<(Vec<u8>, usize, bool)>, tier: Tier) -> Result<Keywords, Error> {
+    let owners = literals.iter().map(|(_, rule, is_reversed)| (*rule, *is_reversed)).collect();
+    let literals: Vec<Vec<u8>> = literals.into_iter().map(|(literal, ..)| literal).collect();
+    if literals.is_empty() {
+        return Ok(Keywords { finder: Finder::None, owners });
+    }
+    if tier == Tier::Any
+        && literals.len() <= MAX_VECTOR
+        && let Some(finder) = vector(&literals)
+    {
+        return Ok(Keywords { finder, owners });
+    }
+    if let Some(grams) = Grams::new(&literals, tier == Tier::Near) {
+        return Ok(Keywords { finder: Finder::Grams(grams), owners });
+    }
+    let table = AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .match_kind(MatchKind::Standard)
+        .ascii_case_insensitive(tier == Tier::Near)
+        .build(literals)?;
+    Ok(Keywords { finder: Finder::Table(table), owners })
+}
+
+/// Vector searches for keywords, if one that is taken cannot hide another.
+fn vector(literals: &[Vec<u8>]) -> Option<Finder> {
+    let is_single = |literal: &[u8]| literal.first().is_some_and(u8::is_ascii_punctuation);
+    let (alone, together): (Vec<usize>, Vec<usize>) =
+        (0..literals.len()).partition(|at| literals.get(*at).is_some_and(|literal| is_single(literal)));
+    let rest: Vec<Vec<u8>> = together.iter().map(|at| literals[*at].clone()).collect();
+    if alone.len() > MAX_SINGLE || overlaps(&rest) {
+        return None;
+    }
+    let single = alone.iter().map(|at| (*at, memmem::Finder::new(&literals[*at]).into_owned())).collect();
+    let others = if rest.is_empty() { None } else { Some((packed::Searcher::new(&rest)?, together)) };
+    Some(Finder::Vector { single, others })
+}
+
+/// Whether a keyword can hide another from a search that takes one at a time.
+fn overlaps(literals: &[Vec<u8>]) -> bool {
+    literals.iter().enumerate().any(|(at, one)| {
+        literals.iter().enumerate().any(|(other_at, other)| {
+            let ends = (1..one.len().min(other.len())).any(|length| one.ends_with(&other[..length]));
+            at != other_at && (ends || memmem::find(one, other).is_some())
+        })
+    })
 }
 
 fn token_around(text: &[u8], part: Span) -> Span {
-    let is_token = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.+/=".contains(*byte);
-    let before = text.get(..part.start).unwrap_or_default();
-    let start = before.iter().rev().take(MAX_REVERSED_BYTES).take_while(is_token).count();
-    let after = text.get(part.end..).unwrap_or_default();
-    let end = after.iter().take(MAX_REVERSED_BYTES).take_while(is_token).count();
-    Span::from(part.start - start..part.end + end)
+    let low = part.start.saturating_sub(MAX_REVERSED_BYTES);
+    let start = part.start - runs::trailing(&text[low..part.start], TOKEN);
+    let high = text.len().min(part.end + MAX_REVERSED_BYTES);
+    Span::from(start..part.end + runs::leading(&text[part.end..high], TOKEN))
 }
 
 fn wordy(byte: Option<&u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn compile(rule: &Rule) -> Result<Compiled, Error> {
-    let config = syntax::Config::new().unicode(false).utf8(false);
-    let hir = syntax::parse_with(&rule.pattern, &config).map_err(|_| Error::Pattern(rule.id.clone()))?;
+fn is_inside_word(text: &[u8], at: usize) -> bool {
+    at > 0 && wordy(text.get(at - 1)) && wordy(text.get(at))
+}
+
+fn syntax_config() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
+}
+
+fn build(hir: &Hir) -> Option<Regex> {
+    let config = Regex::config().utf8_empty(false).nfa_size_limit(None).onepass_size_limit(None);
+    Regex::builder().syntax(syntax_config()).configure(config).build_from_hir(hir).ok()
+}
+
+fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
+    // Without keywords a pattern is not searched for here.
+    let pattern = if rule.keywords.is_empty() { "" } else { &rule.pattern };
+    let hir = syntax::parse_with(pattern, &syntax_config()).map_err(|_| Error::Pattern(rule.id.clone()))?;
     // Rules without a pattern have no keywords: their empty expression is never asked.
     let prefixes = Extractor::new().extract(&hir);
     let is_prefix = prefixes.literals().is_some_and(|literals| {
@@ -153,11 +391,10 @@ fn compile(rule: &Rule) -> Result<Compiled, Error> {
         };
         !literals.is_empty() && rule.keywords.iter().all(starts)
     });
+    let is_armour = rule.keywords.iter().any(|keyword| keyword.starts_with(ARMOUR));
     let longest = hir.properties().maximum_len().unwrap_or(MAX_MATCH_BYTES).min(MAX_MATCH_BYTES);
-    let regex = Regex::builder()
-        .syntax(config)
-        .configure(Regex::config().utf8_empty(false))
-        .build_from_hir(&hir)
-        .map_err(|_| Error::Pattern(rule.id.clone()))?;
-    Ok(Compiled { regex, is_prefix, longest })
+    let names_secret = rule.pattern.contains("(?P<secret>");
+    let rare = tier::rare_byte_behind(&hir, &rule.keywords);
+    let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
+    Ok((Compiled { hir, regex: OnceLock::new(), is_prefix, is_armour, names_secret, longest, rare }, tier))
 }

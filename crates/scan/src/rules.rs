@@ -1,12 +1,35 @@
-//! Detection rules: data, embedded.
+//! Detection rules: data, embedded, one file per kind of provider.
 use crate::{Error, fingerprint::hex, user_rules::Custom};
 use leakgraph_model::Severity;
 use sha2::{Digest, Sha256};
 
-const FILES: [&str; 2] = [include_str!("../rules/providers.toml"), include_str!("../rules/generic.toml")];
+const FILES: &[&str] = &[
+    include_str!("../rules/ai-models.toml"),
+    include_str!("../rules/ai-tooling.toml"),
+    include_str!("../rules/chat.toml"),
+    include_str!("../rules/ci.toml"),
+    include_str!("../rules/cloud-aws.toml"),
+    include_str!("../rules/cloud-azure.toml"),
+    include_str!("../rules/cloud-google.toml"),
+    include_str!("../rules/code-quality.toml"),
+    include_str!("../rules/connections.toml"),
+    include_str!("../rules/databases.toml"),
+    include_str!("../rules/generic.toml"),
+    include_str!("../rules/hosting.toml"),
+    include_str!("../rules/identity.toml"),
+    include_str!("../rules/infrastructure.toml"),
+    include_str!("../rules/keys.toml"),
+    include_str!("../rules/messaging.toml"),
+    include_str!("../rules/observability.toml"),
+    include_str!("../rules/payments.toml"),
+    include_str!("../rules/registries.toml"),
+    include_str!("../rules/security.toml"),
+    include_str!("../rules/source-control.toml"),
+    include_str!("../rules/workspaces.toml"),
+];
 
 /// Raised when decoders, gates or checks change what is found.
-const DETECTOR_VERSION: &[u8] = b"1";
+const DETECTOR_VERSION: &[u8] = b"3";
 
 /// One detection rule.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -18,23 +41,46 @@ pub struct Rule {
     pub provider: String,
     /// Secret kind.
     pub kind: String,
-    /// Literals, one of which every match holds; empty for rules without a pattern.
+    /// Literals, one of which every match holds; empty for rules without a pattern or with
+    /// context words.
     #[serde(default)]
     pub keywords: Vec<String>,
     /// Byte pattern. A group named `secret` is the value, else the whole match is.
     #[serde(default)]
     pub pattern: String,
+    /// For tokens without a form of their own: words, one of which the name that the value
+    /// is assigned to must hold. Lower case, parts joined by `_`. They stand in for
+    /// keywords, and the pattern is that of the value (src/check/context.rs).
+    #[serde(default)]
+    pub context: Vec<String>,
     /// Offline check.
     pub check: Option<String>,
-    /// `ephemeral`, `hours` or `long`.
+    /// Values with fewer bits per byte are dropped.
+    pub entropy: Option<f64>,
+    /// Says where a secret stands and not what it looks like: gives way to rules that do.
+    #[serde(default)]
+    pub shape: bool,
+    /// `ephemeral`, `hours`, `long` or `unknown`.
     pub lifetime: String,
     /// How bad a leak is.
     pub severity: Severity,
+    /// How a value names its identity by itself: the method of [`crate::Resolved`].
+    #[serde(default = "no_resolver")]
+    pub resolver: String,
+    /// The provider's documentation of the format or of the credential.
+    #[serde(default)]
+    pub docs: String,
 }
+
+fn no_resolver() -> String {
+    "none".to_owned()
+}
+
 #[derive(serde::Deserialize)]
 struct File {
     rules: Vec<Rule>,
 }
+
 /// A set of rules and its hash.
 pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
@@ -42,6 +88,7 @@ pub struct RuleSet {
     /// What files of users add.
     pub(crate) custom: Custom,
 }
+
 impl RuleSet {
     /// The embedded rules.
     ///
@@ -58,10 +105,12 @@ impl RuleSet {
         hash.update(DETECTOR_VERSION);
         Ok(Self { rules, hash: hex(&hash.finalize()), custom: Custom::default() })
     }
+
     /// The rules.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
+
     /// SHA-256 of the rule text, hex.
     pub fn hash(&self) -> &str {
         &self.hash

@@ -300,6 +300,8 @@ fn faults(rule: &Rule, builtin: &RuleSet) -> Vec<(&'static str, String)> {
     }
     match pattern_fault(&rule.pattern) {
         Some(reason) => faults.push(("pattern", reason)),
+        // Names stand in for keywords.
+        None if !rule.context.is_empty() => {}
         None => faults.extend(keyword_fault(rule).map(|reason| ("keywords", reason))),
     }
     faults

@@ -46,6 +46,10 @@ pub(crate) struct ForeignMatcher {
 }
 
 impl ForeignMatcher {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     pub(crate) fn new(rules: Vec<(usize, ForeignRule)>) -> Result<Self, Error> {
         let (mut owners, mut literals) = (Vec::new(), Vec::new());
         for (owner, (_, rule)) in rules.iter().enumerate() {

@@ -9,7 +9,7 @@ fn value() -> String {
 }
 
 fn scan(allow: Allow, text: &str) -> Scan {
-    scanner().with_allow(allow).unwrap().worker().scan(text.as_bytes())
+    crate::new_scanner().with_allow(allow).unwrap().worker().scan(text.as_bytes())
 }
 
 fn now() -> Timestamp {
@@ -87,7 +87,7 @@ fn lists_under_another_key_are_refused() {
 
 #[test]
 fn what_is_suppressed_is_still_redacted() {
-    let scanner = scanner().with_allow(Allow::new().with_comments()).unwrap();
+    let scanner = crate::new_scanner().with_allow(Allow::new().with_comments()).unwrap();
     let redacted = scanner.worker().redact(&format!("DB_PASSWORD={} # leakgraph:allow", value()));
     assert!(!redacted.contains(&value()));
 }
@@ -97,11 +97,13 @@ fn known_secrets_are_covered_by_fingerprint_only() {
     use leakgraph_scan::known::{Format, Import, KnownSecrets};
     let import = || KnownSecrets::new([Import::read(Format::Bytes, "kv", value().as_bytes()).unwrap()]);
     let text = format!("out {} # leakgraph:allow", value());
-    let commented = scanner().with_known(import()).with_allow(Allow::new().with_comments()).unwrap();
+    let commented =
+        crate::new_scanner().with_known(import()).with_allow(Allow::new().with_comments()).unwrap();
     assert_eq!(commented.worker().scan(text.as_bytes()).sightings.len(), 1);
     let mut allow = Allow::new();
     let fingerprint = scanner().worker().fingerprint(value().as_bytes());
     allow.add_fingerprints("a", &fingerprint, now()).unwrap();
-    let listed = scanner().with_known(import()).with_allow(allow).unwrap().worker().scan(text.as_bytes());
+    let listed =
+        crate::new_scanner().with_known(import()).with_allow(allow).unwrap().worker().scan(text.as_bytes());
     assert_eq!((listed.sightings.len(), listed.suppressed.len()), (0, 1));
 }

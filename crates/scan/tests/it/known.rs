@@ -322,7 +322,7 @@ fn formats_are_detected() {
 fn a_scanner_joins_rules_and_known_secrets() {
     let token = ["ghp", "_", "abcdefghij0123456789ABCDEFGHIJ012345"].concat();
     let value = ["q8Zr2Lk0", "Vn5Tw7Bx"].concat();
-    let scanner = scanner().with_known(known(&[&token, &value]));
+    let scanner = crate::new_scanner().with_known(known(&[&token, &value]));
     let text = format!("t {token}\nDB_PASSWORD={value}\nb64 {}\n", STANDARD.encode(format!("u:{value}")));
     let found = scanner.worker().scan(text.as_bytes()).sightings;
     let kinds: Vec<(&str, usize)> = found.iter().map(|seen| (seen.kind.as_str(), seen.line)).collect();
@@ -337,7 +337,7 @@ fn a_scanner_joins_rules_and_known_secrets() {
 #[test]
 fn known_secrets_are_found_behind_several_encodings() {
     let value = ["q8Zr2Lk0", "Vn5Tw7Bx"].concat();
-    let scanner = scanner().with_known(known(&[&value]));
+    let scanner = crate::new_scanner().with_known(known(&[&value]));
     let inside = format!("the value {value} and more of it, as a memory dump has it");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut gzip, inside.as_bytes()).unwrap();

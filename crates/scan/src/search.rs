@@ -1,0 +1,543 @@
+//! One text in, hits out: match, gate, check, decode and look again.
+
+use crate::assign::{self, Announced};
+use crate::block::{Block, Lines};
+use crate::check::{self, context::names_secret};
+use crate::decode::{self, Decoded};
+use crate::engine::{Hit, Worker};
+use crate::gate::{entropy, is_placeholder};
+use crate::join::Source;
+use crate::matcher::{Event, Found};
+use crate::profile::Stage;
+use crate::runs::{self, Run, TOKEN};
+use crate::tier::Tier;
+use crate::view::View;
+use crate::{Confidence, Scanner};
+use regex_automata::Span;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Layers of each encoding that are undone, and of all together.
+const MAX_BASE64: usize = 3;
+const MAX_RESPELLED: usize = 2;
+const MAX_LEVEL: usize = 5;
+/// Decoded bytes per text that exceed [`FAIR_FACTOR`] times what they were decoded from.
+const EXCESS_BYTES: usize = 16 << 20;
+/// Layers of base 64 and respellings yield this much together. A line that yields more is
+/// never remembered as clean, so that the budget is spent the same with and without memo.
+const FAIR_FACTOR: usize = 8;
+
+/// How a text came about.
+#[derive(Clone, Copy)]
+pub(crate) struct Depth {
+    level: usize,
+    base64: usize,
+    percent: usize,
+    json: usize,
+}
+
+impl Depth {
+    pub(crate) const TOP: Self = Self { level: 0, base64: 0, percent: 0, json: 0 };
+
+    fn is_top(self) -> bool {
+        self.level == 0
+    }
+
+    /// One layer further in, if it is still undone.
+    fn inside(self, encoding: &str) -> Option<Self> {
+        let mut deeper = Self { level: self.level + 1, ..self };
+        let (count, most) = match encoding {
+            "percent" => (&mut deeper.percent, MAX_RESPELLED),
+            "json" => (&mut deeper.json, MAX_RESPELLED),
+            _ => (&mut deeper.base64, MAX_BASE64),
+        };
+        *count += 1;
+        (*count <= most && deeper.level <= MAX_LEVEL).then_some(deeper)
+    }
+}
+
+/// What a text may cost, and where it cost too much.
+pub(crate) struct Budget {
+    excess: usize,
+    /// Offset of the first part that was not decoded.
+    pub(crate) gap: Option<usize>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { excess: EXCESS_BYTES, gap: None }
+    }
+}
+
+impl Budget {
+    /// Whether decoding `from` bytes to `to` is still allowed.
+    pub(crate) fn allows(&mut self, from: usize, to: usize, at: usize) -> bool {
+        let excess = to.saturating_sub(from.saturating_mul(FAIR_FACTOR));
+        let left = self.excess.checked_sub(excess);
+        match left {
+            Some(left) => self.excess = left,
+            None => self.hit(at),
+        }
+        left.is_some()
+    }
+
+    pub(crate) fn hit(&mut self, at: usize) {
+        self.gap = self.gap.or(Some(at));
+    }
+}
+
+/// What the search of one text has come to.
+#[derive(Default)]
+pub(crate) struct Sweep {
+    pub(crate) hits: Vec<Hit>,
+    /// Up to here lines were put together and decoded.
+    pub(crate) wrapped_to: usize,
+    pub(crate) dumped_to: usize,
+    /// What was put together so in the block at hand.
+    pub(crate) together: Vec<Span>,
+}
+
+/// What the runs and keywords of a block lead to.
+#[derive(Default)]
+struct Leads {
+    words: Vec<Span>,
+    spaced: Vec<Span>,
+    found: Vec<Found>,
+    events: Vec<Event>,
+}
+
+impl Worker<'_> {
+    /// Hits of a text and of what it encodes, by offset.
+    pub(crate) fn text(&mut self, text: &[u8], depth: Depth, budget: &mut Budget) -> Vec<Hit> {
+        if self.scanner.rules.rules().is_empty() {
+            return Vec::new();
+        }
+        let mut block = self.state.blocks.pop().unwrap_or_default();
+        let mut sweep = Sweep::default();
+        let mut lines = Lines::new(text);
+        loop {
+            let started = self.clock().filter(|_| depth.is_top());
+            let memo = depth.is_top().then_some((&self.state.memo, &self.scanner.hash_key));
+            let has_more = lines.fill(&mut block, memo);
+            self.spent(Stage::Lines, started);
+            if !has_more {
+                break;
+            }
+            self.block(text, &mut block, depth, budget, &mut sweep);
+            if depth.is_top() {
+                block.remember(&mut self.state.memo);
+            }
+        }
+        if let Some(profile) = self.profile.as_mut().filter(|_| depth.is_top()) {
+            profile.skipped_bytes += lines.skipped_bytes as u64;
+        }
+        self.state.blocks.push(block);
+        let more = self.custom(text, depth);
+        if !more.is_empty() {
+            sweep.hits = self.joined(sweep.hits, more);
+        }
+        self.settled(sweep.hits)
+    }
+
+    /// What rules of gitleaks files find, and known secrets behind an encoding.
+    fn custom(&self, text: &[u8], depth: Depth) -> Vec<Hit> {
+        let Scanner { foreign, known, .. } = self.scanner;
+        let mut hits = Vec::new();
+        if !foreign.is_empty() {
+            let view = View::of(text);
+            for (span, secret, rule) in foreign.find(&view.bytes, &self.path) {
+                hits.extend(
+                    self.hit(&view.bytes, span, secret, rule)
+                        .map(|hit| Hit { span: view.origin_span(span), ..hit }),
+                );
+            }
+        }
+        if let Some(known) = known.as_ref().filter(|_| !depth.is_top()) {
+            hits.extend(known.inside(text).iter().map(Hit::known));
+        }
+        hits
+    }
+
+    /// Of what two searches found in clear the better.
+    fn joined(&self, hits: Vec<Hit>, more: Vec<Hit>) -> Vec<Hit> {
+        let (mut clear, other): (Vec<Hit>, Vec<Hit>) =
+            hits.into_iter().partition(|hit| hit.encodings.is_empty() && !hit.is_joined);
+        clear.extend(more);
+        let mut hits = self.resolved(clear);
+        hits.extend(other);
+        hits
+    }
+
+    fn block(
+        &mut self,
+        text: &[u8],
+        block: &mut Block,
+        depth: Depth,
+        budget: &mut Budget,
+        sweep: &mut Sweep,
+    ) {
+        let mut leads = self.leads(block);
+        // The first line of this block may belong to what the last one put together.
+        sweep.together.retain(|span| block.lines.first().is_some_and(|line| span.end > line.text));
+        let view = std::mem::take(&mut block.view);
+        let mut hits = self.plain(&view.bytes, &leads.found);
+        let started = self.clock();
+        let source = Source { text, view: &view, events: &leads.events, found: &leads.found };
+        self.join(&source, block, depth, budget, sweep);
+        self.spent(Stage::Join, started);
+        let started = self.clock();
+        let candidates = self.candidates(&view.bytes, block, &mut leads, sweep);
+        self.spent(Stage::Decode, started);
+        for decoded in candidates {
+            let span = decoded.span;
+            let before = budget.excess;
+            let is_allowed = budget.allows(span.len(), decoded.bytes.len(), view.origin(span.start));
+            if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
+                budget.hit(view.origin(span.start));
+            }
+            if is_allowed {
+                self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
+            }
+            if budget.excess != before || !is_allowed {
+                block.mark(span);
+            }
+        }
+        for hit in &hits {
+            block.mark(hit.span);
+        }
+        let window = block.window.unwrap_or(Span::from(0..usize::MAX));
+        for mut hit in hits {
+            hit.span = view.origin_span(hit.span);
+            if !hit.encodings.is_empty() || (window.start <= hit.span.start && hit.span.start < window.end) {
+                sweep.hits.push(hit);
+            }
+        }
+        block.view = view;
+    }
+
+    /// Long runs, then the keywords of the lines that have them.
+    fn leads(&mut self, block: &mut Block) -> Leads {
+        let started = self.clock();
+        let text = &block.view.bytes;
+        let mut leads = Leads::default();
+        let (mut tokens, mut lines, mut near): (Vec<Span>, Vec<Span>, Vec<Span>) = Default::default();
+        let mut line = 0;
+        runs::find(text, |run| match run {
+            Run::Spaced(span) => leads.spaced.push(span),
+            Run::Word(span) => {
+                while block.lines.get(line + 1).is_some_and(|next| next.view <= span.start) {
+                    line += 1;
+                }
+                let end = block.lines.get(line + 1).map_or(text.len(), |next| next.view);
+                let whole = Span::from(block.lines.get(line).map_or(0, |line| line.view)..end);
+                extend(&mut lines, whole);
+                if tokens.last().is_none_or(|last| last.end < span.end) {
+                    let low = tokens.last().map_or(0, |last| last.end);
+                    let start = span.start - runs::trailing(&text[low..span.start], TOKEN);
+                    tokens.push(Span::from(start..span.end + runs::leading(&text[span.end..], TOKEN)));
+                }
+                if near.last().is_none_or(|last| last.end < whole.end)
+                    && text[span.range()].iter().any(u8::is_ascii_digit)
+                {
+                    extend(&mut near, whole);
+                }
+                leads.words.push(span);
+            }
+        });
+        self.spent(Stage::Runs, started);
+        let started = self.clock();
+        let Leads { found, events, .. } = &mut leads;
+        let Self { scanner, state, profile, .. } = self;
+        let mut add = |event| match event {
+            Event::Found(one) => found.push(one),
+            other => events.push(other),
+        };
+        for (tier, parts) in [(Tier::Token, tokens), (Tier::Line, lines), (Tier::Near, near)] {
+            for part in parts {
+                scanner.matcher.find(&mut state.caches, tier, text, part, profile, &mut add);
+            }
+        }
+        let all = Span::from(0..text.len());
+        scanner.matcher.find(&mut state.caches, Tier::Any, text, all, profile, &mut add);
+        self.spent(Stage::Keywords, started);
+        leads
+    }
+
+    /// Everything in a block that may be an encoding of something else.
+    fn candidates(&self, text: &[u8], block: &Block, leads: &mut Leads, sweep: &Sweep) -> Vec<Decoded> {
+        let mut all = Vec::new();
+        let mut add = |decoded| all.push(decoded);
+        let mut done = 0;
+        let mut line = 0;
+        for word in &leads.words {
+            if let Some(span) = dashed(text, *word) {
+                decode::spaced(text, span, &mut add);
+                continue;
+            }
+            if word.start < done {
+                continue;
+            }
+            while block.lines.get(line + 1).is_some_and(|next| next.view <= word.start) {
+                line += 1;
+            }
+            let at = block.lines.get(line).map_or(0, |line| line.text);
+            if !sweep.together.iter().any(|span| span.start <= at && at < span.end) {
+                done = decode::run(text, *word, done, &mut add);
+            }
+        }
+        decode::gzip(text, &mut add);
+        decode::percent(text, &mut add);
+        decode::json(text, &mut add);
+        for span in leads.spaced.drain(..) {
+            decode::spaced(text, span, &mut add);
+        }
+        for event in &leads.events {
+            if let Event::Backwards(span) = event {
+                add(decode::reversed(text, *span));
+            }
+        }
+        all
+    }
+
+    /// Looks at decoded bytes and adds what the text itself did not show.
+    pub(crate) fn decoded(
+        &mut self,
+        text: &[u8],
+        decoded: Decoded,
+        depth: Depth,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) {
+        let Decoded { span, encodings, bytes } = decoded;
+        let Some(deeper) = encodings.first().and_then(|outer| depth.inside(outer)) else { return };
+        // Parts of a token are letters of base 64, too.
+        let is_part =
+            |hit: &Hit| hit.span.start <= span.start && span.end <= hit.span.end && self.rank(hit) == 0;
+        if hits.iter().any(is_part) {
+            return;
+        }
+        let mut inner = self.text(&bytes, deeper, budget);
+        if inner.is_empty() && matches!(encodings.first(), Some(&("base64" | "hex"))) {
+            inner.extend(self.bare(&bytes));
+        }
+        inner.retain(|found| {
+            let is_known =
+                |hit: &Hit| overlap(hit.span, span) && hit.value == found.value && self.rank(hit) < 2;
+            !hits.iter().any(is_known)
+        });
+        if inner.is_empty() {
+            return;
+        }
+        let is_respelled = matches!(encodings.first(), Some(&("json" | "percent")));
+        // What was taken for a value is the encoding of one, or a piece of one.
+        hits.retain(|hit| {
+            let is_beaten = !is_respelled
+                || inner.iter().any(|found| memchr::memmem::find(&found.value, &hit.value).is_some());
+            !(overlap(hit.span, span) && self.rank(hit) > 1 && is_beaten)
+        });
+        let name = name_before(text, span.start);
+        hits.extend(inner.into_iter().map(|hit| Hit {
+            span,
+            name: hit.name.or_else(|| name.clone()),
+            encodings: encodings.iter().copied().chain(hit.encodings).collect(),
+            ..hit
+        }));
+    }
+
+    /// Decoded text that is nothing but 40 random letters: nobody encodes anything else
+    /// of that form than a secret access key.
+    fn bare(&self, bytes: &[u8]) -> Option<Hit> {
+        let value = bytes.trim_ascii();
+        let start = bytes.len() - bytes.trim_ascii_start().len();
+        let span = Span::from(start..start + value.len());
+        let mut hit = assign::is_aws_secret(value)
+            .then(|| self.hit(bytes, span, span, self.scanner.aws_secret))
+            .flatten()?;
+        hit.checked.confidence = Confidence::Possible;
+        Some(hit)
+    }
+
+    /// What stands in a text in clear.
+    fn plain(&mut self, text: &[u8], found: &[Found]) -> Vec<Hit> {
+        let mut hits: Vec<Hit> =
+            found.iter().filter_map(|found| self.hit(text, found.span, found.secret, found.rule)).collect();
+        let started = self.clock();
+        let scanner = self.scanner;
+        scanner.assignments.find(text, |announced| match announced {
+            Announced::Header { is_basic, value } => {
+                hits.extend(self.hit(text, value, value, scanner.header).map(|hit| basic(hit, is_basic)));
+            }
+            Announced::Assignment(found) => {
+                scanner.context.find(text, found.name, found.value, |rule, secret| {
+                    let span = Span::from(found.name.start..secret.end);
+                    hits.extend(self.hit(text, span, secret, rule));
+                });
+                if found.is_plausible {
+                    hits.extend(self.assigned(text, &found));
+                }
+            }
+        });
+        self.spent(Stage::Assignments, started);
+        self.resolved(hits)
+    }
+
+    fn assigned(&self, text: &[u8], found: &assign::Assignment) -> Option<Hit> {
+        let Scanner { generic, aws_secret, .. } = self.scanner;
+        let value = text.get(found.value.range())?;
+        let name = text.get(found.name.range())?.to_ascii_lowercase();
+        let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
+        let is_aws = has(b"secret") && (has(b"aws") || has(b"access")) && assign::is_aws_secret(value);
+        let rule = if is_aws { *aws_secret } else { *generic };
+        let mut hit = self.hit(text, found.value, found.value, rule)?;
+        hit.name = Some(String::from_utf8_lossy(text.get(found.name.range())?).into_owned());
+        let is_named = names_secret(text.get(found.name.range())?);
+        if !(is_aws || found.is_likely && is_named) {
+            hit.checked.confidence = Confidence::Possible;
+        }
+        // As in a Kubernetes secret.
+        if let Some(value) = decode::value(value)
+            && !is_aws
+        {
+            hit.value = value;
+            hit.encodings = vec!["base64"];
+        }
+        Some(hit)
+    }
+
+    /// A hit with its checks, where `span` of `text` matched.
+    pub(crate) fn hit(&self, text: &[u8], span: Span, secret: Span, rule: usize) -> Option<Hit> {
+        let value = text.get(secret.range())?;
+        let spec = self.scanner.rules.rules().get(rule)?;
+        let mut checked = check::run(spec.check.as_deref(), value, text, secret)?;
+        if spec.entropy.is_some_and(|least| entropy(value) < least) {
+            return None;
+        }
+        let is_dull = is_placeholder(value) && value.len() < 64 || entropy(value) < 2.0;
+        if is_dull && spec.check.is_none() {
+            checked.confidence = Confidence::Possible;
+        }
+        let name = name_before(text, secret.start);
+        let value = Zeroizing::new(value.to_vec());
+        Some(Hit { span, rule, value, name, encodings: Vec::new(), checked, is_joined: false })
+    }
+
+    pub(crate) fn kind(&self, rule: usize) -> &str {
+        self.scanner.rules.rules().get(rule).map_or("", |rule| rule.kind.as_str())
+    }
+
+    /// Whether a rule says where a secret stands and not what it looks like.
+    pub(crate) fn is_shape(&self, rule: usize) -> bool {
+        self.scanner.rules.rules().get(rule).is_some_and(|rule| rule.shape)
+    }
+
+    /// 0 for a provider's format, then weaker and weaker shapes.
+    fn rank(&self, hit: &Hit) -> u8 {
+        match self.kind(hit.rule) {
+            "authorization" | "kubernetes_secret" => 2,
+            "generic_secret" => 3,
+            _ => u8::from(self.is_shape(hit.rule)),
+        }
+    }
+
+    /// Of overlapping hits the most specific one, then one whose check holds, then the longest.
+    fn resolved(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
+        hits.sort_by_key(|hit| {
+            let is_verified = hit.checked.confidence == Confidence::VerifiedStructure;
+            let length = std::cmp::Reverse(hit.span.len());
+            (self.rank(hit), !is_verified, length, hit.span.start, hit.rule)
+        });
+        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+        hits.retain(|hit| {
+            let before = taken.range(..hit.span.end).next_back();
+            let is_free = before.is_none_or(|(_, end)| *end <= hit.span.start);
+            if is_free {
+                taken.insert(hit.span.start, hit.span.end);
+            }
+            is_free
+        });
+        hits
+    }
+
+    /// All hits of a text in order. What was put together from several lines replaces
+    /// what its lines showed alone.
+    fn settled(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
+        hits.sort_by(|a, b| {
+            (a.span.start, a.span.end, a.rule, &*a.value, a.encodings.len()).cmp(&(
+                b.span.start,
+                b.span.end,
+                b.rule,
+                &*b.value,
+                b.encodings.len(),
+            ))
+        });
+        let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
+        for hit in hits {
+            // The same value by two ways: lines alone and together, windows that overlap.
+            let is_known = kept
+                .iter()
+                .rev()
+                .take(16)
+                .any(|one| one.rule == hit.rule && one.value == hit.value && overlap(one.span, hit.span));
+            if !is_known {
+                kept.push(hit);
+            }
+        }
+        let mut hits = kept;
+        let joined: Vec<(Span, usize, Zeroizing<Vec<u8>>)> = hits
+            .iter()
+            .filter(|hit| hit.is_joined)
+            .map(|hit| (hit.span, hit.rule, hit.value.clone()))
+            .collect();
+        if !joined.is_empty() {
+            hits.retain(|hit| {
+                hit.is_joined
+                    || !joined.iter().any(|(span, rule, value)| {
+                        overlap(hit.span, *span)
+                            && (*rule == hit.rule
+                                || *value == hit.value
+                                || hit.span.start >= span.start && hit.span.end <= span.end)
+                    })
+            });
+        }
+        hits
+    }
+}
+
+/// A header's user and password; the password is the secret.
+fn basic(mut hit: Hit, is_basic: bool) -> Hit {
+    if let Some(pair) = is_basic.then(|| decode::value(&hit.value)).flatten()
+        && let Some(at) = memchr::memchr(b':', &pair)
+        && pair.len() >= at + 5
+    {
+        hit.value = Zeroizing::new(pair[at + 1..].to_vec());
+        hit.encodings = vec!["base64"];
+    }
+    hit
+}
+
+/// The name of a value in its line: other lines may be missing here.
+fn name_before(text: &[u8], at: usize) -> Option<String> {
+    let from = memchr::memrchr(b'\n', text.get(..at)?).map_or(0, |found| found + 1);
+    assign::name_before(text.get(from..)?, at - from)
+}
+
+/// A run of single characters with a dash after each.
+fn dashed(text: &[u8], word: Span) -> Option<Span> {
+    let dash = |at: usize| text.get(word.start + at).is_some_and(|byte| *byte == b'-');
+    match (dash(0) && dash(2) && dash(4), dash(1) && dash(3) && dash(5)) {
+        (true, false) => runs::spaced(text, word.start + 3),
+        (false, true) => runs::spaced(text, word.start + 2),
+        _ => None,
+    }
+}
+
+fn extend(parts: &mut Vec<Span>, line: Span) {
+    match parts.last_mut() {
+        Some(last) if last.end >= line.start => last.end = line.end,
+        _ => parts.push(line),
+    }
+}
+
+pub(crate) fn overlap(a: Span, b: Span) -> bool {
+    a.start < b.end && b.start < a.end
+}

@@ -1,0 +1,150 @@
+//! Which lines a rule has to be looked for in, read off its pattern.
+
+use crate::runs::{self, MIN_RUN, TOKEN, WORD};
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// Where a rule's keywords are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tier {
+    /// Tokens with a long run of word characters: every match is one, or a part of one.
+    Token,
+    /// Lines with such a run: every match holds one.
+    Line,
+    /// The same, but the keyword names the secret and stands beside it. The run has a
+    /// digit, which a made-up value of this length all but always has.
+    Near,
+    /// Every line.
+    Any,
+}
+
+pub(crate) fn of(hir: &Hir, ignores_case: bool) -> Tier {
+    match (guaranteed(hir, WORD).best >= MIN_RUN, ignores_case) {
+        (false, _) => Tier::Any,
+        (true, false) if guaranteed(hir, TOKEN).whole => Tier::Token,
+        (true, false) => Tier::Line,
+        (true, true) => Tier::Near,
+    }
+}
+
+/// A literal byte that every match holds behind its keyword, and few lines do.
+pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let literal = |part: &Hir| match part.kind() {
+        HirKind::Literal(literal) => literal.0.to_vec(),
+        _ => Vec::new(),
+    };
+    let holds = |part: &Hir| {
+        let literal = literal(part);
+        keywords.iter().all(|keyword| memchr::memmem::find(&literal, keyword.as_bytes()).is_some())
+    };
+    let at = parts.iter().position(holds)?;
+    parts.iter().skip(at + 1).flat_map(literal).find(|byte| b"@|^".contains(byte))
+}
+
+/// Runs of word characters that every match of an expression has.
+#[derive(Clone, Copy)]
+struct Guaranteed {
+    /// At its start, at its end, and the longest anywhere.
+    start: usize,
+    end: usize,
+    best: usize,
+    /// Whether all of it is one run.
+    whole: bool,
+}
+
+impl Guaranteed {
+    const NOTHING: Self = Self { start: 0, end: 0, best: 0, whole: false };
+
+    fn run(length: usize) -> Self {
+        Self { start: length, end: length, best: length, whole: true }
+    }
+
+    fn then(self, next: Self) -> Self {
+        Self {
+            start: if self.whole { self.start + next.start } else { self.start },
+            end: if next.whole { self.end + next.end } else { next.end },
+            best: self.best.max(next.best).max(self.end + next.start),
+            whole: self.whole && next.whole,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.min(other.end),
+            best: self.best.min(other.best),
+            whole: self.whole && other.whole,
+        }
+    }
+}
+
+fn guaranteed(hir: &Hir, kind: u8) -> Guaranteed {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Guaranteed::run(0),
+        HirKind::Literal(literal) => literal.0.iter().fold(Guaranteed::run(0), |sum, byte| {
+            sum.then(if runs::is(*byte, kind) { Guaranteed::run(1) } else { Guaranteed::NOTHING })
+        }),
+        HirKind::Class(class) => {
+            if is_all(class, kind) {
+                Guaranteed::run(1)
+            } else {
+                Guaranteed::NOTHING
+            }
+        }
+        HirKind::Capture(capture) => guaranteed(&capture.sub, kind),
+        HirKind::Concat(parts) => {
+            parts.iter().fold(Guaranteed::run(0), |sum, part| sum.then(guaranteed(part, kind)))
+        }
+        HirKind::Alternation(parts) => parts
+            .iter()
+            .map(|part| guaranteed(part, kind))
+            .reduce(Guaranteed::or)
+            .unwrap_or(Guaranteed::NOTHING),
+        HirKind::Repetition(repetition) => {
+            let one = guaranteed(&repetition.sub, kind);
+            // More repetitions than the least may follow without breaking a run of words.
+            let least = (0..repetition.min.min(64)).fold(Guaranteed::run(0), |sum, _| sum.then(one));
+            Guaranteed { whole: one.whole, ..least }
+        }
+    }
+}
+
+fn is_all(class: &Class, kind: u8) -> bool {
+    let in_range = |low: u32, high: u32| {
+        high < 128 && (low..=high).all(|byte| u8::try_from(byte).is_ok_and(|byte| runs::is(byte, kind)))
+    };
+    match class {
+        Class::Bytes(class) => {
+            class.iter().all(|range| in_range(u32::from(range.start()), u32::from(range.end())))
+        }
+        Class::Unicode(class) => {
+            class.iter().all(|range| in_range(u32::from(range.start()), u32::from(range.end())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tier(pattern: &str) -> Tier {
+        let hir =
+            regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap();
+        of(&hir, pattern.starts_with("(?i"))
+    }
+
+    #[test]
+    fn the_shortest_match_decides() {
+        assert_eq!(tier("AKIA[A-Z2-7]{16}"), Tier::Token);
+        assert_eq!(tier("(?i:ab|abcd)_[0-9a-f]{13,40}"), Tier::Near);
+        assert_eq!(tier("(?:ab|a.d)[0-9a-f]{13,40}"), Tier::Any);
+        assert_eq!(tier("SG\\.[a-z]{8}\\.[a-z_]{16}"), Tier::Token);
+        assert_eq!(tier("[a-z]{15}"), Tier::Any);
+        assert_eq!(tier("(?:[a-z]{4}-){4}"), Tier::Token);
+        assert_eq!(tier("(?:[a-z]{4}:){4}"), Tier::Any);
+        assert_eq!(tier("[a-z]{8}x?[a-z]{8}"), Tier::Token);
+        assert_eq!(tier("[a-z]{8}:?[a-z]{8}"), Tier::Any);
+        assert_eq!(tier("[^ ]{40}"), Tier::Any);
+        assert_eq!(tier("\\?k=[a-z]{40}"), Tier::Line);
+    }
+}

@@ -1,0 +1,155 @@
+//! What encoders wrap over many lines: base 64 and hex dumps.
+
+use crate::block;
+use crate::decode::{self, Decoded};
+use crate::engine::{Hit, Worker};
+use crate::join::push_pieces;
+use crate::runs::{self, MIN_RUN, PLUS, WORD};
+use crate::search::{Budget, Depth, Sweep};
+use crate::view::View;
+use regex_automata::Span;
+use zeroize::Zeroizing;
+
+/// Lines of base 64 are at least so long.
+const MIN_WRAPPED_BYTES: usize = 24;
+
+const BASE64: u8 = WORD | PLUS;
+
+impl Worker<'_> {
+    /// Base 64 over lines of one length.
+    pub(crate) fn wrapped(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        depth: Depth,
+        budget: &mut Budget,
+        sweep: &mut Sweep,
+    ) {
+        if at < sweep.wrapped_to {
+            return;
+        }
+        let mut joined = View::default();
+        let mut line = Span::from(at..block::line_around(text, at).end);
+        let width = push_base64(text, line, &mut joined);
+        let before = block::line_before(text, at).map(|line| push_base64(text, line, &mut View::default()));
+        if before == Some(width) && sweep.wrapped_to != at {
+            return;
+        }
+        let mut lines = 1;
+        while let Some(next) = block::line_after(text, line.end) {
+            let length = joined.bytes.len();
+            let added = push_base64(text, next, &mut joined);
+            if added == 0 || added > width || length + added > decode::MAX_CANDIDATE_BYTES {
+                joined.bytes.truncate(length);
+                if length + added > decode::MAX_CANDIDATE_BYTES {
+                    budget.hit(next.start);
+                }
+                break;
+            }
+            lines += 1;
+            line = next;
+            if added < width {
+                break;
+            }
+        }
+        if lines < 2 || width < MIN_WRAPPED_BYTES {
+            return;
+        }
+        if let Some(decoded) = decode::wrapped(&joined.bytes) {
+            let found = self.decoded_apart(&joined, decoded, depth, budget);
+            if !found.is_empty() {
+                sweep.wrapped_to = line.end;
+                sweep.together.push(Span::from(at..line.end));
+            }
+            sweep.hits.extend(found);
+        }
+    }
+
+    /// Consecutive lines of a hex dump.
+    pub(crate) fn dump(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        depth: Depth,
+        budget: &mut Budget,
+        sweep: &mut Sweep,
+    ) {
+        if at < sweep.dumped_to {
+            return;
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        let mut line = Span::from(at..block::line_around(text, at).end);
+        let mut scratch = View::default();
+        let is_dump = |line: Span, scratch: &mut View, bytes: &mut Vec<u8>| {
+            scratch.clear();
+            block::push_line(text, line, scratch);
+            decode::dump_line(&scratch.bytes, bytes)
+        };
+        let mut other = Zeroizing::new(Vec::new());
+        let goes_on =
+            block::line_before(text, at).is_some_and(|line| is_dump(line, &mut scratch, &mut other));
+        if goes_on && sweep.dumped_to != at {
+            return;
+        }
+        is_dump(line, &mut scratch, &mut bytes);
+        while let Some(next) = block::line_after(text, line.end) {
+            if !is_dump(next, &mut scratch, &mut bytes) {
+                break;
+            }
+            line = next;
+            if bytes.len() > decode::MAX_CANDIDATE_BYTES {
+                budget.hit(line.start);
+                break;
+            }
+        }
+        sweep.dumped_to = line.end + 1;
+        sweep.together.push(Span::from(at..line.end));
+        if bytes.len() < MIN_RUN / 2 {
+            return;
+        }
+        let mut joined = View::default();
+        joined.push(text.get(at..line.end).unwrap_or_default(), at);
+        let span = Span::from(0..joined.bytes.len());
+        let found =
+            self.decoded_apart(&joined, Decoded { span, encodings: vec!["hex"], bytes }, depth, budget);
+        sweep.hits.extend(found);
+    }
+
+    fn decoded_apart(
+        &mut self,
+        joined: &View,
+        decoded: Decoded,
+        depth: Depth,
+        budget: &mut Budget,
+    ) -> Vec<Hit> {
+        let at = joined.origin(decoded.span.start);
+        let mut hits = Vec::new();
+        if budget.allows(decoded.span.len(), decoded.bytes.len(), at) {
+            self.decoded(&joined.bytes, decoded, depth, budget, &mut hits);
+        }
+        for hit in &mut hits {
+            hit.span = joined.origin_span(hit.span);
+            hit.is_joined = true;
+        }
+        hits
+    }
+}
+
+/// Appends a line of nothing but base 64; the count of its letters, or 0.
+fn push_base64(text: &[u8], line: Span, joined: &mut View) -> usize {
+    let mut view = View::default();
+    block::push_line(text, line, &mut view);
+    let lead = view.bytes.iter().take(16).take_while(|byte| **byte == b' ').count();
+    let letters = view.bytes.get(lead..).unwrap_or_default();
+    if !is_base64_line(letters) {
+        return 0;
+    }
+    let length = runs::leading(letters, BASE64);
+    push_pieces(&view, Span::from(lead..lead + length), joined);
+    length
+}
+
+pub(crate) fn is_base64_line(line: &[u8]) -> bool {
+    let letters = runs::leading(line, BASE64);
+    letters > 0 && line.len() - letters <= 2 && line[letters..].iter().all(|byte| *byte == b'=')
+}

@@ -1,0 +1,105 @@
+//! Input made to hurt: endless lines, zeros, broken encodings, bombs.
+
+use crate::sample::sample;
+use crate::scanner;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::write::GzEncoder;
+use leakgraph_scan::Scanner;
+use std::io::Write as _;
+
+fn token(scanner: &Scanner, seed: u64) -> Vec<u8> {
+    let rule = scanner.rules().rules().iter().find(|rule| rule.id == "github-classic").unwrap();
+    sample(rule, seed)
+}
+
+/// Windows of a long line are this long and share so much.
+const WINDOW: usize = 1 << 20;
+const OVERLAP: usize = 64 << 10;
+
+#[test]
+fn secrets_anywhere_in_a_long_line_are_found_once() {
+    let scanner = scanner();
+    let mut worker = scanner.worker();
+    let mut line = b"ab, ".repeat(3 * WINDOW / 4);
+    let edges = [WINDOW - OVERLAP, WINDOW - OVERLAP / 2, WINDOW, 2 * (WINDOW - OVERLAP)];
+    let mut expected = Vec::new();
+    for (index, at) in edges.iter().flat_map(|edge| [edge - 100, edge - 20, edge + 60]).enumerate() {
+        let value = [b" ".as_slice(), &token(scanner, 100 + index as u64), b" "].concat();
+        expected.push((at + 1, worker.fingerprint(&value[1..value.len() - 1])));
+        line.splice(at..at + value.len(), value);
+    }
+    let encoded = STANDARD.encode([b"k: ".as_slice(), &token(scanner, 99)].concat());
+    let hidden = worker.fingerprint(&token(scanner, 99));
+    let at = WINDOW + 5000;
+    line.splice(at..at + encoded.len(), encoded.bytes());
+    expected.sort();
+    let seen = worker.scan(&line).sightings;
+    let found: Vec<_> = seen
+        .iter()
+        .filter(|one| one.encodings.is_empty())
+        .map(|one| (one.offset, one.fingerprint.clone()))
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(seen.iter().filter(|one| one.fingerprint == hidden).count(), 1);
+    assert!(seen.iter().all(|one| one.line == 1));
+}
+
+#[test]
+fn zeros_and_broken_utf8_hide_nothing() {
+    let scanner = scanner();
+    let mut worker = scanner.worker();
+    let value = token(scanner, 1);
+    let fingerprint = worker.fingerprint(&value);
+    for junk in [&b"\0\0\0"[..], b"\xff\xfe\xfd", b"\xc3", b"\x80 \xf0\x9f", b"\x1b", b"\x1b[0m", b"\x1b]8;;"]
+    {
+        let text = [b"a\n".as_slice(), junk, b" ", &value, junk, b"\nb"].concat();
+        let seen = worker.scan(&text).sightings;
+        assert!(seen.iter().any(|one| one.fingerprint == fingerprint), "{junk:?}");
+    }
+}
+
+#[test]
+fn a_bomb_spends_the_budget_and_says_so() {
+    let scanner = scanner();
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![b'a'; 4 << 20]).unwrap();
+    let bomb = STANDARD.encode(encoder.finish().unwrap());
+    let text = format!("{bomb}\n").repeat(20);
+    let scan = scanner.worker().scan(text.as_bytes());
+    assert_eq!(scan.gaps.first().map(|gap| gap.reason), Some("budget"));
+    let one = scanner.worker().scan(bomb.as_bytes());
+    assert!(one.gaps.is_empty());
+}
+
+#[test]
+fn nested_and_repeated_encodings_end() {
+    let scanner = scanner();
+    let mut worker = scanner.worker();
+    let mut deep = token(scanner, 3);
+    for _ in 0..20 {
+        deep = STANDARD.encode(&deep).into_bytes();
+        if deep.len() > 1 << 20 {
+            break;
+        }
+    }
+    assert!(worker.scan(&deep).sightings.is_empty());
+    for unit in [
+        "%25",
+        "\\\\",
+        "\\u005c",
+        "-----BEGIN ",
+        "ghp_",
+        "AKIA",
+        "a b ",
+        "eyJ",
+        "://a:",
+        "00000000: 41\n",
+        "QUJD\n",
+        "password=",
+    ] {
+        let text = unit.repeat((256 << 10) / unit.len());
+        let scan = worker.scan(text.as_bytes());
+        assert!(scan.sightings.len() < 1000, "{unit}: {}", scan.sightings.len());
+    }
+}
