@@ -8,6 +8,7 @@ use crate::{Rule, Worker};
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use regex_automata::Span;
 use regex_automata::meta::Regex;
+use zeroize::Zeroizing;
 
 /// Keywords shorter than this say too little about what follows them.
 const MIN_PREFIX_BYTES: usize = 4;
@@ -31,8 +32,10 @@ impl Parts {
             }
         }
         // What is left of a private key is all that follows its first line.
-        prefixes.push("KEY-----");
-        kinds.push("private_key".to_owned());
+        for end in ["KEY-----", "BLOCK-----"] {
+            prefixes.push(end);
+            kinds.push("private_key".to_owned());
+        }
         let prefixes = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(prefixes)?;
         // A slash may not stand in a file name, so `://` is `:__` there.
         let userinfo = Regex::new(r"[a-z]:[/_]{2}[^\s:@/]{0,64}:[^\s@]{4,256}@").expect("a constant pattern");
@@ -93,18 +96,12 @@ impl Worker<'_> {
     /// As [`redact`](Self::redact), leaving the kinds in `kept` as they are; `None` if
     /// there is nothing to take out.
     pub fn redacted(&mut self, text: &str, kept: &[&str]) -> Option<String> {
-        let mut cuts: Vec<(Span, String)> = Vec::new();
-        let scan = self.scan(text.as_bytes());
-        // An exception is no reason to show a secret.
-        let excused = scan.suppressed.into_iter().map(|suppressed| suppressed.sighting);
-        for seen in scan.sightings.into_iter().chain(excused) {
-            let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
-            let span = Span::from(seen.offset..seen.offset + seen.len);
-            cuts.extend((!kept.contains(&seen.kind.as_str())).then_some((span, mark)));
-        }
-        for (span, kind) in self.parts().find(text) {
-            let is_whole = cuts.iter().any(|(cut, _)| cut.start <= span.start && span.end <= cut.end);
-            cuts.extend((!is_whole && !kept.contains(&kind)).then(|| (span, format!("[part of {kind}]"))));
+        let mut cuts = self.cuts(text, kept);
+        if text.contains('_') {
+            // Slashes and blanks of a command may be underscores in a file name.
+            for lost in ["/", " "] {
+                cuts.extend(self.cuts(&Zeroizing::new(text.replace('_', lost)), kept));
+            }
         }
         if cuts.is_empty() {
             return None;
@@ -122,6 +119,24 @@ impl Worker<'_> {
         }
         out.extend_from_slice(text.as_bytes().get(from..).unwrap_or_default());
         Some(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// What to take out, and what to write instead.
+    fn cuts(&mut self, text: &str, kept: &[&str]) -> Vec<(Span, String)> {
+        let mut cuts: Vec<(Span, String)> = Vec::new();
+        let scan = self.scan(text.as_bytes());
+        // An exception is no reason to show a secret.
+        let excused = scan.suppressed.into_iter().map(|suppressed| suppressed.sighting);
+        for seen in scan.sightings.into_iter().chain(excused) {
+            let mark = format!("[{} {}]", seen.kind, seen.fingerprint.get(..8).unwrap_or_default());
+            let span = Span::from(seen.offset..seen.offset + seen.len);
+            cuts.extend((!kept.contains(&seen.kind.as_str())).then_some((span, mark)));
+        }
+        for (span, kind) in self.parts().find(text) {
+            let is_whole = cuts.iter().any(|(cut, _)| cut.start <= span.start && span.end <= cut.end);
+            cuts.extend((!is_whole && !kept.contains(&kind)).then(|| (span, format!("[part of {kind}]"))));
+        }
+        cuts
     }
 }
 

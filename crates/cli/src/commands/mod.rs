@@ -3,6 +3,7 @@
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod known;
+pub(crate) mod profile;
 pub(crate) mod ranked;
 pub(crate) mod report;
 pub(crate) mod rules;

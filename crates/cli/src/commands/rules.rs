@@ -16,6 +16,9 @@ pub(crate) fn rules(config: &Config, command: &Rules) -> anyhow::Result<Exit> {
             list(&load(&detect.merged(config))?, provider.as_deref(), *format)
         }
         Rules::Show { id, detect } => show(&load(&detect.merged(config))?, id),
+        Rules::Profile { inputs, top, format, detect } => {
+            super::profile::profile(&detect.merged(config), inputs, *top, *format)
+        }
         Rules::Check { files } => check(files),
     }
 }
@@ -45,6 +48,7 @@ fn list(rules: &[Rule], provider: Option<&str>, format: Format) -> anyhow::Resul
         ("severity", column(&|rule| rule.severity.to_string())),
         ("lifetime", column(&|rule| rule.lifetime.clone())),
         ("check", column(&|rule| rule.check.clone().unwrap_or_default())),
+        ("docs", column(&|rule| rule.docs.clone())),
     ])?;
     output::rows(&[batch], format)?;
     Ok(Exit::Clean)
@@ -66,7 +70,10 @@ fn show(rules: &[Rule], id: &str) -> anyhow::Result<Exit> {
         ("lifetime", rule.lifetime.clone()),
         ("keywords", rule.keywords.join(" ")),
         ("pattern", rule.pattern.clone()),
+        ("names", rule.context.join(" ")),
         ("check", rule.check.clone().unwrap_or_default()),
+        ("resolver", rule.resolver.clone()),
+        ("docs", rule.docs.clone()),
     ] {
         if !value.is_empty() {
             output::line(&format!("{title:<9} {value}"))?;

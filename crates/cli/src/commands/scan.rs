@@ -102,8 +102,9 @@ fn scan_item(
     let Collect { mut found, .. } = sink;
     let mut problems = evidence.problems;
     for mut worker in detection.redactors() {
-        for (path, _) in &mut found {
+        for (path, sighting) in &mut found {
             *path = worker.redact(path);
+            sighting.name = sighting.name.take().map(|name| worker.redact(&name));
         }
         for problem in &mut problems {
             problem.path = worker.redact(&problem.path);

@@ -1,6 +1,6 @@
 //! A secret of every rule, planted wherever a log can carry one, is in no byte that leakgraph writes.
 
-use crate::sample::sample;
+use crate::sample::{self, Sample};
 use crate::{leakgraph, stdout};
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
@@ -30,21 +30,25 @@ fn planted() -> Vec<Planted> {
 }
 
 fn plant(rule: &Rule) -> Option<Planted> {
-    let value = String::from_utf8(sample(rule, 42)).expect("text");
+    let Sample { text, secret } = sample::drawn(rule, 42, false);
     // An access key id names a credential; tables are joined by it.
-    let names_only = rule.kind == "aws_access_key_id";
-    if names_only || value.len() < 2 * TELLING_BYTES + 4 {
+    if rule.kind == "aws_access_key_id" || secret.len() < 2 * TELLING_BYTES + 4 {
         return None;
     }
-    // Of a URI only the password is secret.
-    let secret =
-        value.split_once('@').and_then(|(left, _)| left.rsplit_once(':')).map_or(&*value, |(_, s)| s);
+    // Of a URL the longest part is secret, not the ids beside it.
+    let inside = |byte: &u8| b"/:@?&".contains(byte);
+    let value = &text[secret.clone()];
+    let drawn = value.split(inside).filter(|part| part.iter().any(u8::is_ascii_digit));
+    let longest = drawn.max_by_key(|part| part.len()).filter(|part| part.len() >= 2 * TELLING_BYTES)?;
+    let at = value.windows(longest.len()).position(|window| window == longest)?;
+    let secret = secret.start + at..secret.start + at + longest.len();
     let starts = match secret.len() {
         ..64 => vec![secret.len() / 2],
         long => vec![long / 3, long / 2, long * 3 / 4],
     };
-    let piece = |start: usize| secret.as_bytes()[start..start + TELLING_BYTES].to_vec();
+    let piece = |start: usize| text[secret.start + start..secret.start + start + TELLING_BYTES].to_vec();
     let telling = starts.into_iter().map(piece).collect();
+    let value = String::from_utf8(text.clone()).expect("text");
     Some(Planted { rule: rule.id.clone(), value, telling })
 }
 
@@ -76,9 +80,9 @@ fn job_log(value: &str) -> String {
     log
 }
 
-/// A member name that a file system and a zip accept.
+/// A name as the platform makes it from a command: slashes become underscores.
 fn file_name(value: &str) -> String {
-    value.chars().map(|c| if c.is_ascii_graphic() && c != '/' { c } else { '_' }).take(180).collect()
+    value.chars().map(|c| if matches!(c, '/' | '\n' | '\r') { '_' } else { c }).collect()
 }
 
 fn write_inputs(folder: &Path, number: usize, Planted { value, .. }: &Planted) -> std::io::Result<()> {
@@ -108,7 +112,10 @@ fn write_inputs(folder: &Path, number: usize, Planted { value, .. }: &Planted) -
     // Broken and unknown inputs are quoted in reasons.
     fs::write(folder.join(format!("broken-{number}.json")), format!("{{\"jobs\": [{{\"name\": \"{value}"))?;
     fs::write(folder.join(format!("unknown-{number}.json")), json!({value: value}).to_string())?;
-    fs::write(folder.join(format!("{}.zip", file_name(value))), b"PK\x03\x04 no archive")
+    // File systems take 255 bytes.
+    let name =
+        Some(file_name(value)).filter(|name| name.len() <= 250).unwrap_or_else(|| format!("no-{number}"));
+    fs::write(folder.join(format!("{name}.zip")), b"PK\x03\x04 no archive")
 }
 
 fn written(folder: &Path) -> impl Iterator<Item = (String, Vec<u8>)> {

@@ -8,8 +8,11 @@ mod crash;
 mod detection;
 mod every_secret;
 mod main_job;
+#[expect(dead_code, reason = "the scanner's own tests use the rest")]
 #[path = "../../../scan/tests/it/sample.rs"]
 mod sample;
+#[path = "../../../scan/tests/it/seal.rs"]
+mod seal;
 mod secrecy;
 mod tables;
 
