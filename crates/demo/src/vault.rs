@@ -123,12 +123,21 @@ fn aws_key_id(random: &mut Random) -> String {
     format!("AKIA{}", base32(&bytes))
 }
 
-/// A PKCS #1 RSA private key of random numbers: right structure, no key.
+/// A PKCS #1 RSA private key of random numbers: the modulus is the product of its
+/// factors, which are no primes.
 fn pem(random: &mut Random) -> String {
     let mut body = vec![0x02, 0x01, 0x00];
-    for bytes in [256, 3, 256, 128, 128, 128, 128, 128] {
-        let number = if bytes == 3 { vec![1, 0, 1] } else { random.bytes(bytes) };
+    let factor = |random: &mut Random| {
+        let mut bytes = random.bytes(128);
+        bytes[0] = bytes[0] & 0x7f | 0x40;
+        bytes
+    };
+    let (p, q) = (factor(random), factor(random));
+    for number in [product(&p, &q), vec![1, 0, 1], random.bytes(256), p, q] {
         integer(&mut body, &number);
+    }
+    for _ in 0..3 {
+        integer(&mut body, &random.bytes(128));
     }
     let mut der = vec![0x30, 0x82];
     der.extend(u16::try_from(body.len()).unwrap_or(0).to_be_bytes());
@@ -140,6 +149,21 @@ fn pem(random: &mut Random) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", lines.join("\n"))
 }
 
+/// Product of two big-endian numbers of equal length.
+fn product(a: &[u8], b: &[u8]) -> Vec<u8> {
+    let mut sum = vec![0_u8; a.len() + b.len()];
+    for (i, x) in a.iter().rev().enumerate() {
+        let mut carry = 0_u16;
+        for (j, y) in b.iter().rev().chain([&0]).enumerate() {
+            let total = u16::from(sum[i + j]) + u16::from(*x) * u16::from(*y) + carry;
+            sum[i + j] = total.to_le_bytes()[0];
+            carry = total >> 8;
+        }
+    }
+    sum.reverse();
+    sum
+}
+
 /// DER INTEGER, kept positive by a cleared top bit.
 fn integer(out: &mut Vec<u8>, number: &[u8]) {
     out.push(0x02);
@@ -149,7 +173,7 @@ fn integer(out: &mut Vec<u8>, number: &[u8]) {
     } else {
         out.push(u8::try_from(number.len()).unwrap_or(0));
     }
-    out.extend(number.iter().enumerate().map(|(at, byte)| if at == 0 { byte & 0x7f | 1 } else { *byte }));
+    out.extend(number.iter().enumerate().map(|(at, byte)| if at == 0 { byte & 0x7f } else { *byte }));
 }
 
 fn jwt(issuer: &str, subject: &str, expires: Option<u64>, random: &mut Random) -> String {
