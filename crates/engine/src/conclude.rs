@@ -14,13 +14,13 @@ use leakgraph_score::{Scores, Weights};
 /// What scoring found.
 #[derive(Clone, Debug, Default)]
 pub struct ScoreSummary {
-    /// Findings by severity, least first (see [`Severity::ALL`]).
+    /// Findings that are more than possible, by severity, least first (see [`Severity::ALL`]).
     pub findings: [usize; 5],
     /// NHIs scored.
     pub nhis: usize,
     /// Handoffs scored.
     pub handoffs: usize,
-    /// Distinct secrets.
+    /// Distinct secrets that are more than possible.
     pub secrets: usize,
     /// Problems in the whole lake that lost evidence.
     pub problems: usize,
@@ -138,7 +138,8 @@ fn audits(config: &Config) -> Result<Vec<Audit>, Error> {
 
 fn summarise(evidence: &Evidence, scores: &Scores, findings: &[Finding], batch_id: String) -> ScoreSummary {
     let mut by_severity = [0; 5];
-    for finding in findings {
+    // What is merely possible is kept for those who ask, and fails no build.
+    for finding in findings.iter().filter(|finding| finding.confidence != "possible") {
         if let Ok(severity) = finding.severity.parse::<Severity>() {
             by_severity[severity as usize] += 1;
         }
@@ -147,7 +148,7 @@ fn summarise(evidence: &Evidence, scores: &Scores, findings: &[Finding], batch_i
         findings: by_severity,
         nhis: scores.nhi_scores.len(),
         handoffs: scores.handoff_scores.len(),
-        secrets: evidence.secrets.len(),
+        secrets: evidence.secrets.iter().filter(|secret| secret.confidence != "possible").count(),
         problems: evidence.problems.iter().filter(|problem| problem.lossy).count(),
         batch_id,
     }

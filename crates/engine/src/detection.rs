@@ -106,6 +106,26 @@ impl Detection {
         &self.id
     }
 
+    /// Takes over the lines that earlier runs found clean. Without them scans only cost more.
+    pub(crate) fn recall_clean_lines(&self, config: &Config) {
+        if let Ok(bytes) = std::fs::read(clean_lines_path(config))
+            && !self.scanner.import_memo(&bytes)
+        {
+            tracing::debug!("clean lines of other rules or of another key are forgotten");
+        }
+    }
+
+    /// Keeps the lines found clean for later runs: keyed hashes, no text.
+    pub(crate) fn store_clean_lines(&self, config: &Config) {
+        let path = clean_lines_path(config);
+        let fresh = path.with_extension("new");
+        let stored =
+            std::fs::write(&fresh, self.scanner.export_memo()).and_then(|()| std::fs::rename(&fresh, &path));
+        if let Err(error) = stored {
+            tracing::debug!("clean lines are not kept: {error}");
+        }
+    }
+
     /// What the user should know about the files: parts that are not honoured, values not looked for.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
@@ -208,6 +228,10 @@ pub fn remember(config: &Config, known: &KnownSecrets) -> Result<usize, Error> {
     };
     write().map_err(|source| Error::Read { path: path.display().to_string(), source })?;
     Ok(list.secrets.len())
+}
+
+fn clean_lines_path(config: &Config) -> PathBuf {
+    config.lake.join("clean-lines.memo")
 }
 
 fn remembered_path(config: &Config) -> PathBuf {

@@ -53,6 +53,7 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
     for remark in detection.remarks() {
         tracing::warn!("{remark}");
     }
+    detection.recall_clean_lines(config);
     let limits = leakgraph_ingest::Limits::from(&config.limits);
     progress.event(Event::Stage("discover"));
     let (items, problems) = leakgraph_ingest::discover(inputs, &limits);
@@ -113,6 +114,7 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
     progress.event(Event::Stage("commit"));
     if let Some(batch) = batch {
         summary.batch_id = Some(batch.commit()?.batch_id);
+        detection.store_clean_lines(config);
     }
     progress.event(Event::StageDone);
     Ok(summary)
