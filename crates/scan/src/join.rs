@@ -398,11 +398,25 @@ impl Worker<'_> {
             scanner.context.find(text, found.name, found.value, |rule, secret| {
                 let span = Span::from(found.name.start..secret.end);
                 let one = Found { rule, span, secret };
-                if span.end == end {
+                // What the second line says without the first needs no first.
+                let is_alone = secret.start >= cut && self.tells(text.get(cut..), rule);
+                if span.end == end && !is_alone {
                     sweep.hits.extend(self.crossing(joined, &one, cut, gathered));
                 }
             });
         });
+    }
+
+    /// Whether a text holds a value that a rule knows by its name.
+    fn tells(&self, text: Option<&[u8]>, rule: usize) -> bool {
+        let text = text.unwrap_or_default();
+        let mut is_told = false;
+        self.scanner.assignments.find(text, |announced| {
+            if let Announced::Assignment(found) = announced {
+                self.scanner.context.find(text, found.name, found.value, |told, _| is_told |= told == rule);
+            }
+        });
+        is_told
     }
 
     /// An assignment that fills its line: the value may go on in the next.

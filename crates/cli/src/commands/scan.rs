@@ -11,6 +11,7 @@ use leakgraph_model::Severity;
 use leakgraph_scan::known::KnownName;
 use leakgraph_scan::{Confidence, Sighting, Worker};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Sightings of one file, with the text's path inside it.
@@ -91,6 +92,27 @@ fn is_failure(config: &Config, found: &[(String, Sighting)]) -> bool {
 
 type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
 
+/// Archives hold the log of a job twice, as a whole and step by step: one sighting tells both.
+fn once_per_job(found: &mut Vec<(String, Sighting)>) {
+    let mut whole = HashSet::new();
+    for (path, sighting) in found.iter() {
+        if let Some(job) = whole_job(leakgraph_ingest::member(path)) {
+            whole.insert((job.to_owned(), sighting.fingerprint.clone()));
+        }
+    }
+    found.retain(|(path, sighting)| {
+        let step = leakgraph_ingest::member(path).split_once('/');
+        step.is_none_or(|(job, _)| !whole.contains(&(job.to_owned(), sighting.fingerprint.clone())))
+    });
+}
+
+/// `build` of `0_build.txt`.
+fn whole_job(member: &str) -> Option<&str> {
+    let (number, name) = member.split_once('_')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    name.strip_suffix(".txt").filter(|name| is_number && !name.contains('/'))
+}
+
 fn scan_item(
     item: &leakgraph_ingest::WorkItem,
     limits: &Limits,
@@ -98,9 +120,9 @@ fn scan_item(
     least: Confidence,
 ) -> Scanned {
     let mut sink = Collect { worker: detection.scanner().worker(), least, found: Vec::new() };
-    let evidence = leakgraph_ingest::read(item, limits, &mut sink);
+    let mut problems = leakgraph_ingest::texts(item, limits, &mut sink);
     let Collect { mut found, .. } = sink;
-    let mut problems = evidence.problems;
+    once_per_job(&mut found);
     for mut worker in detection.redactors() {
         for (path, sighting) in &mut found {
             *path = worker.redact(path);

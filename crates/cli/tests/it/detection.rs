@@ -122,3 +122,40 @@ fn a_leak_of_a_known_secret_is_named_and_an_exception_is_a_gap() {
     let gaps = stdout(leakgraph(&other).args(["sql", "--format", "csv", "-c", sql]), 0);
     assert!(gaps.contains("excused_by_fingerprint") && gaps.contains("test value"), "{gaps}");
 }
+
+#[test]
+fn a_leak_in_a_step_and_in_the_whole_log_is_one() {
+    use std::io::Write as _;
+    let folder = folder();
+    let path = folder.path();
+    let line = format!("2026-10-01T10:00:01.0000000Z export API_PASSWORD={}\n", value());
+    let archive = fs::File::create(path.join("build.log")).expect("created");
+    let mut archive = zip::ZipWriter::new(archive);
+    for name in ["0_build.txt", "build/1_Set up job.txt", "1_test.txt", "other/1_Run.txt"] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("a member");
+        archive.write_all(line.as_bytes()).expect("written");
+    }
+    archive.finish().expect("an archive");
+    let found = scan(path, &["--confidence", "possible"], 0);
+    let members: Vec<&str> = found
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.split(',').next()?.split_once("!/"))
+        .map(|(_, m)| m)
+        .collect();
+    assert_eq!(members, ["0_build.txt", "1_test.txt", "other/1_Run.txt"], "{found}");
+}
+
+#[test]
+fn rules_are_measured_on_real_text() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("build.log"), format!("export API_PASSWORD={}\n", value()).repeat(200))
+        .expect("write");
+    let lake = path.join("lake");
+    let rows = stdout(
+        leakgraph(&lake).args(["rules", "profile", "build.log", "--format", "csv"]).current_dir(path),
+        0,
+    );
+    assert!(rows.contains("stage,lines,") && rows.contains("stage,assignments,"), "{rows}");
+}

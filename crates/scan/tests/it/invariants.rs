@@ -159,8 +159,8 @@ proptest! {
         };
         let alone = fingerprints([b" ".as_slice(), &value, b" "].concat());
         let padded = fingerprints([padding.as_bytes(), b"\n ", &value, b" \n", padding.as_bytes()].concat());
-        prop_assert_eq!(alone.len(), 1);
-        prop_assert_eq!(alone, padded);
+        prop_assert_eq!(alone.len(), 1, "{}", rule.id);
+        prop_assert_eq!(alone, padded, "{}", rule.id);
     }
 
     #[test]
