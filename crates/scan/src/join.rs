@@ -216,6 +216,10 @@ impl Worker<'_> {
         let mut hit = self.hit(&joined.bytes, found.span, found.secret, found.rule)?;
         let rest = joined.bytes.get(cut..found.span.end)?;
         let is_proved = hit.checked.verification == Verification::ChecksumValid;
+        // One letter at a line's edge is chance.
+        if !is_proved && (cut - found.span.start).min(rest.len()) < 2 {
+            return None;
+        }
         let is_checked = hit.checked.verification != Verification::Unverified;
         let has_check = self.scanner.rules.rules().get(found.rule)?.check.is_some();
         let is_fixed = self.scanner.matcher.has_fixed_length(found.rule);
