@@ -6,7 +6,9 @@
 
 use super::log::{Line, plain};
 use crate::Mark;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use leakgraph_model::Timestamp;
+use std::sync::LazyLock;
 
 /// A value handed to a step.
 #[derive(Clone, Debug)]
@@ -116,6 +118,27 @@ pub(crate) fn part(lines: &[Line<'_>], kind: &'static str, name: String) -> Step
     step
 }
 
+/// What output says of dispatches, runs and roles.
+const NOTABLE: [&str; 7] = [
+    "/actions/runs/",
+    "/dispatches",
+    "gh workflow run",
+    "workflow_dispatch event",
+    "assumedRoleId",
+    "assumed-role/",
+    "Assuming role",
+];
+/// Longer lines are data, not messages.
+const MAX_NOTABLE_BYTES: usize = 4096;
+const SET_OUTPUT: &str = "Set output '";
+const SKIP_OUTPUT: &str = "Skip output '";
+
+/// All that is looked for in output.
+static TOLD: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let words = NOTABLE.iter().chain([&SET_OUTPUT, &SKIP_OUTPUT]);
+    AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(words).expect("constant words")
+});
+
 /// Beyond this many marks, output lines of a step share the last time stamp.
 const MAX_MARKS: usize = 20_000;
 
@@ -195,22 +218,17 @@ impl StepPart {
     }
 
     fn output(&mut self, text: &[u8]) {
-        const NOTABLE: [&[u8]; 7] = [
-            b"/actions/runs/",
-            b"/dispatches",
-            b"gh workflow run",
-            b"workflow_dispatch event",
-            b"assumedRoleId",
-            b"assumed-role/",
-            b"Assuming role",
-        ];
-        let lossy = || String::from_utf8_lossy(text).into_owned();
-        if NOTABLE.iter().any(|word| memchr::memmem::find(text, word).is_some()) && text.len() < 4096 {
-            self.notable.push(lossy());
+        // Nearly every line of a log is output, and nearly none says any of this.
+        if !TOLD.is_match(text) {
+            return;
         }
-        if let Some(name) = quoted(&lossy(), "Set output '") {
+        let shown = String::from_utf8_lossy(text);
+        if NOTABLE.iter().any(|word| shown.contains(word)) && text.len() < MAX_NOTABLE_BYTES {
+            self.notable.push(shown.clone().into_owned());
+        }
+        if let Some(name) = quoted(&shown, SET_OUTPUT) {
             self.outputs.push((name, true));
-        } else if let Some(name) = quoted(&lossy(), "Skip output '") {
+        } else if let Some(name) = quoted(&shown, SKIP_OUTPUT) {
             self.outputs.push((name, false));
         }
     }
