@@ -16,7 +16,6 @@ use crate::search::{Budget, Depth};
 use crate::view::{self, View};
 use crate::{Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
 use regex_automata::Span;
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -124,9 +123,11 @@ impl Scanner {
     /// The lines found clean so far, for a later run; only hashes under the key and the
     /// rules of this scanner. Call it when workers are dropped.
     pub fn export_memo(&self) -> Vec<u8> {
-        let mut hashes: BTreeSet<u128> = lock(&self.clean).iter().copied().collect();
+        let mut hashes = lock(&self.clean).clone();
         hashes.extend(lock(&self.idle).iter().flat_map(|state| state.memo.hashes()));
-        let hashes: Vec<u128> = hashes.into_iter().take(self.memo_lines.next_power_of_two()).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes.truncate(self.memo_lines.next_power_of_two());
         memo::to_bytes(self.memo_label(), &hashes)
     }
 
