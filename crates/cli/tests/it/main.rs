@@ -42,6 +42,14 @@ fn stdout(command: &mut Command, code: i32) -> String {
     out
 }
 
+/// A lake with a fixed fingerprint key: its tables are the same every time.
+fn new_lake(lake: &Path) {
+    std::fs::create_dir(lake).expect("a folder");
+    let key = lake.join("fingerprint.key");
+    std::fs::write(&key, [7; 32]).expect("a key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("private");
+}
+
 /// One scored demo lake for all tests that only read.
 struct Demo {
     folder: TempDir,
@@ -69,11 +77,7 @@ fn demo() -> &'static Demo {
         let folder = TempDir::new().expect("a temporary folder");
         let lake = folder.path().join("lake");
         let report = folder.path().join("report.html");
-        // Fingerprints are keyed: a fixed key makes the tables the same every time.
-        std::fs::create_dir(&lake).expect("a folder");
-        let key = lake.join("fingerprint.key");
-        std::fs::write(&key, [7; 32]).expect("a key");
-        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("private");
+        new_lake(&lake);
         let summary = stdout(leakgraph(&lake).arg("run").arg("--report").arg(&report), 0);
         Demo { folder, summary }
     })
