@@ -1,7 +1,7 @@
 //! Committed evidence in, one committed batch of links, scores and findings out.
 
 use crate::audit::{self, Audit};
-use crate::detection::{embedded, remembered};
+use crate::detection::remembered;
 use crate::resolve::{name_known, resolve_secrets};
 use crate::{Config, Error, Event, Progress};
 use arrow_array::RecordBatch;
@@ -9,6 +9,7 @@ use leakgraph_lake::{BatchKind, LINKED, Lake, Session};
 use leakgraph_model::framework::Frameworks;
 use leakgraph_model::scored::{AuditRun, Finding, ScoreGap};
 use leakgraph_model::{Evidence, Row, Severity};
+use leakgraph_scan::FingerprintKey;
 use leakgraph_score::{Scores, Weights};
 
 /// What scoring found.
@@ -41,13 +42,13 @@ impl ScoreSummary {
 /// The lake, the weights or an audit cannot be used.
 pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, Error> {
     let lake = Lake::open(&config.lake)?;
-    let scanner = embedded(config)?;
+    let key = FingerprintKey::load_or_create(&config.key_path())?;
     let weights = weights(config)?;
     let audits = audits(config)?;
     progress.event(Event::Stage("link"));
     let mut evidence = lake.evidence()?;
     leakgraph_ingest::link(&mut evidence);
-    resolve_secrets(&mut evidence, &scanner);
+    resolve_secrets(&mut evidence, &key);
     if let Some(list) = remembered(config)? {
         name_known(&mut evidence.secrets, &list);
     }

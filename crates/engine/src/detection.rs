@@ -1,7 +1,7 @@
 //! The scanner that a configuration asks for.
 
 use crate::{Config, Error};
-use leakgraph_model::Timestamp;
+use leakgraph_model::{Timestamp, hex};
 use leakgraph_scan::known::{FingerprintList, Format, Import, KnownSecrets};
 use leakgraph_scan::{Allow, FingerprintKey, RuleSet, Scanner, Worker};
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,6 @@ use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
-
-/// A rule that only the embedded rules have: tells whether rule files replaced them.
-const EMBEDDED_RULE: &str = "github-classic";
 
 /// What is looked for, and what is excused: `[scan]` of `leakgraph.toml`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,16 +32,16 @@ pub struct Detection {
     /// The embedded rules, where the scanner goes without them.
     embedded: Option<Scanner>,
     id: String,
-    remarks: Vec<String>,
 }
 
 impl Detection {
-    /// Reads the rules, the exceptions and the known secrets of a configuration.
+    /// Reads the rules, the exceptions and the known secrets of a configuration. Parts of
+    /// the files that are not honoured and values that are not looked for are warned of.
     ///
     /// # Errors
     /// A file cannot be read or used, or the fingerprint key cannot; nothing was scanned then.
     pub fn load(config: &Config) -> Result<Self, Error> {
-        Self::with_key(config, &|| FingerprintKey::load_or_create(&config.key_path()))
+        Self::with_key(config, FingerprintKey::load_or_create(&config.key_path())?)
     }
 
     /// As [`load`](Self::load), for commands that write nothing: without a key file,
@@ -53,27 +50,24 @@ impl Detection {
     /// # Errors
     /// As for `load`.
     pub fn load_detached(config: &Config) -> Result<Self, Error> {
-        let path = config.key_path();
-        if path.exists() {
+        if config.key_path().exists() {
             return Self::load(config);
         }
-        let key = FingerprintKey::temporary()?;
-        Self::with_key(config, &|| Ok(key.clone()))
+        Self::with_key(config, FingerprintKey::temporary()?)
     }
 
-    fn with_key(
-        config: &Config,
-        key: &dyn Fn() -> Result<FingerprintKey, leakgraph_scan::Error>,
-    ) -> Result<Self, Error> {
+    fn with_key(config: &Config, key: FingerprintKey) -> Result<Self, Error> {
         let wanted = &config.scan;
-        let base = if wanted.known_only { RuleSet::empty() } else { RuleSet::builtin()? };
-        let (rules, remarks) =
-            if wanted.known_only { (base, Vec::new()) } else { base.extended(&wanted.rules)? };
-        let mut remarks: Vec<String> = remarks.iter().map(ToString::to_string).collect();
-        let lacks_embedded = !rules.rules().iter().any(|rule| rule.id == EMBEDDED_RULE);
-        let embedded =
-            lacks_embedded.then(|| Ok::<_, Error>(Scanner::new(RuleSet::builtin()?, key()?)?)).transpose()?;
-        let key = key()?;
+        let (rules, mut remarks) = if wanted.known_only {
+            (RuleSet::empty(), Vec::new())
+        } else {
+            let (rules, remarks) = RuleSet::builtin()?.extended(&wanted.rules)?;
+            (rules, remarks.iter().map(ToString::to_string).collect())
+        };
+        let embedded = match rules.holds_embedded() {
+            true => None,
+            false => Some(Scanner::new(RuleSet::builtin()?, key.clone())?),
+        };
         let mut id = Sha256::new();
         id.update(rules.hash());
         id.update(key.key_id());
@@ -82,12 +76,14 @@ impl Detection {
         remarks.extend(refusals(&known));
         let (allow, more) = allow(wanted, &mut id)?;
         remarks.extend(more);
+        for remark in remarks {
+            tracing::warn!("{remark}");
+        }
         let mut scanner = Scanner::new(rules, key)?.with_allow(allow)?;
         if !known.is_empty() {
             scanner = scanner.with_known(known);
         }
-        let id = id.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { scanner, embedded, id, remarks })
+        Ok(Self { scanner, embedded, id: hex(&id.finalize()) })
     }
 
     /// The scanner.
@@ -125,20 +121,6 @@ impl Detection {
             tracing::debug!("clean lines are not kept: {error}");
         }
     }
-
-    /// What the user should know about the files: parts that are not honoured, values not looked for.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
-    }
-}
-
-/// The embedded rules and the installation's fingerprint key.
-///
-/// # Errors
-/// The key file cannot be read or made.
-pub fn embedded(config: &Config) -> Result<Scanner, Error> {
-    let key = FingerprintKey::load_or_create(&config.key_path())?;
-    Ok(Scanner::new(RuleSet::builtin()?, key)?)
 }
 
 /// Reads known secrets into memory; `-` is stdin.

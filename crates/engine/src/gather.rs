@@ -50,9 +50,6 @@ struct Gathered {
 pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> Result<IngestSummary, Error> {
     let lake = Lake::open(&config.lake)?;
     let detection = Detection::load(config)?;
-    for remark in detection.remarks() {
-        tracing::warn!("{remark}");
-    }
     detection.recall_clean_lines(config);
     let limits = leakgraph_ingest::Limits::from(&config.limits);
     progress.event(Event::Stage("discover"));
@@ -105,11 +102,13 @@ pub fn ingest(config: &Config, inputs: &[PathBuf], progress: &dyn Progress) -> R
             write(batch, &evidence, &mut summary)?;
         }
     }
-    let mut evidence = Evidence { problems: loose, ..Evidence::default() };
-    ScanSink::new(&detection).redact(&mut evidence);
-    evidence.problems = unrecorded(&lake, evidence.problems)?;
-    if !evidence.problems.is_empty() {
-        write(begun(&mut batch, &lake)?, &evidence, &mut summary)?;
+    if !loose.is_empty() {
+        let mut evidence = Evidence { problems: loose, ..Evidence::default() };
+        ScanSink::new(&detection).redact(&mut evidence);
+        evidence.problems = unrecorded(&lake, evidence.problems)?;
+        if !evidence.problems.is_empty() {
+            write(begun(&mut batch, &lake)?, &evidence, &mut summary)?;
+        }
     }
     progress.event(Event::Stage("commit"));
     if let Some(batch) = batch {
@@ -140,9 +139,6 @@ fn write(batch: &mut Batch<'_>, evidence: &Evidence, summary: &mut IngestSummary
 /// Problems that no content hash stands for and that the lake does not hold yet:
 /// an unreadable file is reported once, not at every run.
 fn unrecorded(lake: &Lake, mut problems: Vec<Problem>) -> Result<Vec<Problem>, Error> {
-    if problems.is_empty() {
-        return Ok(problems);
-    }
     let mut known = HashSet::new();
     for batch in lake.session()?.query("SELECT * FROM problems")? {
         known.extend(Problem::from_batch(&batch)?.into_iter().map(|old| (old.path, old.code)));

@@ -2,7 +2,7 @@
 
 use leakgraph_model::tables::{Secret, SecretSighting, identity_key};
 use leakgraph_model::{Evidence, Key};
-use leakgraph_scan::Scanner;
+use leakgraph_scan::FingerprintKey;
 use leakgraph_scan::known::FingerprintList;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,9 +16,9 @@ const PAIR_LINES: i64 = 3;
 /// inventory · it stands beside such an id · it is a job token, which belongs to
 /// the repository of the run that printed it · it was assigned to the name of a secret
 /// that the run's repository or organisation stores.
-pub fn resolve_secrets(evidence: &mut Evidence, scanner: &Scanner) {
+pub fn resolve_secrets(evidence: &mut Evidence, key: &FingerprintKey) {
     evidence.secrets = merge(std::mem::take(&mut evidence.secrets));
-    by_credential_id(evidence, scanner);
+    by_credential_id(evidence, key);
     by_neighbour(evidence);
     by_run(evidence);
     by_stored_name(evidence);
@@ -26,8 +26,7 @@ pub fn resolve_secrets(evidence: &mut Evidence, scanner: &Scanner) {
 
 /// Names the secrets that the organisation keeps under these names.
 pub fn name_known(secrets: &mut [Secret], list: &FingerprintList) {
-    let kept: HashMap<&str, &Vec<_>> =
-        list.secrets.iter().map(|known| (known.fingerprint.as_str(), &known.names)).collect();
+    let kept = list.by_fingerprint();
     for secret in secrets.iter_mut().filter(|secret| secret.key_id == list.key_id) {
         if let Some(names) = kept.get(secret.fingerprint.as_str()) {
             secret.kept_as.extend(names.iter().map(leakgraph_scan::known::KnownName::place));
@@ -79,15 +78,12 @@ fn rank(confidence: &str) -> u8 {
 }
 
 /// A leaked access key id is a credential the inventory names: same fingerprint.
-fn by_credential_id(evidence: &mut Evidence, scanner: &Scanner) {
-    let worker = scanner.worker();
+fn by_credential_id(evidence: &mut Evidence, key: &FingerprintKey) {
     let owners: HashMap<String, Key> = evidence
         .credentials
         .iter()
         .filter(|credential| credential.kind == "access_key")
-        .filter_map(|credential| {
-            Some((worker.fingerprint(credential.name.as_bytes()), credential.identity_key?))
-        })
+        .filter_map(|credential| Some((key.of(credential.name.as_bytes()), credential.identity_key?)))
         .collect();
     for secret in evidence.secrets.iter_mut().filter(|secret| secret.identity_key.is_none()) {
         if let Some(owner) = owners.get(&secret.fingerprint) {

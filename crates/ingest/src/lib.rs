@@ -56,10 +56,32 @@ pub struct TextContext {
     pub marks: Vec<Mark>,
 }
 
+impl TextContext {
+    /// A text of a source, of no run, job or handoff.
+    pub fn of(path: &str, source_key: Key, place: &'static str) -> Self {
+        Self {
+            source_key,
+            path: path.to_owned(),
+            run_key: None,
+            job_key: None,
+            handoff_key: None,
+            place,
+            name: None,
+            marks: Vec::new(),
+        }
+    }
+}
+
 /// The part of a path that is inside an archive: unlike the rest, the same wherever
 /// the archive lies. Empty for a file of its own.
 pub fn member(path: &str) -> &str {
     path.split_once("!/").map_or("", |(_, member)| member)
+}
+
+/// The job whose whole log a path is: `build` of `logs.zip!/0_build.txt`.
+pub fn whole_job(path: &str) -> Option<&str> {
+    let (_, job) = workflow::github::numbered(member(path))?;
+    (!job.contains('/')).then_some(job)
 }
 
 /// From `offset` to the next mark, bytes belong to this place.

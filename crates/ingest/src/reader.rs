@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity, identity};
 use leakgraph_model::tables::{Problem, SourceFile};
-use leakgraph_model::{Evidence, Key};
+use leakgraph_model::{Evidence, Key, hex};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io;
@@ -34,10 +34,6 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
 fn copy(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
     hasher.update(std::fs::read(path)?);
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads one item. Never fails: what goes wrong is in `problems`.
@@ -137,28 +133,18 @@ impl Reader<'_> {
         if bytes.is_empty() {
             return;
         }
-        let source_key = source_key(bytes);
+        let content = Content::of(bytes);
         let (platform, code, reason) = other_platform(path, bytes);
         if code == "binary" {
             return self.problem(path, "unrecognised", "binary content of no known kind");
         }
-        self.source_file(path, source_key, platform, "text", bytes, 0);
-        self.scan(path, source_key, "log", bytes);
+        self.evidence.source_files.push(source_file(path, &content, platform, "text", 0));
+        self.scan(path, content.key, "log", bytes);
         self.problem(path, code, reason);
     }
 
     fn scan(&mut self, path: &str, source_key: Key, place: &'static str, bytes: &[u8]) {
-        let context = TextContext {
-            source_key,
-            path: path.to_owned(),
-            run_key: None,
-            job_key: None,
-            handoff_key: None,
-            place,
-            name: None,
-            marks: Vec::new(),
-        };
-        self.sink.text(&context, bytes);
+        self.sink.text(&TextContext::of(path, source_key, place), bytes);
     }
 
     fn json(&mut self, path: &str, bytes: &[u8]) {
@@ -166,7 +152,8 @@ impl Reader<'_> {
             let reason = format!("JSON of more than {} bytes", self.limits.max_json_bytes);
             return self.problem(path, "too_large", &reason);
         }
-        let source_key = source_key(bytes);
+        let content = Content::of(bytes);
+        let source_key = content.key;
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes);
         let mut pages = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
         let (mut unknown, mut is_malformed) = (0, false);
@@ -195,10 +182,8 @@ impl Reader<'_> {
             }
         }
         let rows = self.evidence.rows() - rows_before;
-        match known.last() {
-            Some((platform, kind)) => self.source_file(path, source_key, platform, kind, bytes, rows),
-            None => self.source_file(path, source_key, "unknown", "json", bytes, rows),
-        }
+        let (platform, kind) = known.last().copied().unwrap_or(("unknown", "json"));
+        self.evidence.source_files.push(source_file(path, &content, platform, kind, rows));
         // Once for the whole file, however many values it has.
         if known.is_empty() || is_malformed || unknown > 0 {
             self.scan(path, source_key, "json", bytes);
@@ -234,18 +219,6 @@ impl Reader<'_> {
         }
         None
     }
-
-    fn source_file(
-        &mut self,
-        path: &str,
-        source_key: Key,
-        platform: &str,
-        kind: &str,
-        bytes: &[u8],
-        rows: usize,
-    ) {
-        self.evidence.source_files.push(source_file(path, source_key, platform, kind, bytes, rows));
-    }
 }
 
 /// Whether all of a text is JSON values.
@@ -275,28 +248,37 @@ pub(crate) fn incomplete(document: &Document<'_>, items: usize, what: &str) -> O
     })
 }
 
-/// Key of a source by its content.
-pub(crate) fn source_key(bytes: &[u8]) -> Key {
-    Key::of("source", &[&hex(&Sha256::digest(bytes))])
+/// Bytes of a source and what names them: hashed once.
+#[derive(Clone)]
+pub(crate) struct Content<'a> {
+    pub(crate) key: Key,
+    sha256: String,
+    bytes: &'a [u8],
+}
+
+impl<'a> Content<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        let sha256 = hex(&Sha256::digest(bytes));
+        Self { key: Key::of("source", &[&sha256]), sha256, bytes }
+    }
 }
 
 pub(crate) fn source_file(
     path: &str,
-    source_key: Key,
+    content: &Content<'_>,
     platform: &str,
     kind: &str,
-    bytes: &[u8],
     rows: usize,
 ) -> SourceFile {
     SourceFile {
-        source_key,
+        source_key: content.key,
         path: path.to_owned(),
         platform: platform.to_owned(),
         kind: kind.to_owned(),
-        content_sha256: hex(&Sha256::digest(bytes)),
-        bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+        content_sha256: content.sha256.clone(),
+        bytes: i64::try_from(content.bytes.len()).unwrap_or(i64::MAX),
         layout: None,
-        lines: i64::try_from(memchr::memchr_iter(b'\n', bytes).count()).ok(),
+        lines: i64::try_from(memchr::memchr_iter(b'\n', content.bytes).count()).ok(),
         rows: i64::try_from(rows).unwrap_or(i64::MAX),
     }
 }

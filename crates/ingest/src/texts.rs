@@ -65,16 +65,6 @@ impl Texts<'_> {
     }
 
     fn text(&mut self, path: &str, bytes: &[u8]) {
-        let context = TextContext {
-            source_key: Key::default(),
-            path: path.to_owned(),
-            run_key: None,
-            job_key: None,
-            handoff_key: None,
-            place: "log",
-            name: None,
-            marks: Vec::new(),
-        };
-        self.sink.text(&context, bytes);
+        self.sink.text(&TextContext::of(path, Key::default(), "log"), bytes);
     }
 }

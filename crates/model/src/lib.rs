@@ -6,6 +6,7 @@
 //! `RecordBatch` all come from that one declaration.
 
 pub mod column;
+mod entropy;
 pub mod evidence;
 pub mod framework;
 pub mod key;
@@ -16,8 +17,9 @@ pub mod tables;
 pub mod time;
 
 pub use column::Column;
+pub use entropy::entropy;
 pub use evidence::Evidence;
-pub use key::Key;
+pub use key::{Key, hex};
 pub use severity::Severity;
 pub use table::{ColumnDoc, Row, TableDoc};
 pub use time::Timestamp;

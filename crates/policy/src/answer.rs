@@ -1,7 +1,7 @@
 //! One question: may this identity do this to that?
 
 use crate::Decision;
-use crate::pattern::{Pattern, covers, matches_folded};
+use crate::pattern::{covers, matches_wildcards};
 use leakgraph_model::Key;
 use leakgraph_model::tables::Grant;
 
@@ -62,10 +62,7 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         return Decision::May;
     }
     let action = action.to_ascii_lowercase();
-    let names = grant
-        .actions
-        .iter()
-        .any(|pattern| matches_folded(&Pattern::new(&pattern.to_ascii_lowercase()), &action));
+    let names = grant.actions.iter().any(|pattern| matches_wildcards(&pattern.to_ascii_lowercase(), &action));
     if names == grant.not_actions {
         return Decision::No;
     }

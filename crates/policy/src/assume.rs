@@ -2,7 +2,7 @@
 
 use crate::Decision;
 use crate::answer::{can, denied};
-use crate::pattern::{Pattern, matches_folded};
+use crate::pattern::matches_wildcards;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
@@ -120,7 +120,7 @@ fn covers_way(trust: &Trust, way: &str) -> bool {
 }
 
 fn covers_assuming(actions: &[String], way: &str) -> bool {
-    actions.iter().any(|action| matches_folded(&Pattern::new(&action.to_ascii_lowercase()), way))
+    actions.iter().any(|action| matches_wildcards(&action.to_ascii_lowercase(), way))
 }
 
 fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<AssumeEdge> {

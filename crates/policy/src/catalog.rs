@@ -2,7 +2,7 @@
 //!
 //! AWS: `datasets/catalogs/aws-actions.tsv`; GitHub: `github-permissions.tsv`.
 
-use crate::pattern::{Pattern, matches_folded};
+use crate::pattern::matches_wildcards;
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::{OnceLock, RwLock};
@@ -195,12 +195,11 @@ impl Catalog {
         };
         let fixed = folded.get(..wild).unwrap_or("");
         let from = self.folded.partition_point(|name| name.as_str() < fixed);
-        let pattern = Pattern::new(folded);
         (from..self.folded.len())
             .map_while(|place| {
                 self.folded.get(place).filter(|name| name.starts_with(fixed)).map(|name| (place, name))
             })
-            .filter(|(_, name)| matches_folded(&pattern, name))
+            .filter(|(_, name)| matches_wildcards(folded, name))
             .filter_map(|(place, _)| u32::try_from(place).ok())
             .collect()
     }

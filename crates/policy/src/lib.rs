@@ -18,6 +18,7 @@ pub use assume::{AssumeEdge, assume_edges};
 pub use catalog::{Action, Catalog, Class, Level};
 pub use effective::{Effective, effective};
 pub use escalation::{Escalation, escalations};
+pub use pattern::matches_wildcards;
 
 /// Whether something is allowed, as far as the evidence goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

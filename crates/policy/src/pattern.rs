@@ -1,24 +1,9 @@
 //! IAM wildcards: `*` any run of characters, `?` one character.
 
-/// A pattern, split once.
-#[derive(Clone, Debug)]
-pub(crate) struct Pattern<'a> {
-    text: &'a [u8],
-}
-
-impl<'a> Pattern<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self { text: text.as_bytes() }
-    }
-}
-
-/// Whether the whole of `text` matches; both sides in the same case.
-pub(crate) fn matches_folded(pattern: &Pattern<'_>, text: &str) -> bool {
-    matches(pattern.text, text.as_bytes())
-}
-
-/// Greedy matching with one point of return: linear in practice, quadratic at worst.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+/// Whether the whole of `text` matches, as IAM's StringLike reads a pattern. Letter case
+/// counts. Greedy with one point of return: linear in practice, quadratic at worst.
+pub fn matches_wildcards(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while let Some(byte) = text.get(t) {
@@ -51,7 +36,7 @@ pub(crate) fn covers(pattern: &str, resource: &str) -> crate::Decision {
         let is_possible = fixed.contains(['*', '?']) || resource.starts_with(fixed);
         return if is_possible { Decision::May } else { Decision::No };
     }
-    if matches(pattern.as_bytes(), resource.as_bytes()) { Decision::Yes } else { Decision::No }
+    if matches_wildcards(pattern, resource) { Decision::Yes } else { Decision::No }
 }
 
 #[cfg(test)]
@@ -70,10 +55,20 @@ mod tests {
             ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k/l"),
         ];
         let no = [("a?c", "ac"), ("a*c", "ab"), ("", "a"), ("a", "A")];
-        assert!(yes.iter().all(|(pattern, text)| matches(pattern.as_bytes(), text.as_bytes())));
-        assert!(no.iter().all(|(pattern, text)| !matches(pattern.as_bytes(), text.as_bytes())));
+        assert!(yes.iter().all(|(pattern, text)| matches_wildcards(pattern, text)));
+        assert!(no.iter().all(|(pattern, text)| !matches_wildcards(pattern, text)));
         assert_eq!(covers("arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/x/y"), Decision::May);
         assert_eq!(covers("arn:aws:s3:::b/${aws:username}", "arn:aws:s3:::c/x"), Decision::No);
+    }
+
+    #[test]
+    fn wildcards_backtrack() {
+        assert!(matches_wildcards("repo:o/r:*", "repo:o/r:ref:refs/heads/main"));
+        assert!(matches_wildcards("repo:o/*:ref:*/main", "repo:o/r:ref:refs/heads/main"));
+        assert!(!matches_wildcards("repo:o/r:environment:prod", "repo:o/r:environment:production"));
+        assert!(
+            matches_wildcards("repo:o/?:*", "repo:o/r:x") && !matches_wildcards("repo:o/?:*", "repo:o/rr:x")
+        );
     }
 
     fn by_recursion(pattern: &[u8], text: &[u8]) -> bool {
@@ -89,7 +84,7 @@ mod tests {
     proptest! {
         #[test]
         fn equals_the_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
-            prop_assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), by_recursion(pattern.as_bytes(), text.as_bytes()));
+            prop_assert_eq!(matches_wildcards(&pattern, &text), by_recursion(pattern.as_bytes(), text.as_bytes()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The installation key, and keyed fingerprints of secret values.
 use crate::Error;
 use hmac::{Hmac, KeyInit, Mac};
+pub(crate) use leakgraph_model::hex;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,9 +18,6 @@ impl Drop for FingerprintKey {
     fn drop(&mut self) {
         self.key.zeroize();
     }
-}
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 fn random() -> std::io::Result<[u8; 32]> {
     let mut key = [0u8; 32];
@@ -61,7 +59,8 @@ impl FingerprintKey {
     pub fn key_id(&self) -> &str {
         &self.id
     }
-    pub(crate) fn of(&self, value: &[u8]) -> String {
+    /// Keyed fingerprint of a value, 32 hex digits.
+    pub fn of(&self, value: &[u8]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key length");
         mac.update(value);
         hex(mac.finalize().into_bytes().get(..16).unwrap_or_default())

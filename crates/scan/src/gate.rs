@@ -1,22 +1,6 @@
 //! What keeps noise out: entropy and placeholders.
 
-/// Shannon entropy in bits per byte.
-pub(crate) fn entropy(value: &[u8]) -> f64 {
-    let mut counts = [0_u32; 256];
-    for byte in value {
-        counts[usize::from(*byte)] += 1;
-    }
-    let total = value.len().max(1) as f64;
-    let bits: f64 = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = f64::from(*count) / total;
-            -share * share.log2()
-        })
-        .sum();
-    bits.max(0.0)
-}
+pub(crate) use leakgraph_model::entropy;
 
 /// Words that only stand where a value should be.
 const STAND_INS: [&[u8]; 22] = [

@@ -87,6 +87,8 @@ pub struct RuleSet {
     pub(crate) hash: String,
     /// What files of users add.
     pub(crate) custom: Custom,
+    /// Whether no embedded rule is missing.
+    pub(crate) holds_embedded: bool,
 }
 
 impl RuleSet {
@@ -103,7 +105,12 @@ impl RuleSet {
         }
         // Detection outside of the rules counts as part of them.
         hash.update(DETECTOR_VERSION);
-        Ok(Self { rules, hash: hex(&hash.finalize()), custom: Custom::default() })
+        Ok(Self { rules, hash: hex(&hash.finalize()), custom: Custom::default(), holds_embedded: true })
+    }
+
+    /// Whether no embedded rule is missing: files of users may replace them.
+    pub fn holds_embedded(&self) -> bool {
+        self.holds_embedded
     }
 
     /// The rules.

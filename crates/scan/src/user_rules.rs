@@ -148,6 +148,7 @@ impl RuleSet {
             rules: Vec::new(),
             hash: crate::fingerprint::hex(&Sha256::digest([])),
             custom: Custom::default(),
+            holds_embedded: false,
         }
     }
 
@@ -190,7 +191,9 @@ impl RuleSet {
         let is_replaced = |id: &String| {
             loaded.disabled.contains(id) || loaded.custom.foreign.iter().any(|rule| rule.id == *id)
         };
+        let embedded = self.rules.len();
         self.rules.retain(|rule| !is_replaced(&rule.id));
+        self.holds_embedded &= loaded.keeps_builtin && self.rules.len() == embedded;
         self.rules.extend(loaded.rules);
         self.custom.foreign.extend(loaded.custom.foreign);
         self.custom.lists.extend(loaded.custom.lists);

@@ -88,7 +88,7 @@ impl Weights {
         }
         let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
         let digest = Sha256::digest(toml.as_bytes());
-        let hash = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = leakgraph_model::hex(&digest[..8]);
         let classes = classes.try_into().map_err(|_| Error::Weights("class count".to_owned()))?;
         Ok(Self { table, classes, permission, hash })
     }

@@ -38,7 +38,7 @@ pub(crate) fn profile(
     sink.worker.start_profile();
     let (items, _) = leakgraph_ingest::discover(inputs, &limits);
     for item in &items {
-        leakgraph_ingest::read(item, &limits, &mut sink);
+        leakgraph_ingest::texts(item, &limits, &mut sink);
     }
     let profile = sink.worker.take_profile().unwrap_or_default();
     output::rows(&[rows(&profile, detection.scanner(), top)?], format)?;

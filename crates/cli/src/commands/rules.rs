@@ -24,11 +24,7 @@ pub(crate) fn rules(config: &Config, command: &Rules) -> anyhow::Result<Exit> {
 }
 
 fn load(config: &Config) -> anyhow::Result<Vec<Rule>> {
-    let detection = Detection::load_detached(config)?;
-    for remark in detection.remarks() {
-        tracing::warn!("{remark}");
-    }
-    Ok(detection.scanner().rules().rules().to_vec())
+    Ok(Detection::load_detached(config)?.scanner().rules().rules().to_vec())
 }
 
 fn list(rules: &[Rule], provider: Option<&str>, format: Format) -> anyhow::Result<Exit> {

@@ -46,9 +46,6 @@ pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
     let limits = Limits::from(&config.limits);
     let config = &args.detect.merged(config);
     let detection = Detection::load_detached(config)?;
-    for remark in detection.remarks() {
-        tracing::warn!("{remark}");
-    }
     let bars = Bars::new();
     bars.event(Event::Stage("scan"));
     let (items, mut problems) = leakgraph_ingest::discover(&args.inputs, &limits);
@@ -96,7 +93,7 @@ type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
 fn once_per_job(found: &mut Vec<(String, Sighting)>) {
     let mut whole = HashSet::new();
     for (path, sighting) in found.iter() {
-        if let Some(job) = whole_job(leakgraph_ingest::member(path)) {
+        if let Some(job) = leakgraph_ingest::whole_job(path) {
             whole.insert((job.to_owned(), sighting.fingerprint.clone()));
         }
     }
@@ -104,13 +101,6 @@ fn once_per_job(found: &mut Vec<(String, Sighting)>) {
         let step = leakgraph_ingest::member(path).split_once('/');
         step.is_none_or(|(job, _)| !whole.contains(&(job.to_owned(), sighting.fingerprint.clone())))
     });
-}
-
-/// `build` of `0_build.txt`.
-fn whole_job(member: &str) -> Option<&str> {
-    let (number, name) = member.split_once('_')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    name.strip_suffix(".txt").filter(|name| is_number && !name.contains('/'))
 }
 
 fn scan_item(

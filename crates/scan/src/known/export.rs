@@ -66,18 +66,22 @@ impl FingerprintList {
         serde_json::from_str(text)
     }
 
+    /// Where each secret is kept, by fingerprint.
+    pub fn by_fingerprint(&self) -> BTreeMap<&str, &[KnownName]> {
+        self.secrets.iter().map(|secret| (secret.fingerprint.as_str(), secret.names.as_slice())).collect()
+    }
+
     /// Names those sightings whose fingerprint is listed, and says how many. Sightings made
     /// under another key stay as they are.
     pub fn name(&self, key_id: &str, sightings: &mut [Sighting]) -> usize {
         if key_id != self.key_id {
             return 0;
         }
-        let names: BTreeMap<&str, &Vec<KnownName>> =
-            self.secrets.iter().map(|secret| (secret.fingerprint.as_str(), &secret.names)).collect();
+        let names = self.by_fingerprint();
         let mut count = 0;
         for seen in sightings {
             if let Some(names) = names.get(seen.fingerprint.as_str()) {
-                seen.known = (*names).clone();
+                seen.known = names.to_vec();
                 count += 1;
             }
         }

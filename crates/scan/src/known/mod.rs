@@ -311,8 +311,7 @@ pub(crate) struct Place {
 /// too long, and each begins before the end of the last by twice the longest spelling:
 /// colours and timestamps make it longer.
 fn parts(text: &[u8], longest: usize) -> Vec<Span> {
-    // UTF-16 is told by its first bytes.
-    if text.len() <= PART_BYTES || text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+    if text.len() <= PART_BYTES {
         return vec![Span::from(0..text.len())];
     }
     let overlap = (2 * longest).clamp(MIN_OVERLAP_BYTES, PART_BYTES / 2);

@@ -4,7 +4,7 @@ use super::build::Builder;
 use super::links::Link;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Assumption, Job};
-use leakgraph_policy::{AssumeEdge, Decision};
+use leakgraph_policy::{AssumeEdge, Decision, matches_wildcards};
 use std::collections::{HashMap, HashSet};
 
 impl Builder<'_> {
@@ -39,7 +39,9 @@ impl Builder<'_> {
         let scopes: HashMap<Key, bool> = self.id_token();
         for job in &self.evidence.jobs {
             let allowed = scopes.get(&job.job_key).copied();
-            if allowed == Some(false) || !self.subjects(job).iter().any(|subject| like(pattern, subject)) {
+            if allowed == Some(false)
+                || !self.subjects(job).iter().any(|subject| matches_wildcards(pattern, subject))
+            {
                 continue;
             }
             let unproven = link.unproven.max(u8::from(allowed.is_none()));
@@ -121,40 +123,4 @@ impl Builder<'_> {
 /// Re-validations of an assumption.
 pub(super) fn checks(edge: &AssumeEdge) -> u8 {
     u8::from(edge.identity_checked) + u8::from(edge.scope_checked) + u8::from(edge.freshness_checked)
-}
-/// `*` and `?` as IAM's StringLike reads them.
-fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                (p, t) = (at + 1, from + 1);
-            }
-        }
-    }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::like;
-
-    #[test]
-    fn wildcards_backtrack() {
-        assert!(like("repo:o/r:*", "repo:o/r:ref:refs/heads/main"));
-        assert!(like("repo:o/*:ref:*/main", "repo:o/r:ref:refs/heads/main"));
-        assert!(!like("repo:o/r:environment:prod", "repo:o/r:environment:production"));
-        assert!(like("repo:o/?:*", "repo:o/r:x") && !like("repo:o/?:*", "repo:o/rr:x"));
-    }
 }

@@ -4,7 +4,7 @@ use super::run_path::RunPath;
 use super::steps::StepPart;
 use crate::TextSink;
 use leakgraph_model::tables::{Handoff, HandoffInput, IdentityUsed, identity_key};
-use leakgraph_model::{Evidence, Key};
+use leakgraph_model::{Evidence, Key, entropy};
 
 /// Where a step stands.
 pub(crate) struct Place<'a> {
@@ -228,7 +228,7 @@ pub(crate) fn input(
         name: name.to_owned(),
         value_class: class.to_owned(),
         value_bytes: i64::try_from(value.len()).ok(),
-        entropy: Some(entropy(value)),
+        entropy: Some(entropy(value.as_bytes())),
         value_fingerprint: sink.fingerprint(value.as_bytes()),
         visible: visible.to_owned(),
         validated: match class {
@@ -265,7 +265,7 @@ pub(crate) fn class(value: &str) -> &'static str {
         && value.len() < 32
     {
         "version"
-    } else if value.len() >= 20 && is_word("_-+/=.~") && has_digit && entropy(value) > 3.5 {
+    } else if value.len() >= 20 && is_word("_-+/=.~") && has_digit && entropy(value.as_bytes()) > 3.5 {
         "token_like"
     } else if value.contains('/') && is_word("/._-") {
         "path"
@@ -274,24 +274,6 @@ pub(crate) fn class(value: &str) -> &'static str {
     } else {
         "text"
     }
-}
-
-/// Shannon entropy in bits per byte.
-pub(crate) fn entropy(value: &str) -> f64 {
-    let mut counts = [0_u32; 256];
-    for byte in value.bytes() {
-        counts[usize::from(byte)] += 1;
-    }
-    let total = value.len().max(1) as f64;
-    let bits: f64 = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = f64::from(*count) / total;
-            -share * share.log2()
-        })
-        .sum();
-    bits.max(0.0)
 }
 
 /// Cloud identities that login actions announce.

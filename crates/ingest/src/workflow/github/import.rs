@@ -10,7 +10,7 @@ use super::steps::{self, StepPart};
 use super::system::{System, workflow_file};
 use crate::archive::Entry;
 use crate::limits::Limits;
-use crate::reader::{source_file, source_key};
+use crate::reader::{Content, source_file};
 use crate::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{
     Binding, Handoff, HandoffInput, Job, Problem, Run, SecretPassed, Step, TokenPermission, Trigger, job_key,
@@ -135,19 +135,9 @@ impl<'a> Importer<'a> {
     /// A member that belongs to no job: scanned, and said.
     fn stray(&mut self, entry: &Entry, code: &str, reason: &str) {
         let path = self.member(entry);
-        let source = source_key(&entry.bytes);
-        self.evidence.source_files.push(source_file(&path, source, "unknown", "text", &entry.bytes, 0));
-        let context = TextContext {
-            source_key: source,
-            path: path.clone(),
-            run_key: None,
-            job_key: None,
-            handoff_key: None,
-            place: "log",
-            name: None,
-            marks: Vec::new(),
-        };
-        self.sink.text(&context, &entry.bytes);
+        let content = Content::of(&entry.bytes);
+        self.evidence.source_files.push(source_file(&path, &content, "unknown", "text", 0));
+        self.sink.text(&TextContext::of(&path, content.key, "log"), &entry.bytes);
         self.evidence.problems.push(Problem {
             path,
             offset: None,
@@ -182,7 +172,7 @@ impl<'a> Importer<'a> {
         run.run_key
     }
 
-    fn job(&mut self, folder: &str, files: &JobFiles<'_>) {
+    fn job<'f>(&mut self, folder: &str, files: &JobFiles<'f>) {
         let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
         let (whole, others) = files.whole();
         for entry in others {
@@ -199,7 +189,8 @@ impl<'a> Importer<'a> {
         let Some(first) = whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
             return;
         };
-        let source = source_key(&first.bytes);
+        let first_content = Content::of(&first.bytes);
+        let source = first_content.key;
         let run_key = self.run_key(&system, source);
         // Step files attribute exactly; the whole log only where they lack something. Never both.
         let has_steps = files.has_all_steps(whole);
@@ -216,11 +207,13 @@ impl<'a> Importer<'a> {
         self.permissions(job_key, &setup, source);
         self.chain(run_key, job_key, &setup, &system, source);
         self.condition(run_key, job_key, &system, source);
-        let mut texts: BTreeMap<&str, (&Entry, Key, Vec<Mark>)> = BTreeMap::new();
+        let content_of = |entry: &'f Entry| {
+            if std::ptr::eq(entry, first) { first_content.clone() } else { Content::of(&entry.bytes) }
+        };
+        let mut texts: BTreeMap<&str, (&Entry, Content<'_>, Vec<Mark>)> = BTreeMap::new();
         for (ordinal, (entry, part)) in parts.iter().enumerate() {
-            let text =
-                texts.entry(&entry.name).or_insert_with(|| (entry, source_key(&entry.bytes), Vec::new()));
-            let source = text.1;
+            let text = texts.entry(&entry.name).or_insert_with(|| (entry, content_of(entry), Vec::new()));
+            let source = text.1.key;
             let step_key = self.step(job_key, ordinal, part, &setup, has_steps, source);
             let place = Place { run_key, job_key, step: ordinal, repo: repo.as_deref(), source_key: source };
             dispatch::add(part, &place, &mut self.evidence, self.sink);
@@ -228,51 +221,29 @@ impl<'a> Importer<'a> {
             self.outputs(run_key, job_key, part, source);
             text.2.extend(part.marks.iter().cloned().map(|mark| Mark { step_key: Some(step_key), ..mark }));
         }
-        for (entry, source, mut marks) in texts.into_values() {
+        for (entry, content, mut marks) in texts.into_values() {
             marks.sort_by_key(|mark| mark.offset);
             let path = self.member(entry);
-            let mut row = source_file(
-                &path,
-                source,
-                "github",
-                if has_steps { "step_log" } else { "job_log" },
-                &entry.bytes,
-                1,
-            );
+            let kind = if has_steps { "step_log" } else { "job_log" };
+            let mut row = source_file(&path, &content, "github", kind, 1);
             row.layout = Some(layout.to_owned());
             self.evidence.source_files.push(row);
             let context = TextContext {
-                source_key: source,
-                path,
                 run_key: Some(run_key),
                 job_key: Some(job_key),
-                handoff_key: None,
-                place: "log",
-                name: None,
                 marks,
+                ..TextContext::of(&path, content.key, "log")
             };
             self.sink.text(&context, &entry.bytes);
         }
         if let Some(entry) = files.system {
-            let source = source_key(&entry.bytes);
+            let content = content_of(entry);
             let path = self.member(entry);
-            self.evidence.source_files.push(source_file(
-                &path,
-                source,
-                "github",
-                "system_log",
-                &entry.bytes,
-                1,
-            ));
+            self.evidence.source_files.push(source_file(&path, &content, "github", "system_log", 1));
             let context = TextContext {
-                source_key: source,
-                path,
                 run_key: Some(run_key),
                 job_key: Some(job_key),
-                handoff_key: None,
-                place: "system",
-                name: None,
-                marks: Vec::new(),
+                ..TextContext::of(&path, content.key, "system")
             };
             self.sink.text(&context, &entry.bytes);
         }
@@ -291,7 +262,7 @@ impl<'a> Importer<'a> {
     /// A member whose content was read from another.
     fn unread(&mut self, entry: &Entry, kind: &str, layout: &str) {
         let path = self.member(entry);
-        let mut row = source_file(&path, source_key(&entry.bytes), "github", kind, &entry.bytes, 0);
+        let mut row = source_file(&path, &Content::of(&entry.bytes), "github", kind, 0);
         row.layout = Some(layout.to_owned());
         self.evidence.source_files.push(row);
     }

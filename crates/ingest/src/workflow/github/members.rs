@@ -9,7 +9,7 @@ pub(super) fn file_name(path: &str) -> &str {
 }
 
 /// `10_Post Checkout.txt` as number and name.
-pub(super) fn numbered(name: &str) -> Option<(i64, &str)> {
+pub(crate) fn numbered(name: &str) -> Option<(i64, &str)> {
     let (number, rest) = name.split_once('_')?;
     Some((number.parse().ok()?, rest.strip_suffix(".txt")?))
 }

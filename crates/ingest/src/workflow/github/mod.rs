@@ -16,7 +16,7 @@ mod system;
 mod webhook;
 
 pub(crate) use import::{import_archive, import_job_log};
-pub(crate) use members::run_archives;
+pub(crate) use members::{numbered, run_archives};
 pub(crate) use run_path::RunPath;
 
 use crate::{Document, TextSink};

@@ -173,14 +173,9 @@ fn sent(
             sink,
         ));
         let context = TextContext {
-            source_key: document.source_key,
-            path: document.path.to_owned(),
-            run_key: None,
-            job_key: None,
             handoff_key: Some(handoff_key),
-            place: "handoff_input",
             name: Some(name.clone()),
-            marks: Vec::new(),
+            ..TextContext::of(document.path, document.source_key, "handoff_input")
         };
         // As an assignment, so that the name counts as context and the value as a value.
         sink.text(&context, format!("{name}={text}").as_bytes());
