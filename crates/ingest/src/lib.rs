@@ -9,17 +9,20 @@
 mod activity;
 mod archive;
 mod discover;
+mod documents;
 mod identity;
+mod importer;
 mod limits;
 mod link;
 mod reader;
 mod texts;
+mod value;
 mod workflow;
 
 pub use discover::{WorkItem, WorkKind, discover};
 pub use limits::Limits;
 pub use link::link;
-pub use reader::{content_sha256, read};
+pub use reader::{Recognition, content_sha256, explain, read};
 pub use texts::texts;
 
 use leakgraph_model::{Key, Timestamp};

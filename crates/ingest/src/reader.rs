@@ -1,9 +1,11 @@
 //! Recognises one work item by content and hands it to its importer.
 
 use crate::archive::{self, Budget, Entry};
+use crate::documents;
+use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::workflow::github::{self, log::BOM};
-use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity, identity};
+use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key, hex};
 use serde_json::Value;
@@ -38,15 +40,26 @@ fn copy(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
 
 /// Reads one item. Never fails: what goes wrong is in `problems`.
 pub fn read(item: &WorkItem, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    let mut reader = Reader { limits, sink, evidence: Evidence::default(), budget: Budget::new(limits) };
-    match &item.kind {
-        WorkKind::File => match std::fs::read(&item.path) {
-            Ok(bytes) => reader.bytes(&item.display, &bytes),
-            Err(error) => reader.problem(&item.display, "unreadable", &error.kind().to_string()),
-        },
-        WorkKind::LogFolder(files) => reader.folder(item, files),
-    }
-    reader.evidence
+    Reader::of(item, limits, sink).evidence
+}
+
+/// What a part of an item was recognised as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognition {
+    /// Path of the part, members after `!/`.
+    pub path: String,
+    /// Its platform.
+    pub platform: &'static str,
+    /// Its kind, as in `source_files`.
+    pub kind: &'static str,
+    /// What tells it from everything else.
+    pub because: &'static str,
+}
+
+/// What an item and its members are taken for, and the rows they give.
+pub fn explain(item: &WorkItem, limits: &Limits, sink: &mut dyn TextSink) -> (Vec<Recognition>, Evidence) {
+    let reader = Reader::of(item, limits, sink);
+    (reader.recognised, reader.evidence)
 }
 
 struct Reader<'a> {
@@ -54,9 +67,32 @@ struct Reader<'a> {
     sink: &'a mut dyn TextSink,
     evidence: Evidence,
     budget: Budget,
+    recognised: Vec<Recognition>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn of(item: &WorkItem, limits: &'a Limits, sink: &'a mut dyn TextSink) -> Self {
+        let (evidence, budget) = (Evidence::default(), Budget::new(limits));
+        let mut reader = Reader { limits, sink, evidence, budget, recognised: Vec::new() };
+        match &item.kind {
+            WorkKind::File => match std::fs::read(&item.path) {
+                Ok(bytes) => reader.bytes(&item.display, &bytes),
+                Err(error) => reader.problem(&item.display, "unreadable", &error.kind().to_string()),
+            },
+            WorkKind::LogFolder(files) => reader.folder(item, files),
+        }
+        reader
+    }
+
+    fn note(&mut self, path: &str, platform: &'static str, recognised: Recognised) {
+        let Recognised { kind, because } = recognised;
+        let known = Recognition { path: path.to_owned(), platform, kind, because };
+        // Pages and lines of one file are mostly of one kind.
+        if self.recognised.last() != Some(&known) {
+            self.recognised.push(known);
+        }
+    }
+
     fn problem(&mut self, path: &str, code: &str, reason: &str) {
         self.evidence.problems.push(Problem {
             path: path.to_owned(),
@@ -106,25 +142,28 @@ impl Reader<'_> {
     }
 
     fn plain(&mut self, path: &str, bytes: &[u8]) {
-        let is_log = github::log::is_job_log(bytes);
+        let file = TextFile { path, bytes };
+        let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
         // A title inside JSON may quote a log, and a log may begin with a bracket.
-        if matches!(start.first(), Some(b'{' | b'[')) && (!is_log || is_json(start)) {
-            self.json(path, bytes);
-        } else if is_log {
-            self.job_log(path, bytes);
-        } else {
-            self.other_text(path, bytes);
+        if matches!(start.first(), Some(b'{' | b'[')) && (known.is_none() || is_json(start)) {
+            return self.values(path, bytes, "json", documents::json);
+        }
+        match known {
+            Some((importer, recognised)) => {
+                self.note(path, importer.platform(), recognised);
+                let evidence = importer.import_text(recognised.kind, file, self.limits, self.sink);
+                self.evidence.append(evidence);
+            }
+            None if is_yaml(path) => self.values(path, bytes, "yaml", documents::yaml),
+            None => self.other_text(path, bytes),
         }
     }
 
     fn run_archive(&mut self, path: &str, root: &str, entries: Vec<Entry>) {
+        let because = "files named as in a run-log archive of GitHub";
+        self.note(path, "github", Recognised::new("run_archive", because));
         let evidence = github::import_archive(path, root, &entries, self.limits, self.sink);
-        self.evidence.append(evidence);
-    }
-
-    fn job_log(&mut self, path: &str, bytes: &[u8]) {
-        let evidence = github::import_job_log(path, bytes, self.limits, self.sink);
         self.evidence.append(evidence);
     }
 
@@ -134,7 +173,7 @@ impl Reader<'_> {
             return;
         }
         let content = Content::of(bytes);
-        let (platform, code, reason) = other_platform(path, bytes);
+        let (platform, code, reason) = other_platform(bytes);
         if code == "binary" {
             return self.problem(path, "unrecognised", "binary content of no known kind");
         }
@@ -147,78 +186,83 @@ impl Reader<'_> {
         self.sink.text(&TextContext::of(path, source_key, place), bytes);
     }
 
-    fn json(&mut self, path: &str, bytes: &[u8]) {
+    /// The values of a structured file; `format` names it where no importer does.
+    fn values(
+        &mut self,
+        path: &str,
+        bytes: &[u8],
+        format: &'static str,
+        parse: for<'b> fn(&'b [u8]) -> documents::Values<'b>,
+    ) {
         if bytes.len() as u64 > self.limits.max_json_bytes {
-            let reason = format!("JSON of more than {} bytes", self.limits.max_json_bytes);
+            let reason = format!("a structured file of more than {} bytes", self.limits.max_json_bytes);
             return self.problem(path, "too_large", &reason);
         }
         let content = Content::of(bytes);
         let source_key = content.key;
-        let start = bytes.strip_prefix(BOM).unwrap_or(bytes);
-        let mut pages = serde_json::Deserializer::from_slice(start).into_iter::<Value>();
         let (mut unknown, mut is_malformed) = (0, false);
-        let mut known: Vec<(&'static str, &'static str)> = Vec::new();
+        let mut known: Vec<(&dyn Importer, &'static str)> = Vec::new();
         let rows_before = self.evidence.rows();
-        for part in 0.. {
+        for (part, value) in parse(bytes).enumerate() {
             let document = Document { path, source_key, part, bytes };
-            match pages.next() {
-                None => break,
-                Some(Ok(value)) => match self.value(&document, &value) {
+            match value {
+                Ok(value) => match self.value(&document, &value) {
                     Some(kind) => known.push(kind),
                     None => unknown += 1,
                 },
-                Some(Err(error)) => {
-                    let offset = bytes.len() - start.len() + offset_of(start, error.line(), error.column());
+                Err(malformed) => {
                     is_malformed = true;
                     self.evidence.problems.push(Problem {
                         path: path.to_owned(),
-                        offset: i64::try_from(offset).ok(),
-                        code: "malformed_json".to_owned(),
-                        reason: format!("malformed JSON at line {}, column {}", error.line(), error.column()),
+                        offset: i64::try_from(malformed.offset).ok(),
+                        code: malformed.code.to_owned(),
+                        reason: malformed.reason,
                         lossy: true,
                     });
-                    break;
                 }
             }
         }
         let rows = self.evidence.rows() - rows_before;
-        let (platform, kind) = known.last().copied().unwrap_or(("unknown", "json"));
+        let (platform, kind) =
+            known.last().map_or(("unknown", format), |(importer, kind)| (importer.platform(), *kind));
         self.evidence.source_files.push(source_file(path, &content, platform, kind, rows));
         // Once for the whole file, however many values it has.
         if known.is_empty() || is_malformed || unknown > 0 {
-            self.scan(path, source_key, "json", bytes);
-        } else if known.iter().any(|(_, kind)| *kind == "webhook_other") {
-            // A body of no further use to us may still carry a secret.
-            self.scan(path, source_key, "webhook", bytes);
+            self.scan(path, source_key, format, bytes);
+        } else if let Some(place) = known.iter().find_map(|(importer, kind)| importer.scans_whole(kind)) {
+            self.scan(path, source_key, place, bytes);
         }
         if unknown > 0 && known.is_empty() {
             self.problem(
                 path,
                 "unrecognised",
-                "JSON of no known kind: no run, job, webhook, inventory or activity",
+                "a structured file of no known kind: no run, job, webhook, inventory or activity",
             );
         } else if unknown > 0 {
-            let reason = format!("{unknown} of {} JSON values are of no known kind", unknown + known.len());
+            let reason = format!("{unknown} of {} values are of no known kind", unknown + known.len());
             self.problem(path, "unrecognised", &reason);
         }
     }
 
-    /// Hands one JSON value to the importer that knows it.
-    fn value(&mut self, document: &Document<'_>, value: &Value) -> Option<(&'static str, &'static str)> {
-        if let Some(kind) = identity::recognise(value) {
-            self.evidence.append(identity::import(kind, document, value));
-            return Some((if kind.starts_with("github") { "github" } else { "aws" }, kind));
-        }
-        if let Some(kind) = activity::recognise(value) {
-            self.evidence.append(activity::import(kind, document, value));
-            return Some(("aws", kind));
-        }
-        if let Some(kind) = github::recognise(document.path, value) {
-            self.evidence.append(github::import_json(kind, document, value, self.sink));
-            return Some(("github", kind));
-        }
-        None
+    /// Hands one value to the importer that knows it.
+    fn value(
+        &mut self,
+        document: &Document<'_>,
+        value: &Value,
+    ) -> Option<(&'static dyn Importer, &'static str)> {
+        let recognised = |importer: &&'static dyn Importer| {
+            Some((*importer, importer.recognise_value(document.path, value)?))
+        };
+        let (importer, known) = IMPORTERS.iter().find_map(recognised)?;
+        self.note(document.path, importer.platform(), known);
+        self.evidence.append(importer.import_value(known.kind, document, value, self.sink));
+        Some((importer, known.kind))
     }
+}
+
+fn is_yaml(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    path.ends_with(".yml") || path.ends_with(".yaml")
 }
 
 /// Whether all of a text is JSON values.
@@ -226,15 +270,6 @@ fn is_json(bytes: &[u8]) -> bool {
     serde_json::Deserializer::from_slice(bytes)
         .into_iter::<serde::de::IgnoredAny>()
         .all(|value| value.is_ok())
-}
-
-/// Byte offset of a line (from 1) and column (in bytes, from 1).
-fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
-    let line_start = match line.checked_sub(2) {
-        Some(ends_before) => memchr::memchr_iter(b'\n', bytes).nth(ends_before).map_or(0, |end| end + 1),
-        None => 0,
-    };
-    (line_start + column.saturating_sub(1)).min(bytes.len())
 }
 
 /// Items of a known kind that lack what would make them rows.
@@ -284,7 +319,7 @@ pub(crate) fn source_file(
 }
 
 /// Names the platform of a text that has no importer yet.
-fn other_platform(path: &str, bytes: &[u8]) -> (&'static str, &'static str, &'static str) {
+fn other_platform(bytes: &[u8]) -> (&'static str, &'static str, &'static str) {
     let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
     let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
     let nuls = memchr::memchr_iter(0, head).count();
@@ -292,7 +327,6 @@ fn other_platform(path: &str, bytes: &[u8]) -> (&'static str, &'static str, &'st
     if nuls > 0 && !is_utf16 {
         return ("unknown", "binary", "");
     }
-    let lower = path.to_ascii_lowercase();
     if has(b"section_start:") || has(b"Running with gitlab-runner") {
         return (
             "gitlab",
@@ -312,13 +346,6 @@ fn other_platform(path: &str, bytes: &[u8]) -> (&'static str, &'static str, &'st
             "jenkins",
             "unsupported_platform",
             "a Jenkins console: scanned, but its builds have no importer yet",
-        );
-    }
-    if lower.ends_with(".yml") || lower.ends_with(".yaml") {
-        return (
-            "unknown",
-            "unsupported_platform",
-            "YAML: scanned, but workflow definitions have no importer yet",
         );
     }
     ("unknown", "unrecognised", "text of no known kind: scanned for secrets only")

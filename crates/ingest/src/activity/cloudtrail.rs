@@ -6,6 +6,7 @@
 
 use crate::Document;
 use crate::identity::access_keys::access_key;
+use crate::importer::Recognised;
 use crate::reader::incomplete;
 use leakgraph_model::tables::{Activity, Assumption, Credential, identity_key};
 use leakgraph_model::{Evidence, Timestamp};
@@ -13,11 +14,11 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let records = records(value);
     let first = records.first()?;
     let is_event = first.get("eventSource").is_some() && first.get("eventName").is_some();
-    is_event.then_some("cloudtrail")
+    is_event.then(|| Recognised::new("cloudtrail", "records with `eventSource` and `eventName`"))
 }
 
 /// The events of any wrapper.
@@ -257,7 +258,7 @@ mod tests {
                 "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::1:assumed-role/Deploy/run-1"}})
         };
         let value = json!({"Records": [event("ListFunctions20150331", None), event("ListFunctions20150331", None), event("GetPolicy", Some("AccessDenied"))]});
-        assert_eq!(recognise(&value), Some("cloudtrail"));
+        assert_eq!(recognise(&value).unwrap().kind, "cloudtrail");
         let evidence =
             import(&Document { path: "x", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let rows: Vec<_> = evidence

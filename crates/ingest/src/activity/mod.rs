@@ -2,15 +2,30 @@
 
 mod cloudtrail;
 
-use crate::Document;
+use crate::importer::{Importer, Recognised};
+use crate::{Document, TextSink};
 use leakgraph_model::Evidence;
 use serde_json::Value;
 
-/// The kind of an activity log, by its shape.
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
-    cloudtrail::recognise(value)
-}
+/// CloudTrail of Amazon Web Services.
+pub(crate) struct CloudTrail;
 
-pub(crate) fn import(_kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
-    cloudtrail::import(document, value)
+impl Importer for CloudTrail {
+    fn platform(&self) -> &'static str {
+        "aws"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        cloudtrail::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        _kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        cloudtrail::import(document, value)
+    }
 }

@@ -4,15 +4,17 @@
 //! answer names the user but no account; linking finds the user by name.
 
 use crate::Document;
+use crate::importer::Recognised;
 use crate::reader::incomplete;
 use leakgraph_model::tables::Credential;
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
 
 /// One answer, or an array of the answers of several users.
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let first = value.as_array().and_then(|pages| pages.first()).unwrap_or(value);
-    first.get("AccessKeyMetadata").is_some_and(Value::is_array).then_some("aws_access_keys")
+    let is_list = first.get("AccessKeyMetadata").is_some_and(Value::is_array);
+    is_list.then(|| Recognised::new("aws_access_keys", "a list `AccessKeyMetadata`"))
 }
 
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
@@ -69,7 +71,7 @@ mod tests {
     fn keys_are_credentials_of_their_user() {
         let value = json!([{"AccessKeyMetadata": [
             {"UserName": "svc", "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "Status": "Inactive", "CreateDate": "2024-01-02T03:04:05+00:00"}]}]);
-        assert_eq!(recognise(&value), Some("aws_access_keys"));
+        assert_eq!(recognise(&value).unwrap().kind, "aws_access_keys");
         let evidence =
             import(&Document { path: "k.json", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let [row] = evidence.credentials.as_slice() else { panic!("one key") };

@@ -6,6 +6,7 @@
 //! then unknown, not absent.
 
 use crate::Document;
+use crate::importer::Recognised;
 use leakgraph_model::tables::{Grant, Identity, Problem, Trust, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::{Value, json};
@@ -14,11 +15,14 @@ use std::collections::HashMap;
 
 const LISTS: [&str; 3] = ["RoleDetailList", "UserDetailList", "GroupDetailList"];
 
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
-    LISTS
-        .iter()
-        .any(|list| value.get(list).is_some_and(Value::is_array))
-        .then_some("account_authorization_details")
+pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
+    let has_list = LISTS.iter().any(|list| value.get(list).is_some_and(Value::is_array));
+    has_list.then(|| {
+        Recognised::new(
+            "account_authorization_details",
+            "one of the lists `RoleDetailList`, `UserDetailList` and `GroupDetailList`",
+        )
+    })
 }
 
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {

@@ -1,32 +1,36 @@
 //! GitHub inventories: REST answers as single files, or one bundle of them.
 
 use crate::Document;
+use crate::importer::Recognised;
 use crate::reader::incomplete;
 use leakgraph_model::tables::{Credential, Grant, Identity, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
 
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let first = match value {
         Value::Array(items) => items.first()?,
         other => other,
     };
     let has = |name: &str| first.get(name).is_some();
-    if first.get("leakgraph_bundle").and_then(Value::as_str) == Some("github") {
-        Some("github_bundle")
+    let (kind, because) = if first.get("leakgraph_bundle").and_then(Value::as_str) == Some("github") {
+        ("github_bundle", "`leakgraph_bundle` is `github`")
     } else if has("installations") || has("app_slug") && has("permissions") && has("repository_selection") {
-        Some("github_installations")
+        ("github_installations", "`installations`, or an app with `permissions` and `repository_selection`")
     } else if has("read_only") && has("key") && has("verified") {
-        Some("github_deploy_keys")
+        ("github_deploy_keys", "keys with `read_only` and `verified`")
     } else if has("default_workflow_permissions") {
-        Some("github_workflow_permissions")
+        ("github_workflow_permissions", "`default_workflow_permissions`")
     } else if has("environments") && has("total_count") || has("protection_rules") && has("name") {
-        Some("github_environments")
+        ("github_environments", "`environments`, or a name with `protection_rules`")
     } else if has("secrets") && has("total_count") {
-        Some("github_secrets")
+        ("github_secrets", "`secrets` and `total_count`")
+    } else if has("token_id") && has("token_name") && has("permissions") {
+        ("github_pats", "tokens with `token_id` and `permissions`")
     } else {
-        (has("token_id") && has("token_name") && has("permissions")).then_some("github_pats")
-    }
+        return None;
+    };
+    Some(Recognised::new(kind, because))
 }
 
 /// Repository and organisation a single answer belongs to, from its path.
@@ -326,7 +330,7 @@ mod tests {
                 "actions_secrets": {"total_count": 1, "secrets": [{"name": "NPM_TOKEN", "updated_at": "2026-01-01T00:00:00Z"}]},
                 "deploy_keys": [{"id": 7, "title": "mirror", "read_only": false, "key": "ssh-ed25519 x", "verified": true}]}],
             "installations": {"installations": [{"app_slug": "robot", "permissions": {"contents": "write"}, "repository_selection": "all"}]}});
-        assert_eq!(recognise(&value), Some("github_bundle"));
+        assert_eq!(recognise(&value).unwrap().kind, "github_bundle");
         let evidence = import(
             "github_bundle",
             &Document { path: "b.json", source_key: Key::default(), part: 0, bytes: b"" },

@@ -4,19 +4,56 @@ pub(crate) mod access_keys;
 mod aws;
 mod github;
 
-use crate::Document;
+use crate::importer::{Importer, Recognised};
+use crate::{Document, TextSink};
 use leakgraph_model::Evidence;
 use serde_json::Value;
 
-/// The kind of an inventory, by its shape.
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
-    aws::recognise(value).or_else(|| access_keys::recognise(value)).or_else(|| github::recognise(value))
+/// IAM of Amazon Web Services.
+pub(crate) struct Aws;
+
+impl Importer for Aws {
+    fn platform(&self) -> &'static str {
+        "aws"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        aws::recognise(value).or_else(|| access_keys::recognise(value))
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        match kind {
+            "aws_access_keys" => access_keys::import(document, value),
+            _ => aws::import(document, value),
+        }
+    }
 }
 
-pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
-    match kind {
-        "account_authorization_details" => aws::import(document, value),
-        "aws_access_keys" => access_keys::import(document, value),
-        _ => github::import(kind, document, value),
+/// Apps, tokens, deploy keys and environments of GitHub.
+pub(crate) struct GitHub;
+
+impl Importer for GitHub {
+    fn platform(&self) -> &'static str {
+        "github"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        github::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        github::import(kind, document, value)
     }
 }

@@ -3,26 +3,32 @@
 use super::run_path::RunPath;
 use super::steps::pinned;
 use crate::Document;
+use crate::importer::Recognised;
 use crate::reader::incomplete;
+use crate::value::{text, time};
 use leakgraph_model::tables::{Approval, Handoff, Job, Run, Step, Trigger, job_key, run_key};
-use leakgraph_model::{Evidence, Key, Timestamp};
+use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
 
 /// The kind of a REST document: by shape, approvals only beside a run.
-pub(crate) fn recognise(path: &str, value: &Value) -> Option<&'static str> {
+pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
     let first = match value {
         Value::Array(items) => items.first()?,
         other => other,
     };
     if first.get("workflow_runs").is_some() || is_run(first) {
-        return Some("run_json");
+        return Some(Recognised::new(
+            "run_json",
+            "`workflow_runs`, or a run with `workflow_id` and `head_sha`",
+        ));
     }
     if first.get("jobs").is_some_and(Value::is_array) || is_job(first) {
-        return Some("job_json");
+        return Some(Recognised::new("job_json", "`jobs`, or a job with `run_id` and `steps`"));
     }
     let is_approval =
         first.get("state").is_some() && first.get("environments").is_some() && first.get("user").is_some();
-    (is_approval && RunPath::of(path).run_id.is_some()).then_some("approval_json")
+    (is_approval && RunPath::of(path).run_id.is_some())
+        .then(|| Recognised::new("approval_json", "reviews of `environments`, in a path that names a run"))
 }
 
 fn is_run(value: &Value) -> bool {
@@ -64,18 +70,6 @@ fn items(value: &Value) -> Vec<&Value> {
         }
         _ => Vec::new(),
     }
-}
-
-pub(crate) fn text(value: &Value, pointer: &str) -> Option<String> {
-    match value.pointer(pointer)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-pub(crate) fn time(value: &Value, pointer: &str) -> Option<Timestamp> {
-    Timestamp::parse(value.pointer(pointer)?.as_str()?)
 }
 
 /// user, bot or unknown, by GitHub's `type` and the login's suffix.

@@ -1,33 +1,38 @@
 //! Webhook bodies: dispatches with their inputs, runs, jobs, deployment reviews.
 
-use super::rest::{actor_kind, job, run, text, time};
+use super::rest::{actor_kind, job, run};
 use super::{dispatch, rest};
+use crate::importer::Recognised;
 use crate::reader::incomplete;
+use crate::value::{text, time};
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Approval, Handoff};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
 
 /// The event a body belongs to, by shape: GitHub names it only in a header.
-pub(crate) fn recognise(value: &Value) -> Option<&'static str> {
+pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let value = delivered(value).unwrap_or(value);
     if !value.is_object() || value.get("sender").is_none() {
         return None;
     }
     let has = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
-    if has("workflow_job") {
-        Some("webhook_workflow_job")
+    let (kind, because) = if has("workflow_job") {
+        ("webhook_workflow_job", "`sender` and `workflow_job`")
     } else if value.get("client_payload").is_some() {
-        Some("webhook_repository_dispatch")
+        ("webhook_repository_dispatch", "`sender` and `client_payload`")
     } else if has("workflow") && has("ref") && value.get("inputs").is_some() {
-        Some("webhook_workflow_dispatch")
+        ("webhook_workflow_dispatch", "`sender`, `workflow`, `ref` and `inputs`")
     } else if has("deployment") || has("approver") || has("environment") && has("workflow_run") {
-        Some("webhook_deployment")
+        ("webhook_deployment", "`sender` and a deployment or its review")
     } else if has("workflow_run") {
-        Some("webhook_workflow_run")
+        ("webhook_workflow_run", "`sender` and `workflow_run`")
+    } else if has("repository") || has("installation") && has("action") {
+        ("webhook_other", "`sender` and a repository or installation")
     } else {
-        (has("repository") || has("installation") && has("action")).then_some("webhook_other")
-    }
+        return None;
+    };
+    Some(Recognised::new(kind, because))
 }
 
 /// The body inside a stored delivery (`GET /orgs/{org}/hooks/{id}/deliveries/{id}`),

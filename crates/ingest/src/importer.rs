@@ -1,0 +1,85 @@
+//! What a source of evidence is, and the list of those we know.
+//!
+//! To add one: a module with a type that implements [`Importer`], and its name in
+//! [`IMPORTERS`]. CONTRIBUTING.md has a worked example.
+
+use crate::limits::Limits;
+use crate::{Document, TextSink, activity, identity, workflow};
+use leakgraph_model::Evidence;
+use serde_json::Value;
+
+/// What a file or a value was recognised as, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recognised {
+    /// Written to `source_files.kind`.
+    pub(crate) kind: &'static str,
+    /// What tells it from everything else, for `ingest --explain`.
+    pub(crate) because: &'static str,
+}
+
+impl Recognised {
+    pub(crate) fn new(kind: &'static str, because: &'static str) -> Self {
+        Self { kind, because }
+    }
+}
+
+/// A text file, or a member of an archive, on its way to an importer.
+#[derive(Clone, Copy)]
+pub(crate) struct TextFile<'a> {
+    /// Its path, members after `!/`.
+    pub(crate) path: &'a str,
+    /// Its bytes.
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Reads what one platform or its command line exports.
+///
+/// Importers never fail: what they cannot use becomes a row of `problems`.
+pub(crate) trait Importer: Sync {
+    /// Written to `source_files.platform`: `github`, `gitlab`, `aws`, …
+    fn platform(&self) -> &'static str;
+
+    /// What a value (of JSON, JSON Lines or YAML) is, by its shape. A page of several
+    /// objects is one value.
+    fn recognise_value(&self, _path: &str, _value: &Value) -> Option<Recognised> {
+        None
+    }
+
+    /// Rows of a value that was recognised as `kind`. The reader adds the file itself.
+    fn import_value(
+        &self,
+        _kind: &'static str,
+        _document: &Document<'_>,
+        _value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        Evidence::default()
+    }
+
+    /// Where the text of a value of `kind` leaks, if all of it is to be scanned; `None` if the
+    /// importer hands over what is worth scanning.
+    fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// What a text is, by its content.
+    fn recognise_text(&self, _file: TextFile<'_>) -> Option<Recognised> {
+        None
+    }
+
+    /// Rows of a text that was recognised as `kind`, its `source_files` row included; the
+    /// text goes to `sink` once.
+    fn import_text(
+        &self,
+        _kind: &'static str,
+        _file: TextFile<'_>,
+        _limits: &Limits,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        Evidence::default()
+    }
+}
+
+/// Everything that can be imported. Of several that know a file the first one gets it.
+pub(crate) static IMPORTERS: &[&dyn Importer] =
+    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
