@@ -474,7 +474,9 @@ mod tests {
             all.push((decoded.encodings.clone(), String::from_utf8_lossy(&decoded.bytes).into_owned()));
         };
         let mut done = 0;
-        runs::find(text.as_bytes(), |found| {
+        let mut lanes = crate::lanes::Lanes::default();
+        crate::lanes::Classifier::new(&[]).fill(text.as_bytes(), &mut lanes);
+        runs::find(text.as_bytes(), &lanes.words, |found| {
             if let runs::Run::Word(span) = found
                 && span.start >= done
             {

@@ -8,6 +8,7 @@ use crate::check::manifest::Manifests;
 use crate::check::{self, Checked};
 use crate::gitleaks::ForeignMatcher;
 use crate::known::{self, KnownSecrets};
+use crate::lanes::{Classifier, Lanes};
 use crate::matcher::{Caches, Matcher};
 use crate::memo::{self, HashKey, Memo};
 use crate::profile::{Profile, Stage};
@@ -28,6 +29,7 @@ pub struct Scanner {
     pub(crate) rules: RuleSet,
     key: FingerprintKey,
     pub(crate) matcher: Matcher,
+    pub(crate) classifier: Classifier,
     pub(crate) assignments: Assignments,
     pub(crate) context: ContextRules,
     pub(crate) manifests: Manifests,
@@ -55,6 +57,7 @@ pub(crate) struct State {
     pub(crate) memo: Memo,
     /// One per depth of decoding.
     pub(crate) blocks: Vec<Block>,
+    pub(crate) lanes: Lanes,
 }
 
 impl Scanner {
@@ -69,8 +72,10 @@ impl Scanner {
             rules.custom.foreign.iter().map(|rule| (index(&rule.id), rule.clone())).collect();
         // What rules of gitleaks find may depend on the path, so no line is clean for all.
         let memo_lines = if foreign.is_empty() { MEMO_LINES } else { 0 };
+        let matcher = Matcher::new(rules.rules())?;
         Ok(Self {
-            matcher: Matcher::new(rules.rules())?,
+            classifier: matcher.classifier(),
+            matcher,
             assignments: Assignments::new()?,
             context: ContextRules::new(rules.rules())?,
             manifests: Manifests::new()?,
@@ -150,7 +155,7 @@ impl Scanner {
         let state = idle.unwrap_or_else(|| {
             let mut memo = Memo::with_capacity(self.memo_lines);
             lock(&self.clean).iter().for_each(|hash| memo.insert(*hash));
-            State { caches: self.matcher.caches(), memo, blocks: Vec::new() }
+            State { caches: self.matcher.caches(), memo, ..State::default() }
         });
         Worker { scanner: self, state, profile: None, path: String::new() }
     }

@@ -3,6 +3,7 @@
 //! One load, one product and one bit per position decide that nothing begins there. Unlike
 //! in an automaton no step waits for the one before, and the bits stay in the first cache.
 
+use crate::lanes::{self, LANE};
 use regex_automata::Span;
 
 const HASH_BITS: u32 = 16;
@@ -35,6 +36,37 @@ impl Grams {
         }
         places.sort_unstable();
         Some(Self { bits, places, literals: literals.to_vec(), fold })
+    }
+
+    /// Three bytes of each literal: where they are not, no literal is.
+    pub(crate) fn triples(&self) -> Vec<[u8; 3]> {
+        let triple = |(gram, ..): &(u32, u32, u32)| {
+            let [one, two, three, _] = gram.to_le_bytes();
+            [one, two, three]
+        };
+        let mut triples: Vec<[u8; 3]> = self.places.iter().map(triple).collect();
+        triples.dedup();
+        triples
+    }
+
+    /// Every literal of a text, of which `leads` has a bit for each position where one of
+    /// [`Self::triples`] may stand.
+    pub(crate) fn find_marked(&self, text: &[u8], leads: &[u64], mut found: impl FnMut(usize, Span)) {
+        let Some(bits) = self.bits.first_chunk::<{ 1 << (HASH_BITS - 6) }>() else { return };
+        let all = Span::from(0..text.len());
+        for (lane, marks) in leads.iter().enumerate() {
+            let mut marks = *marks;
+            while marks != 0 {
+                let at = lane * LANE + marks.trailing_zeros() as usize;
+                marks &= marks - 1;
+                let Some(three) = text.get(at..).and_then(|rest| rest.first_chunk::<3>()) else { return };
+                let gram = u32::from_le_bytes([three[0], three[1], three[2], 0]);
+                let hash = hash(gram);
+                if bits[hash >> 6] >> (hash & 63) & 1 != 0 {
+                    self.check(text, all, at, gram, &mut found);
+                }
+            }
+        }
     }
 
     /// Every literal that lies in `part`.
@@ -94,15 +126,17 @@ fn hash(gram: u32) -> usize {
     (gram.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
-/// How seldom three bytes stand together in logs, roughly.
-fn rarity(three: &[u8]) -> u32 {
-    let weight = |byte: &u8| match byte {
+/// How seldom three bytes stand together in logs, roughly: neighbours of one kind, as in
+/// words, do so more often.
+fn rarity(three: &[u8]) -> std::cmp::Reverse<usize> {
+    let kind = |byte: u8| match byte {
         b'a'..=b'z' => 0,
-        b'0'..=b'9' | b'.' | b'-' | b'/' => 1,
-        _ => 2,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
     };
-    let changes = u32::from(three[0].is_ascii_lowercase() != three[1].is_ascii_lowercase());
-    three.iter().map(weight).sum::<u32>() * 2 + changes
+    let alike = three.windows(2).filter(|pair| kind(pair[0]) == kind(pair[1])).count();
+    std::cmp::Reverse(three.iter().map(|byte| lanes::commonness(*byte)).sum::<usize>() + alike)
 }
 
 #[cfg(test)]

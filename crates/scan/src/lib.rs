@@ -13,6 +13,7 @@ mod grams;
 mod implied;
 mod join;
 pub mod known;
+mod lanes;
 mod matcher;
 mod memo;
 mod profile;

@@ -5,6 +5,7 @@
 //! the business of `join`. Reversed keywords share the first automaton.
 
 use crate::grams::Grams;
+use crate::lanes::Classifier;
 use crate::profile::Profile;
 use crate::runs::{self, TOKEN};
 use crate::tier::{self, Tier};
@@ -166,6 +167,14 @@ impl Matcher {
         Ok(Self { tiers, rules: compiled })
     }
 
+    /// Finds where keywords of every line may stand.
+    pub(crate) fn classifier(&self) -> Classifier {
+        match &self.tiers[Tier::Any as usize].finder {
+            Finder::Grams(grams) => Classifier::new(&grams.triples()),
+            _ => Classifier::new(&[]),
+        }
+    }
+
     pub(crate) fn caches(&self) -> Caches {
         Caches(self.rules.iter().map(|_| None).collect())
     }
@@ -182,18 +191,46 @@ impl Matcher {
         mut found: impl FnMut(Event),
     ) {
         let Keywords { finder, owners } = &self.tiers[tier as usize];
-        if matches!(finder, Finder::None) {
-            return;
+        let mut confirm = self.confirming(owners, caches, text, profile, &mut found);
+        finder.find(text, part, &mut confirm);
+    }
+
+    /// The same for the keywords of every line in all of a text, which may begin where
+    /// `leads` has a bit (see [`Matcher::classifier`]).
+    pub(crate) fn find_everywhere(
+        &self,
+        caches: &mut Caches,
+        text: &[u8],
+        leads: Option<&[u64]>,
+        profile: &mut Option<Box<Profile>>,
+        mut found: impl FnMut(Event),
+    ) {
+        let Keywords { finder, owners } = &self.tiers[Tier::Any as usize];
+        let mut confirm = self.confirming(owners, caches, text, profile, &mut found);
+        match (finder, leads) {
+            (Finder::Grams(grams), Some(leads)) => grams.find_marked(text, leads, &mut confirm),
+            _ => finder.find(text, Span::from(0..text.len()), &mut confirm),
         }
+    }
+
+    /// Takes keywords and gives what they lead to.
+    fn confirming<'a>(
+        &'a self,
+        owners: &'a [(usize, bool)],
+        caches: &'a mut Caches,
+        text: &'a [u8],
+        profile: &'a mut Option<Box<Profile>>,
+        found: &'a mut dyn FnMut(Event),
+    ) -> impl FnMut(usize, Span) + 'a {
         let mut done = 0;
-        finder.find(text, part, |pattern, keyword| match owners.get(pattern) {
+        move |pattern, keyword| match owners.get(pattern) {
             Some((rule, false)) => {
                 let started = profile.as_ref().map(|_| std::time::Instant::now());
                 let event = self.confirm(caches, *rule, text, keyword);
                 if let (Some(profile), Some(started)) = (profile.as_mut(), started) {
                     profile.rule(*rule, started.elapsed(), matches!(event, Some(Event::Found(_))));
                 }
-                event.into_iter().for_each(&mut found);
+                event.into_iter().for_each(&mut *found);
             }
             Some((_, true)) if keyword.start >= done => {
                 let token = token_around(text, keyword);
@@ -201,7 +238,7 @@ impl Matcher {
                 found(Event::Backwards(token));
             }
             _ => {}
-        });
+        }
     }
 
     /// The rule's pattern around a keyword, within its line.

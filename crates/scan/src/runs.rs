@@ -1,5 +1,6 @@
 //! Long runs of token characters: where secrets can be, found without reading most bytes.
 
+use crate::lanes::LANE;
 use regex_automata::Span;
 
 /// Shorter runs of letters, digits, `_` and `-` hold no token.
@@ -62,25 +63,6 @@ pub(crate) enum Run {
     Spaced(Span),
 }
 
-const LANE: usize = 64;
-
-/// One bit per byte of `chunk`: whether it is a word character. Compilers make vector
-/// instructions of the comparisons; a table they would look up byte by byte.
-fn words(chunk: &[u8; LANE]) -> u64 {
-    let mut flags = [0_u8; LANE];
-    for (flag, byte) in flags.iter_mut().zip(chunk) {
-        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let is_digit = byte.wrapping_sub(b'0') < 10;
-        *flag = u8::from(is_letter | is_digit | (*byte == b'-') | (*byte == b'_'));
-    }
-    let (eights, _) = flags.as_chunks::<8>();
-    eights.iter().enumerate().fold(0, |bits, (at, eight)| {
-        // The product gathers the low bits of eight bytes in its top byte.
-        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits | gathered << (8 * at)
-    })
-}
-
 /// Bits where a stretch of [`MIN_RUN`] ones begins.
 fn stretches(bits: u128) -> u64 {
     let two = bits & bits >> 1;
@@ -89,24 +71,13 @@ fn stretches(bits: u128) -> u64 {
     (eight & eight >> 8) as u64
 }
 
-/// Calls `found` for the long runs of `text`, in order.
-pub(crate) fn find(text: &[u8], mut found: impl FnMut(Run)) {
-    let (chunks, rest) = text.as_chunks::<LANE>();
-    let mut last = [0; LANE];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let last = words(&last);
-    let mut next = chunks.first().map_or(last, words);
+/// Calls `found` for the long runs of `text`, in order; `words` has a bit for each of its
+/// word characters.
+pub(crate) fn find(text: &[u8], words: &[u64], mut found: impl FnMut(Run)) {
     let (mut floor, mut spaced_floor) = (0, 0);
-    for index in 0..=chunks.len() {
-        let bits = next;
-        next = match (index + 1).cmp(&chunks.len()) {
-            std::cmp::Ordering::Less => words(&chunks[index + 1]),
-            std::cmp::Ordering::Equal => last,
-            std::cmp::Ordering::Greater => 0,
-        };
-        let both = u128::from(bits) | u128::from(next) << LANE;
+    for (index, bits) in words.iter().enumerate() {
+        let next = words.get(index + 1).copied().unwrap_or_default();
+        let both = u128::from(*bits) | u128::from(next) << LANE;
         // Single characters among separators: every bit differs from its neighbour.
         let (runs, turns) = (stretches(both), stretches(both ^ both >> 1));
         if runs | turns != 0 {
@@ -177,10 +148,13 @@ pub(crate) fn spaced(text: &[u8], at: usize) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::{Classifier, Lanes};
 
     fn all(text: &str) -> Vec<(bool, String)> {
         let mut runs = Vec::new();
-        find(text.as_bytes(), |run| {
+        let mut lanes = Lanes::default();
+        Classifier::new(&[]).fill(text.as_bytes(), &mut lanes);
+        find(text.as_bytes(), &lanes.words, |run| {
             let (is_word, span) = match run {
                 Run::Word(span) => (true, span),
                 Run::Spaced(span) => (false, span),

@@ -222,7 +222,8 @@ impl Worker<'_> {
         let mut leads = Leads::default();
         let (mut tokens, mut lines, mut near): (Vec<Span>, Vec<Span>, Vec<Span>) = Default::default();
         let mut line = 0;
-        runs::find(text, |run| match run {
+        self.scanner.classifier.fill(text, &mut self.state.lanes);
+        runs::find(text, &self.state.lanes.words, |run| match run {
             Run::Spaced(span) => leads.spaced.push(span),
             Run::Word(span) => {
                 while block.lines.get(line + 1).is_some_and(|next| next.view <= span.start) {
@@ -257,8 +258,8 @@ impl Worker<'_> {
                 scanner.matcher.find(&mut state.caches, tier, text, part, profile, &mut add);
             }
         }
-        let all = Span::from(0..text.len());
-        scanner.matcher.find(&mut state.caches, Tier::Any, text, all, profile, &mut add);
+        let marks = state.lanes.leads.as_deref();
+        scanner.matcher.find_everywhere(&mut state.caches, text, marks, profile, &mut add);
         self.spent(Stage::Keywords, started);
         leads
     }
