@@ -1,6 +1,7 @@
 //! Secrets that no provider gave a form: `name = value`, and what stands before a value.
 
 use crate::gate::{entropy, is_mixed, is_placeholder};
+use crate::lanes;
 use aho_corasick::AhoCorasick;
 use memchr::memmem;
 use regex_automata::Span;
@@ -86,10 +87,24 @@ impl Assignments {
     }
 
     /// Reads what stands around every `=` and `:`, and behind the options of a command.
-    pub(crate) fn find(&self, text: &[u8], mut found: impl FnMut(Announced)) {
+    pub(crate) fn find(&self, text: &[u8], found: impl FnMut(Announced)) {
+        self.find_where(text, |_| true, found);
+    }
+
+    /// The same, quicker, for a text whose solid bytes are known.
+    pub(crate) fn find_solid(&self, text: &[u8], solid: &[u64], found: impl FnMut(Announced)) {
+        self.find_where(text, |sign| may_have_value(text, solid, sign), found);
+    }
+
+    fn find_where(
+        &self,
+        text: &[u8],
+        may_announce: impl Fn(usize) -> bool,
+        mut found: impl FnMut(Announced),
+    ) {
         let mut done = 0;
         for at in memchr::memchr2_iter(b'=', b':', text) {
-            if at < done {
+            if at < done || !may_announce(at) {
                 continue;
             }
             if let Some(announced) = self.at_sign(text, at) {
@@ -274,6 +289,26 @@ fn value_from(text: &[u8], at: usize) -> Span {
     Span::from(at + quotes..at + quotes + length)
 }
 
+/// Whether a value without quotes ends here.
+pub(crate) fn ends_bare(byte: u8) -> bool {
+    BARE_ENDS[usize::from(byte)]
+}
+
+/// Bytes behind a sign in which its value begins: two of the sign, four blanks, three
+/// quotes, or a scheme and a blank.
+const REACH: usize = 16;
+
+/// Whether a value of enough bytes, or a quoted one, may follow a sign.
+fn may_have_value(text: &[u8], solid: &[u64], sign: usize) -> bool {
+    let solid = lanes::from(solid, sign + 1);
+    let two = solid & solid >> 1;
+    let four = two & two >> 2;
+    let eight = four & four >> 4;
+    let near = text.get(sign + 1..text.len().min(sign + 1 + 6)).unwrap_or_default();
+    eight & ((1 << REACH) - 1) != 0 || near.iter().any(|byte| QUOTES[usize::from(*byte)])
+}
+
+const QUOTES: [bool; 256] = table(b"\"'\\`");
 const QUOTED_ENDS: [bool; 256] = table(b"\"'\\`\n");
 const BARE_ENDS: [bool; 256] = table(b" \t\n\"'\\`,;)}]<>|&");
 

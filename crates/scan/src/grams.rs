@@ -17,6 +17,8 @@ pub(crate) struct Grams {
     bits: Vec<u64>,
     /// Those three bytes, the literal's number and how far into it they stand; sorted.
     places: Vec<(u32, u32, u32)>,
+    /// Where in `places` the bytes of a hash begin; [`EMPTY`] ends a search.
+    slots: Vec<u16>,
     literals: Vec<Vec<u8>>,
     fold: u32,
 }
@@ -35,7 +37,8 @@ impl Grams {
             bits[hash >> 6] |= 1 << (hash & 63);
         }
         places.sort_unstable();
-        Some(Self { bits, places, literals: literals.to_vec(), fold })
+        let slots = slots(&places)?;
+        Some(Self { bits, places, slots, literals: literals.to_vec(), fold })
     }
 
     /// Three bytes of each literal: where they are not, no literal is.
@@ -102,9 +105,22 @@ impl Grams {
         }
     }
 
+    /// The literals that have three bytes.
+    fn places(&self, gram: u32) -> impl Iterator<Item = &(u32, u32, u32)> {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash(gram) & mask;
+        let first = loop {
+            match self.places.get(usize::from(self.slots[slot])) {
+                None => break self.places.len(),
+                Some(place) if place.0 == gram => break usize::from(self.slots[slot]),
+                Some(_) => slot = (slot + 1) & mask,
+            }
+        };
+        self.places[first..].iter().take_while(move |place| place.0 == gram)
+    }
+
     fn check(&self, text: &[u8], part: Span, at: usize, gram: u32, found: &mut impl FnMut(usize, Span)) {
-        let first = self.places.partition_point(|place| place.0 < gram);
-        for (_, number, offset) in self.places.iter().skip(first).take_while(|place| place.0 == gram) {
+        for (_, number, offset) in self.places(gram) {
             let literal = &self.literals[*number as usize];
             let Some(start) = at.checked_sub(*offset as usize).filter(|start| *start >= part.start) else {
                 continue;
@@ -120,6 +136,25 @@ impl Grams {
             }
         }
     }
+}
+
+const EMPTY: u16 = u16::MAX;
+
+/// A table of the first place of each three bytes, with open addressing.
+fn slots(places: &[(u32, u32, u32)]) -> Option<Vec<u16>> {
+    let mut slots = vec![EMPTY; (4 * places.len()).next_power_of_two()];
+    let mask = slots.len() - 1;
+    let mut last = None;
+    for (index, place) in places.iter().enumerate() {
+        if last.replace(place.0) != Some(place.0) {
+            let mut slot = hash(place.0) & mask;
+            while slots[slot] != EMPTY {
+                slot = (slot + 1) & mask;
+            }
+            slots[slot] = u16::try_from(index).ok().filter(|index| *index != EMPTY)?;
+        }
+    }
+    Some(slots)
 }
 
 fn hash(gram: u32) -> usize {
@@ -166,5 +201,43 @@ mod tests {
         assert_eq!(all(&["ghp_"], false, "ghp_xghp_"), []);
         assert_eq!(all(&["GHP_", "token"], true, ".ghP_.ToKeN."), [(0, 1), (1, 6)]);
         assert!(Grams::new(&[b"ab".to_vec()], false).is_none());
+    }
+
+    /// The same by comparing everything everywhere.
+    fn compared(literals: &[&str], ignores_case: bool, text: &str) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (number, literal) in literals.iter().enumerate() {
+            for start in 1..text.len() - literal.len() {
+                let there = &text.as_bytes()[start..start + literal.len()];
+                if there == literal.as_bytes()
+                    || ignores_case && there.eq_ignore_ascii_case(literal.as_bytes())
+                {
+                    found.push((number, start));
+                }
+            }
+        }
+        found
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_is_missed_and_nothing_is_found_twice(text in "[abAB:]{12,150}", ignores_case: bool) {
+            let literals = ["aba", ":ab", "abab", "BBaaB", "a::b:a", "bb:"];
+            let expected = compared(&literals, ignores_case, &text);
+            proptest::prop_assert_eq!(all(&literals, ignores_case, &text), expected);
+            if !ignores_case {
+                let owned: Vec<Vec<u8>> = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
+                let grams = Grams::new(&owned, false).unwrap();
+                let mut lanes = lanes::Lanes::default();
+                lanes::Classifier::new(&grams.triples()).fill(text.as_bytes(), &mut lanes);
+                let mut found = Vec::new();
+                if let Some(leads) = &lanes.leads {
+                    grams.find_marked(text.as_bytes(), leads, |literal, span| found.push((literal, span.start)));
+                    found.sort_unstable();
+                    found.retain(|(literal, start)| *start > 0 && start + literals[*literal].len() < text.len());
+                    proptest::prop_assert_eq!(found, compared(&literals, false, &text));
+                }
+            }
+        }
     }
 }

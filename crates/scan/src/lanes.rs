@@ -6,6 +6,7 @@
 //! by three bytes of each, eight groups to a byte (the Teddy algorithm of Hyperscan): what
 //! is marked may be the beginning of one, what is not is none.
 
+use crate::{assign, runs};
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::V3;
 
@@ -19,8 +20,56 @@ const GROUPS: usize = 16;
 pub(crate) struct Lanes {
     /// Letters, digits, `_` and `-`.
     pub(crate) words: Vec<u64>,
+    /// What a token may consist of ([`runs::TOKEN`]).
+    pub(crate) tokens: Vec<u64>,
+    /// What a value without quotes may consist of ([`assign::ends_bare`]).
+    pub(crate) solid: Vec<u64>,
     /// Where one of the literals may begin; `None` if that is not known.
     pub(crate) leads: Option<Vec<u64>>,
+}
+
+/// The first position from `at` on whose bit is 0.
+pub(crate) fn end_of_ones(bits: &[u64], at: usize) -> usize {
+    let (mut lane, shift) = (at / LANE, at % LANE);
+    let Some(first) = bits.get(lane) else { return at };
+    let ones = (!(first >> shift)).trailing_zeros() as usize;
+    if shift + ones < LANE {
+        return at + ones;
+    }
+    loop {
+        lane += 1;
+        match bits.get(lane) {
+            Some(&u64::MAX) => {}
+            Some(bits) => return lane * LANE + bits.trailing_ones() as usize,
+            None => return lane * LANE,
+        }
+    }
+}
+
+/// 64 bits from `at` on.
+pub(crate) fn from(bits: &[u64], at: usize) -> u64 {
+    let (lane, shift) = (at / LANE, at % LANE);
+    let low = bits.get(lane).copied().unwrap_or_default() >> shift;
+    let high = bits.get(lane + 1).copied().unwrap_or_default();
+    if shift == 0 { low } else { low | high << (LANE - shift) }
+}
+
+/// Where the ones that end before `at` begin.
+pub(crate) fn start_of_ones(bits: &[u64], at: usize) -> usize {
+    let (mut lane, shift) = (at / LANE, at % LANE);
+    if shift > 0 {
+        let ones = (bits[lane] << (LANE - shift)).leading_ones() as usize;
+        if ones < shift {
+            return at - ones;
+        }
+    }
+    while lane > 0 {
+        lane -= 1;
+        if bits[lane] != u64::MAX {
+            return (lane + 1) * LANE - bits[lane].leading_ones() as usize;
+        }
+    }
+    0
 }
 
 /// Tables for the two halves of a byte.
@@ -51,11 +100,19 @@ impl Halves {
     fn of(&self, byte: u8) -> u8 {
         self.low[usize::from(byte & 15)] & self.high[usize::from(byte >> 4)]
     }
+
+    /// The bits of a lane, without vectors.
+    fn bits(&self, chunk: &[u8; LANE + 2]) -> u64 {
+        chunk.iter().take(LANE).rev().fold(0, |bits, byte| bits << 1 | u64::from(self.of(*byte) != 0))
+    }
 }
 
 /// Finds kinds of bytes, and where literals may begin.
 pub(crate) struct Classifier {
     words: Halves,
+    tokens: Halves,
+    /// All that is not solid.
+    hollow: Halves,
     /// For each of three bytes, eight groups a table.
     triples: [[Halves; 3]; GROUPS / 8],
     #[cfg(target_arch = "x86_64")]
@@ -85,7 +142,9 @@ impl Classifier {
             }
         }
         Self {
-            words: Halves::set(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'),
+            words: Halves::set(|byte| runs::is(byte, runs::WORD)),
+            tokens: Halves::set(|byte| runs::is(byte, runs::TOKEN)),
+            hollow: Halves::set(assign::ends_bare),
             triples: tables,
             #[cfg(target_arch = "x86_64")]
             simd: V3::try_new(),
@@ -95,24 +154,22 @@ impl Classifier {
     /// The lanes of a text; bits behind its end are 0.
     pub(crate) fn fill(&self, text: &[u8], lanes: &mut Lanes) {
         lanes.words.clear();
+        lanes.tokens.clear();
+        lanes.solid.clear();
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = self.simd {
-            let leads = lanes.leads.get_or_insert_default();
-            leads.clear();
-            let words = &mut lanes.words;
+            lanes.leads.get_or_insert_default().clear();
             return simd.vectorize(
                 #[inline(always)]
-                || self.vectors(simd, text, words, leads),
+                || self.vectors(simd, text, lanes),
             );
         }
         lanes.leads = None;
-        lanes.words.extend(chunks(text).map(|chunk| self.words_of(&chunk)));
-    }
-
-    /// The same without vectors.
-    fn words_of(&self, chunk: &[u8; LANE + 2]) -> u64 {
-        let is_word = |byte: &u8| u64::from(self.words.of(*byte) != 0);
-        chunk.iter().take(LANE).rev().fold(0, |bits, byte| bits << 1 | is_word(byte))
+        for chunk in chunks(text) {
+            lanes.words.push(self.words.bits(&chunk));
+            lanes.tokens.push(self.tokens.bits(&chunk));
+            lanes.solid.push(!self.hollow.bits(&chunk));
+        }
     }
 }
 
@@ -130,7 +187,7 @@ fn chunks(text: &[u8]) -> impl Iterator<Item = [u8; LANE + 2]> {
 
 #[cfg(target_arch = "x86_64")]
 mod vectors {
-    use super::{Classifier, Halves, LANE};
+    use super::{Classifier, Halves, LANE, Lanes};
     use pulp::x86::V3;
     use std::arch::x86_64::__m256i;
 
@@ -197,8 +254,9 @@ mod vectors {
     impl Classifier {
         // Closures would be compiled for processors without vectors, so there are none.
         #[inline(always)]
-        pub(super) fn vectors(&self, simd: V3, text: &[u8], words: &mut Vec<u64>, leads: &mut Vec<u64>) {
-            let word = Tables::load(&self.words);
+        pub(super) fn vectors(&self, simd: V3, text: &[u8], lanes: &mut Lanes) {
+            let (word, token) = (Tables::load(&self.words), Tables::load(&self.tokens));
+            let hollow = Tables::load(&self.hollow);
             let (first, second) = (load(&self.triples[0]), load(&self.triples[1]));
             let mut at = 0;
             let mut last;
@@ -212,7 +270,7 @@ mod vectors {
                         &last
                     }
                 };
-                let (mut word_bits, mut lead_bits) = (0, 0);
+                let (mut word_bits, mut token_bits, mut hollow_bits, mut lead_bits) = (0, 0, 0, 0);
                 let mut half = 0;
                 while half < LANE {
                     let (one, two) = (bytes(simd, chunk, half), bytes(simd, chunk, half + 1));
@@ -222,11 +280,17 @@ mod vectors {
                         triple(simd, second, one, two, three),
                     );
                     word_bits |= bits(simd, word.of(simd, one)) << half;
+                    token_bits |= bits(simd, token.of(simd, one)) << half;
+                    hollow_bits |= bits(simd, hollow.of(simd, one)) << half;
                     lead_bits |= bits(simd, leads) << half;
                     half += HALF;
                 }
-                words.push(word_bits);
-                leads.push(lead_bits);
+                lanes.words.push(word_bits);
+                lanes.tokens.push(token_bits);
+                lanes.solid.push(!hollow_bits);
+                if let Some(leads) = &mut lanes.leads {
+                    leads.push(lead_bits);
+                }
                 at += LANE;
             }
         }
@@ -286,11 +350,18 @@ mod tests {
             for text in [text.as_slice(), ascii.as_bytes(), b"xghp_tk://\xff\x00a"] {
                 let mut lanes = Lanes::default();
                 classifier.fill(text, &mut lanes);
-                let portable: Vec<u64> = chunks(text).map(|chunk| classifier.words_of(&chunk)).collect();
+                let portable: Vec<u64> = chunks(text).map(|chunk| classifier.words.bits(&chunk)).collect();
                 proptest::prop_assert_eq!(&lanes.words, &portable);
                 for (at, byte) in text.iter().enumerate() {
                     let is_word = byte.is_ascii_alphanumeric() || b"_-".contains(byte);
                     proptest::prop_assert_eq!(bit(&lanes.words, at), is_word);
+                    proptest::prop_assert_eq!(bit(&lanes.tokens, at), runs::is(*byte, runs::TOKEN));
+                    proptest::prop_assert_eq!(bit(&lanes.solid, at), !assign::ends_bare(*byte));
+                    proptest::prop_assert_eq!(from(&lanes.words, at) & 1 != 0, is_word);
+                    let run = runs::leading(&text[at..], runs::WORD);
+                    proptest::prop_assert_eq!(end_of_ones(&lanes.words, at), at + run);
+                    let run = runs::trailing(&text[..at], runs::WORD);
+                    proptest::prop_assert_eq!(start_of_ones(&lanes.words, at), at - run);
                     let begins = triples.iter().any(|triple| text[at..].starts_with(triple));
                     proptest::prop_assert!(!begins || lanes.leads.as_ref().is_none_or(|leads| bit(leads, at)));
                 }

@@ -167,6 +167,11 @@ impl Matcher {
         Ok(Self { tiers, rules: compiled })
     }
 
+    /// Whether a tier has any.
+    pub(crate) fn has_keywords(&self, tier: Tier) -> bool {
+        !matches!(self.tiers[tier as usize].finder, Finder::None)
+    }
+
     /// Finds where keywords of every line may stand.
     pub(crate) fn classifier(&self) -> Classifier {
         match &self.tiers[Tier::Any as usize].finder {

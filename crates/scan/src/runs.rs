@@ -1,6 +1,6 @@
 //! Long runs of token characters: where secrets can be, found without reading most bytes.
 
-use crate::lanes::LANE;
+use crate::lanes::{self, LANE};
 use regex_automata::Span;
 
 /// Shorter runs of letters, digits, `_` and `-` hold no token.
@@ -83,17 +83,17 @@ pub(crate) fn find(text: &[u8], words: &[u64], mut found: impl FnMut(Run)) {
         if runs | turns != 0 {
             let base = index * LANE;
             spaced_floor = turned(text, base, turns, spaced_floor, &mut found);
-            floor = whole(text, base, runs, floor, &mut found);
+            floor = whole(words, base, runs, floor, &mut found);
         }
     }
 }
 
 /// The runs that begin at the bits of a lane, or before it but behind `floor`.
-fn whole(text: &[u8], base: usize, mut bits: u64, mut floor: usize, found: &mut impl FnMut(Run)) -> usize {
+fn whole(words: &[u64], base: usize, mut bits: u64, mut floor: usize, found: &mut impl FnMut(Run)) -> usize {
     while bits != 0 {
         let at = base + bits.trailing_zeros() as usize;
         if at >= floor {
-            let end = at + leading(&text[at..], WORD);
+            let end = lanes::end_of_ones(words, at);
             found(Run::Word(Span::from(at..end)));
             floor = end;
         }

@@ -7,9 +7,10 @@ use crate::decode::{self, Decoded};
 use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
+use crate::lanes::{self, Lanes};
 use crate::matcher::{Event, Found};
 use crate::profile::Stage;
-use crate::runs::{self, Run, TOKEN};
+use crate::runs::{self, Run};
 use crate::tier::Tier;
 use crate::view::View;
 use crate::{Confidence, Scanner};
@@ -223,7 +224,10 @@ impl Worker<'_> {
         let (mut tokens, mut lines, mut near): (Vec<Span>, Vec<Span>, Vec<Span>) = Default::default();
         let mut line = 0;
         self.scanner.classifier.fill(text, &mut self.state.lanes);
-        runs::find(text, &self.state.lanes.words, |run| match run {
+        let Lanes { words, tokens: in_tokens, .. } = &self.state.lanes;
+        let has = |tier| self.scanner.matcher.has_keywords(tier);
+        let (has_line, has_near) = (has(Tier::Line), has(Tier::Near));
+        runs::find(text, words, |run| match run {
             Run::Spaced(span) => leads.spaced.push(span),
             Run::Word(span) => {
                 while block.lines.get(line + 1).is_some_and(|next| next.view <= span.start) {
@@ -231,13 +235,15 @@ impl Worker<'_> {
                 }
                 let end = block.lines.get(line + 1).map_or(text.len(), |next| next.view);
                 let whole = Span::from(block.lines.get(line).map_or(0, |line| line.view)..end);
-                extend(&mut lines, whole);
-                if tokens.last().is_none_or(|last| last.end < span.end) {
-                    let low = tokens.last().map_or(0, |last| last.end);
-                    let start = span.start - runs::trailing(&text[low..span.start], TOKEN);
-                    tokens.push(Span::from(start..span.end + runs::leading(&text[span.end..], TOKEN)));
+                if has_line {
+                    extend(&mut lines, whole);
                 }
-                if near.last().is_none_or(|last| last.end < whole.end)
+                if tokens.last().is_none_or(|last| last.end < span.end) {
+                    let start = lanes::start_of_ones(in_tokens, span.start);
+                    tokens.push(Span::from(start..lanes::end_of_ones(in_tokens, span.end)));
+                }
+                if has_near
+                    && near.last().is_none_or(|last| last.end < whole.end)
                     && text[span.range()].iter().any(u8::is_ascii_digit)
                 {
                     extend(&mut near, whole);
@@ -364,7 +370,8 @@ impl Worker<'_> {
             found.iter().filter_map(|found| self.hit(text, found.span, found.secret, found.rule)).collect();
         let started = self.clock();
         let scanner = self.scanner;
-        scanner.assignments.find(text, |announced| match announced {
+        let solid = &self.state.lanes.solid;
+        scanner.assignments.find_solid(text, solid, |announced| match announced {
             Announced::Header { is_basic, value } => {
                 hits.extend(self.hit(text, value, value, scanner.header).map(|hit| basic(hit, is_basic)));
             }
