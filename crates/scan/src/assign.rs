@@ -1,7 +1,7 @@
 //! Secrets that no provider gave a form: `name = value`, and what stands before a value.
 
 use crate::gate::{entropy, is_mixed, is_placeholder};
-use crate::lanes;
+use crate::lanes::{self, Lanes};
 use aho_corasick::AhoCorasick;
 use memchr::memmem;
 use regex_automata::Span;
@@ -44,6 +44,13 @@ const NAMES: [(&str, Strength); 25] = [
     ("_pat", Context),
     ("-pat", Context),
 ];
+/// What every name that announces a secret holds, and names that stand for another.
+pub(crate) fn name_parts() -> impl Iterator<Item = &'static str> {
+    let holds_other = |name: &str| NAMES.iter().any(|(part, _)| *part != name && name.contains(part));
+    let parts = NAMES.iter().map(|(name, _)| *name).filter(move |name| !holds_other(name));
+    parts.chain(["pass", "value"])
+}
+
 const MIN_VALUE_BYTES: usize = 8;
 const MAX_VALUE_BYTES: usize = 512;
 const MAX_NAME_BYTES: usize = 80;
@@ -91,9 +98,13 @@ impl Assignments {
         self.find_where(text, |_| true, found);
     }
 
-    /// The same, quicker, for a text whose solid bytes are known.
-    pub(crate) fn find_solid(&self, text: &[u8], solid: &[u64], found: impl FnMut(Announced)) {
-        self.find_where(text, |sign| may_have_value(text, solid, sign), found);
+    /// The same, quicker, for a text whose lanes are known.
+    pub(crate) fn find_in_lanes(&self, text: &[u8], lanes: &Lanes, found: impl FnMut(Announced)) {
+        let may_announce = |sign| {
+            lanes.names.as_ref().is_none_or(|names| may_have_name(names, sign))
+                && may_have_value(text, &lanes.solid, sign)
+        };
+        self.find_where(text, may_announce, found);
     }
 
     fn find_where(
@@ -297,6 +308,17 @@ pub(crate) fn ends_bare(byte: u8) -> bool {
 /// Bytes behind a sign in which its value begins: two of the sign, four blanks, three
 /// quotes, or a scheme and a blank.
 const REACH: usize = 16;
+
+/// Whether a part of a secret's name begins within [`MAX_NAME_BYTES`] and three quotes or
+/// blanks before a sign.
+fn may_have_name(names: &[u64], sign: usize) -> bool {
+    let before = |bytes: usize| sign.checked_sub(bytes).map(|at| lanes::from(names, at));
+    match (before(64), before(128)) {
+        (Some(near), Some(far)) => near | far != 0,
+        (Some(near), None) => near != 0 || lanes::from(names, 0) != 0,
+        _ => lanes::from(names, 0) != 0,
+    }
+}
 
 /// Whether a value of enough bytes, or a quoted one, may follow a sign.
 fn may_have_value(text: &[u8], solid: &[u64], sign: usize) -> bool {

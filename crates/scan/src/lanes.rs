@@ -24,6 +24,8 @@ pub(crate) struct Lanes {
     pub(crate) tokens: Vec<u64>,
     /// What a value without quotes may consist of ([`assign::ends_bare`]).
     pub(crate) solid: Vec<u64>,
+    /// Three bytes of what names of secrets are made of ([`assign::NAMES`]); as `leads`.
+    pub(crate) names: Option<Vec<u64>>,
     /// Where one of the literals may begin; `None` if that is not known.
     pub(crate) leads: Option<Vec<u64>>,
 }
@@ -115,6 +117,7 @@ pub(crate) struct Classifier {
     hollow: Halves,
     /// For each of three bytes, eight groups a table.
     triples: [[Halves; 3]; GROUPS / 8],
+    names: [Halves; 3],
     #[cfg(target_arch = "x86_64")]
     simd: Option<V3>,
 }
@@ -146,6 +149,7 @@ impl Classifier {
             tokens: Halves::set(|byte| runs::is(byte, runs::TOKEN)),
             hollow: Halves::set(assign::ends_bare),
             triples: tables,
+            names: names(),
             #[cfg(target_arch = "x86_64")]
             simd: V3::try_new(),
         }
@@ -159,18 +163,34 @@ impl Classifier {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = self.simd {
             lanes.leads.get_or_insert_default().clear();
+            lanes.names.get_or_insert_default().clear();
             return simd.vectorize(
                 #[inline(always)]
                 || self.vectors(simd, text, lanes),
             );
         }
         lanes.leads = None;
+        lanes.names = None;
         for chunk in chunks(text) {
             lanes.words.push(self.words.bits(&chunk));
             lanes.tokens.push(self.tokens.bits(&chunk));
             lanes.solid.push(!self.hollow.bits(&chunk));
         }
     }
+}
+
+/// Tables of three bytes of each part of a name, in either case.
+fn names() -> [Halves; 3] {
+    let mut tables = [Halves::EMPTY; 3];
+    for (number, part) in assign::name_parts().enumerate() {
+        let common = |three: &&[u8]| three.iter().map(|byte| commonness(*byte)).sum::<usize>();
+        let Some(three) = part.as_bytes().windows(3).min_by_key(common) else { continue };
+        for (table, byte) in tables.iter_mut().zip(three) {
+            table.add(byte.to_ascii_lowercase(), 1 << (number % 8));
+            table.add(byte.to_ascii_uppercase(), 1 << (number % 8));
+        }
+    }
+    tables
 }
 
 /// Every lane of a text and the two bytes behind it.
@@ -256,7 +276,7 @@ mod vectors {
         #[inline(always)]
         pub(super) fn vectors(&self, simd: V3, text: &[u8], lanes: &mut Lanes) {
             let (word, token) = (Tables::load(&self.words), Tables::load(&self.tokens));
-            let hollow = Tables::load(&self.hollow);
+            let (hollow, names) = (Tables::load(&self.hollow), load(&self.names));
             let (first, second) = (load(&self.triples[0]), load(&self.triples[1]));
             let mut at = 0;
             let mut last;
@@ -270,7 +290,8 @@ mod vectors {
                         &last
                     }
                 };
-                let (mut word_bits, mut token_bits, mut hollow_bits, mut lead_bits) = (0, 0, 0, 0);
+                let (mut word_bits, mut token_bits, mut hollow_bits) = (0, 0, 0);
+                let (mut lead_bits, mut name_bits) = (0, 0);
                 let mut half = 0;
                 while half < LANE {
                     let (one, two) = (bytes(simd, chunk, half), bytes(simd, chunk, half + 1));
@@ -283,13 +304,15 @@ mod vectors {
                     token_bits |= bits(simd, token.of(simd, one)) << half;
                     hollow_bits |= bits(simd, hollow.of(simd, one)) << half;
                     lead_bits |= bits(simd, leads) << half;
+                    name_bits |= bits(simd, triple(simd, names, one, two, three)) << half;
                     half += HALF;
                 }
                 lanes.words.push(word_bits);
                 lanes.tokens.push(token_bits);
                 lanes.solid.push(!hollow_bits);
-                if let Some(leads) = &mut lanes.leads {
+                if let (Some(leads), Some(names)) = (&mut lanes.leads, &mut lanes.names) {
                     leads.push(lead_bits);
+                    names.push(name_bits);
                 }
                 at += LANE;
             }
@@ -344,7 +367,10 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn bits_are_those_of_single_bytes(text: Vec<u8>, ascii in "[ -~]{0,200}") {
+        fn bits_are_those_of_single_bytes(
+            text: Vec<u8>,
+            ascii in "([ -~]{0,40}(PassWord|api-key|TOKEN|value)?){0,4}",
+        ) {
             let triples = [*b"ghp", *b"_tk", *b"://", *b"\xff\x00a"];
             let classifier = Classifier::new(&triples);
             for text in [text.as_slice(), ascii.as_bytes(), b"xghp_tk://\xff\x00a"] {
@@ -358,6 +384,12 @@ mod tests {
                     proptest::prop_assert_eq!(bit(&lanes.tokens, at), runs::is(*byte, runs::TOKEN));
                     proptest::prop_assert_eq!(bit(&lanes.solid, at), !assign::ends_bare(*byte));
                     proptest::prop_assert_eq!(from(&lanes.words, at) & 1 != 0, is_word);
+                    let named = |part: &str| {
+                        text[at..].get(..part.len()).is_some_and(|there| there.eq_ignore_ascii_case(part.as_bytes()))
+                    };
+                    if let (Some(names), true) = (&lanes.names, assign::name_parts().any(named)) {
+                        proptest::prop_assert!(from(names, at) & 0xfff != 0);
+                    }
                     let run = runs::leading(&text[at..], runs::WORD);
                     proptest::prop_assert_eq!(end_of_ones(&lanes.words, at), at + run);
                     let run = runs::trailing(&text[..at], runs::WORD);

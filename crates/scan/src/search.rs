@@ -370,8 +370,7 @@ impl Worker<'_> {
             found.iter().filter_map(|found| self.hit(text, found.span, found.secret, found.rule)).collect();
         let started = self.clock();
         let scanner = self.scanner;
-        let solid = &self.state.lanes.solid;
-        scanner.assignments.find_solid(text, solid, |announced| match announced {
+        scanner.assignments.find_in_lanes(text, &self.state.lanes, |announced| match announced {
             Announced::Header { is_basic, value } => {
                 hits.extend(self.hit(text, value, value, scanner.header).map(|hit| basic(hit, is_basic)));
             }
