@@ -126,11 +126,15 @@ impl Classifier {
     /// `triples`: three bytes of each literal, and how common they are in logs.
     pub(crate) fn new(triples: &[[u8; 3]]) -> Self {
         let mut groups: [Vec<[u8; 3]>; GROUPS] = Default::default();
+        let mut shares = [1.0; 128];
+        for (share, byte) in shares.iter_mut().zip(0..) {
+            *share = 2_f64.powi(commonness(byte) as i32);
+        }
         for triple in triples {
             // Where it adds least to what the group takes for one of its own.
             let cost = |group: &Vec<[u8; 3]>| {
                 let with: Vec<[u8; 3]> = group.iter().chain([triple]).copied().collect();
-                chance(&with) - chance(group)
+                chance(&shares, &with) - chance(&shares, group)
             };
             if let Some(best) = groups.iter_mut().min_by(|a, b| cost(a).total_cmp(&cost(b))) {
                 best.push(*triple);
@@ -341,20 +345,13 @@ pub(crate) fn commonness(byte: u8) -> usize {
 }
 
 /// How often a group takes three bytes for its own: the product of its shares of bytes.
-fn chance(group: &[[u8; 3]]) -> f64 {
-    if group.is_empty() {
-        return 0.0;
-    }
-    (0..3)
-        .map(|at| {
-            let mut halves = Halves::EMPTY;
-            group.iter().for_each(|triple| halves.add(triple[at], 1));
-            (0..128)
-                .filter(|byte| halves.of(*byte) != 0)
-                .map(|byte| 2_f64.powi(commonness(byte) as i32))
-                .sum::<f64>()
-        })
-        .product()
+fn chance(shares: &[f64; 128], group: &[[u8; 3]]) -> f64 {
+    let share = |at: usize| {
+        let mut halves = Halves::EMPTY;
+        group.iter().for_each(|triple| halves.add(triple[at], 1));
+        (0..128).filter(|byte| halves.of(*byte) != 0).map(|byte| shares[usize::from(byte)]).sum::<f64>()
+    };
+    if group.is_empty() { 0.0 } else { (0..3).map(share).product() }
 }
 
 #[cfg(test)]
