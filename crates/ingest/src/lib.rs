@@ -26,6 +26,7 @@ pub use reader::{Recognition, content_sha256, explain, read};
 pub use texts::texts;
 
 use leakgraph_model::{Key, Timestamp};
+use std::io::{self, Read};
 
 /// Raised when importers change what they extract: sources are then read again.
 pub const IMPORTER_VERSION: u32 = 3;
@@ -34,6 +35,16 @@ pub const IMPORTER_VERSION: u32 = 3;
 pub trait TextSink {
     /// Takes one text, once; `context` says where every byte belongs.
     fn text(&mut self, context: &TextContext, bytes: &[u8]);
+    /// Takes one text that may be larger than memory.
+    ///
+    /// # Errors
+    /// Those of `reader`.
+    fn stream(&mut self, context: &TextContext, reader: &mut dyn Read) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)?;
+        self.text(context, &bytes);
+        Ok(())
+    }
     /// Keyed fingerprint of a value; `None` if it is too short to identify anything.
     fn fingerprint(&mut self, value: &[u8]) -> Option<String>;
 }

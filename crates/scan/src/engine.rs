@@ -14,7 +14,7 @@ use crate::memo::{self, HashKey, Memo};
 use crate::profile::{Profile, Stage};
 use crate::redact::{Parts, is_name};
 use crate::search::{Budget, Depth};
-use crate::view::{self, View};
+use crate::view::{Utf16, View};
 use crate::{Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
 use regex_automata::Span;
 use std::sync::{Mutex, PoisonError};
@@ -58,6 +58,8 @@ pub(crate) struct State {
     /// One per depth of decoding.
     pub(crate) blocks: Vec<Block>,
     pub(crate) lanes: Lanes,
+    /// What is read of a stream.
+    pub(crate) piece: Vec<u8>,
 }
 
 impl Scanner {
@@ -263,7 +265,10 @@ impl Worker<'_> {
         if let Some(profile) = self.profile.as_mut() {
             profile.bytes += bytes.len() as u64;
         }
-        let narrow = view::utf16(bytes).map(|(bytes, from)| (Zeroizing::new(bytes), from));
+        let narrow = Utf16::of(bytes).map(|form| {
+            let units = bytes.get(form.from..).unwrap_or_default();
+            (Zeroizing::new(form.narrow(units).collect::<Vec<u8>>()), form.from)
+        });
         let (text, width, from) = match &narrow {
             Some((text, from)) => (text.as_slice(), 2, *from),
             None => (bytes, 1, 0),
@@ -275,14 +280,8 @@ impl Worker<'_> {
             let (allow, key) = (&self.scanner.allow, &self.scanner.key);
             known::merge(&mut scan, known.sightings(text, key), allow);
         }
-        let suppressed = scan.suppressed.iter_mut().map(|suppressed| &mut suppressed.sighting);
-        for seen in scan.sightings.iter_mut().chain(suppressed) {
-            seen.offset = from + seen.offset * width;
-            seen.len *= width;
-        }
-        if let Some(offset) = budget.gap {
-            scan.gaps.push(Gap { offset: from + offset * width, reason: "budget" });
-        }
+        scan.gaps.extend(budget.gap.map(|offset| Gap { offset, reason: "budget" }));
+        scan.widen(from, width);
         scan
     }
 

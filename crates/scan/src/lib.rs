@@ -22,6 +22,7 @@ mod rules;
 mod runs;
 mod search;
 mod sighting;
+mod stream;
 mod tier;
 pub mod user_rules;
 mod view;

@@ -113,3 +113,17 @@ pub struct Scan {
     /// Parts not searched.
     pub gaps: Vec<Gap>,
 }
+
+impl Scan {
+    /// Offsets in a text of `width` bytes per character that begins at `from`.
+    pub(crate) fn widen(&mut self, from: usize, width: usize) {
+        let suppressed = self.suppressed.iter_mut().map(|suppressed| &mut suppressed.sighting);
+        for seen in self.sightings.iter_mut().chain(suppressed) {
+            seen.offset = from + seen.offset * width;
+            seen.len *= width;
+        }
+        for gap in &mut self.gaps {
+            gap.offset = from + gap.offset * width;
+        }
+    }
+}

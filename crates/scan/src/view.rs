@@ -190,29 +190,39 @@ fn escape(rest: &[u8]) -> usize {
     }
 }
 
-/// UTF-16, with or without a byte order mark, as one byte per unit: what is not ASCII
-/// becomes `?`, so that offsets hold. Gives also the offset of the first unit.
-pub(crate) fn utf16(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let probe = text.get(..text.len().min(512) & !1)?;
-    let zeros = |odd: usize| probe.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
-    let most = probe.len() / 2 * 9 / 10;
-    let (is_little, from) = match text.first_chunk::<2>()? {
-        [0xff, 0xfe] => (true, 2),
-        [0xfe, 0xff] => (false, 2),
-        _ if probe.len() < 16 => return None,
-        _ if zeros(1) >= most && zeros(0) == 0 => (true, 0),
-        _ if zeros(0) >= most && zeros(1) == 0 => (false, 0),
-        _ => return None,
-    };
-    let units = text.get(from..)?.chunks_exact(2).map(|pair| {
-        let unit = if is_little {
-            u16::from_le_bytes([pair[0], pair[1]])
-        } else {
-            u16::from_be_bytes([pair[0], pair[1]])
+/// How a text of UTF-16 is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Utf16 {
+    is_little: bool,
+    /// Offset of the first unit, behind a byte order mark.
+    pub(crate) from: usize,
+}
+
+impl Utf16 {
+    /// Whether a text is UTF-16, with or without a byte order mark, by its first bytes.
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+        let probe = text.get(..text.len().min(512) & !1)?;
+        let zeros = |odd: usize| probe.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+        let most = probe.len() / 2 * 9 / 10;
+        let (is_little, from) = match text.first_chunk::<2>()? {
+            [0xff, 0xfe] => (true, 2),
+            [0xfe, 0xff] => (false, 2),
+            _ if probe.len() < 16 => return None,
+            _ if zeros(1) >= most && zeros(0) == 0 => (true, 0),
+            _ if zeros(0) >= most && zeros(1) == 0 => (false, 0),
+            _ => return None,
         };
-        u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?')
-    });
-    Some((units.collect(), from))
+        Some(Self { is_little, from })
+    }
+
+    /// One byte per unit: what is not ASCII becomes `?`, so that offsets hold.
+    pub(crate) fn narrow(self, units: &[u8]) -> impl Iterator<Item = u8> {
+        units.chunks_exact(2).map(move |pair| {
+            let pair = [pair[0], pair[1]];
+            let unit = if self.is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) };
+            u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?')
+        })
+    }
 }
 
 #[cfg(test)]
@@ -253,9 +263,10 @@ mod tests {
         let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
         let marked = [b"\xff\xfe".as_slice(), &little].concat();
         for (text, from) in [(little, 0), (big, 0), (marked, 2)] {
-            let (bytes, at) = utf16(&text).unwrap();
-            assert_eq!((bytes.as_slice(), at), (b"key=abcdefghijkl?".as_slice(), from));
+            let form = Utf16::of(&text).unwrap();
+            let bytes: Vec<u8> = form.narrow(&text[form.from..]).collect();
+            assert_eq!((bytes.as_slice(), form.from), (b"key=abcdefghijkl?".as_slice(), from));
         }
-        assert!(utf16(b"plain text of some length").is_none());
+        assert!(Utf16::of(b"plain text of some length").is_none());
     }
 }
