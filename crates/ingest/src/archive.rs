@@ -8,7 +8,7 @@
 
 use crate::limits::Limits;
 use leakgraph_model::tables::Problem;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek};
 
 /// A member of an archive.
 pub(crate) struct Entry {
@@ -49,54 +49,73 @@ enum Stop {
     Io(io::Error),
 }
 
-/// Reads to the end or to the first limit; what was read until then is kept.
-fn read_capped(
-    reader: impl Read,
+/// Gives what a decoder gives up to the first limit, and remembers why it stopped.
+pub(crate) struct Capped<'a, R> {
+    reader: R,
     packed: u64,
-    limits: &Limits,
-    budget: &mut Budget,
-) -> (Vec<u8>, Option<Stop>) {
-    let mut bytes = Vec::new();
-    let stop = read_until(reader, packed, limits, budget.bytes, &mut bytes).err();
-    // What was kept of a stopped member counts as well.
-    budget.bytes = budget.bytes.saturating_sub(bytes.len() as u64);
-    (bytes, stop)
+    limits: &'a Limits,
+    budget: &'a mut Budget,
+    total: u64,
+    stop: Option<Stop>,
 }
 
-fn read_until(
-    reader: impl Read,
-    packed: u64,
-    limits: &Limits,
-    budget: u64,
-    bytes: &mut Vec<u8>,
-) -> Result<(), Stop> {
-    let mut reader = reader.take(limits.max_entry_bytes.min(budget).saturating_add(1));
-    let mut chunk = vec![0; 64 << 10];
-    loop {
-        let count = match reader.read(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Stop::Io(error)),
-        };
-        let total = bytes.len() as u64 + count as u64;
-        // Up to the limit all is kept; the reader gives at most one byte more.
-        let room = limits.max_entry_bytes.min(budget).saturating_sub(bytes.len() as u64);
-        let kept = usize::try_from(room).map_or(count, |room| room.min(count));
-        bytes.extend_from_slice(chunk.get(..kept).unwrap_or_default());
-        if total > limits.max_entry_bytes {
-            return Err(Stop::EntryTooLarge);
-        }
-        if total > budget {
-            return Err(Stop::BudgetSpent);
-        }
-        if total > RATIO_FREE_BYTES && total / packed.max(1) > limits.max_ratio {
-            return Err(Stop::RatioExceeded);
-        }
+impl<'a, R: Read> Capped<'a, R> {
+    fn new(reader: R, packed: u64, limits: &'a Limits, budget: &'a mut Budget) -> Self {
+        Self { reader, packed, limits, budget, total: 0, stop: None }
+    }
+
+    /// What stopped it, for a member called `path`.
+    pub(crate) fn problem(&self, path: &str) -> Option<Problem> {
+        self.stop.as_ref().map(|stop| stopped(path, stop, self.limits, self.total))
+    }
+
+    fn is_budget_spent(&self) -> bool {
+        matches!(self.stop, Some(Stop::BudgetSpent))
     }
 }
 
-fn stopped(path: &str, stop: &Stop, limits: &Limits, offset: usize) -> Problem {
+impl<R: Read> Read for Capped<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_some() || out.is_empty() {
+            return Ok(0);
+        }
+        let count = match self.reader.read(out) {
+            Ok(count) => count as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                self.stop = Some(Stop::Io(error));
+                return Ok(0);
+            }
+        };
+        // Up to the limit all is kept.
+        let room = self.limits.max_entry_bytes.saturating_sub(self.total);
+        let kept = count.min(room).min(self.budget.bytes);
+        self.stop = if count > room {
+            Some(Stop::EntryTooLarge)
+        } else if count > self.budget.bytes {
+            Some(Stop::BudgetSpent)
+        } else {
+            let total = self.total + count;
+            let is_bomb = total > RATIO_FREE_BYTES && total / self.packed.max(1) > self.limits.max_ratio;
+            is_bomb.then_some(Stop::RatioExceeded)
+        };
+        self.total += kept;
+        // What was kept of a stopped member counts as well.
+        self.budget.bytes -= kept;
+        Ok(usize::try_from(kept).unwrap_or(out.len()))
+    }
+}
+
+/// Reads to the end or to the first limit; what was read until then is kept.
+fn read_capped<R: Read>(capped: &mut Capped<'_, R>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Err(error) = capped.read_to_end(&mut bytes) {
+        capped.stop = Some(Stop::Io(error));
+    }
+    bytes
+}
+
+fn stopped(path: &str, stop: &Stop, limits: &Limits, offset: u64) -> Problem {
     let (code, reason) = match stop {
         Stop::EntryTooLarge => {
             ("too_large", format!("inflates to more than {} bytes", limits.max_entry_bytes))
@@ -116,51 +135,60 @@ fn problem(path: &str, code: &str, reason: String, offset: Option<i64>) -> Probl
     Problem { path: path.to_owned(), offset, code: code.to_owned(), reason, lossy: true }
 }
 
-/// Inflates a gzip stream (several members are one stream). A damaged or capped one
-/// gives what could be read, and a problem.
-pub(crate) fn gunzip(
+/// A gzip stream (several members are one) on its way through the limits.
+pub(crate) fn gunzip<'a, R: Read>(
+    packed: R,
+    packed_bytes: u64,
+    limits: &'a Limits,
+    budget: &'a mut Budget,
+) -> Capped<'a, impl Read> {
+    Capped::new(flate2::read::MultiGzDecoder::new(packed), packed_bytes, limits, budget)
+}
+
+/// Inflates a gzip stream. A damaged or capped one gives what could be read, and a problem.
+pub(crate) fn gunzip_all(
     path: &str,
     packed: &[u8],
     limits: &Limits,
     budget: &mut Budget,
 ) -> (Vec<u8>, Option<Problem>) {
-    let decoder = flate2::read::MultiGzDecoder::new(packed);
-    let (bytes, stop) = read_capped(decoder, packed.len() as u64, limits, budget);
-    let problem = stop.map(|stop| stopped(path, &stop, limits, bytes.len()));
+    let mut capped = gunzip(packed, packed.len() as u64, limits, budget);
+    let bytes = read_capped(&mut capped);
+    let problem = capped.problem(path);
     (bytes, problem)
 }
 
-/// Reads the members of a zip, in stored order.
-pub(crate) fn unzip(
+/// Hands the members of a zip to `visit`, in stored order, with their names; gives what went
+/// wrong. Members that `visit` does not read to their end cost what it read.
+pub(crate) fn members<R: Read + Seek>(
     path: &str,
-    packed: &[u8],
+    packed: R,
     limits: &Limits,
     budget: &mut Budget,
-) -> (Vec<Entry>, Vec<Problem>) {
+    mut visit: impl FnMut(String, &mut Capped<'_, &mut dyn Read>),
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     if budget.depth == 0 {
         let reason = format!("archives are nested more than {} deep", limits.max_depth);
-        return (Vec::new(), vec![problem(path, "too_deep", reason, None)]);
+        return vec![problem(path, "too_deep", reason, None)];
     }
-    let mut archive = match zip::ZipArchive::new(Cursor::new(packed)) {
+    let mut archive = match zip::ZipArchive::new(packed) {
         Ok(archive) => archive,
         Err(_) => {
             let reason = "not a whole zip archive: its directory is missing or damaged".to_owned();
-            return (Vec::new(), vec![problem(path, "bad_archive", reason, None)]);
+            return vec![problem(path, "bad_archive", reason, None)];
         }
     };
     if archive.has_overlapping_files().unwrap_or(true) {
-        problems.push(problem(path, "bad_archive", "members overlap, as in a zip bomb".to_owned(), None));
-        return (Vec::new(), problems);
+        return vec![problem(path, "bad_archive", "members overlap, as in a zip bomb".to_owned(), None)];
     }
     let count = archive.len();
     if count > limits.max_entries {
         let reason = format!("{count} members; only the first {} were read", limits.max_entries);
         problems.push(problem(path, "too_large", reason, None));
     }
-    let mut entries = Vec::new();
     for index in 0..count.min(limits.max_entries) {
-        let member = match archive.by_index(index) {
+        let mut member = match archive.by_index(index) {
             Ok(member) => member,
             Err(_) => {
                 let reason = format!("member {index} is damaged, encrypted or of an unknown method");
@@ -173,14 +201,27 @@ pub(crate) fn unzip(
         }
         let name = String::from_utf8_lossy(member.name_raw()).into_owned();
         let (packed_bytes, member_path) = (member.compressed_size(), format!("{path}!/{name}"));
-        let (bytes, stop) = read_capped(member, packed_bytes, limits, budget);
-        if let Some(stop) = stop {
-            problems.push(stopped(&member_path, &stop, limits, bytes.len()));
-            if matches!(stop, Stop::BudgetSpent) {
-                break;
-            }
+        let reader: &mut dyn Read = &mut member;
+        let mut capped = Capped::new(reader, packed_bytes, limits, budget);
+        visit(name, &mut capped);
+        problems.extend(capped.problem(&member_path));
+        if capped.is_budget_spent() {
+            break;
         }
-        entries.push(Entry { name, bytes });
     }
+    problems
+}
+
+/// Reads the members of a zip, in stored order.
+pub(crate) fn unzip(
+    path: &str,
+    packed: &[u8],
+    limits: &Limits,
+    budget: &mut Budget,
+) -> (Vec<Entry>, Vec<Problem>) {
+    let mut entries = Vec::new();
+    let problems = members(path, Cursor::new(packed), limits, budget, |name, capped| {
+        entries.push(Entry { name, bytes: read_capped(capped) });
+    });
     (entries, problems)
 }

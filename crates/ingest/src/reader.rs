@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
             }
             self.budget.depth = depth;
         } else if archive::is_gzip(bytes) {
-            let (inflated, problem) = archive::gunzip(path, bytes, self.limits, &mut self.budget);
+            let (inflated, problem) = archive::gunzip_all(path, bytes, self.limits, &mut self.budget);
             self.evidence.problems.extend(problem);
             self.plain(path, &inflated);
         } else {

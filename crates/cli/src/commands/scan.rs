@@ -1,6 +1,6 @@
 //! `scan`: secrets in files, straight to stdout.
 
-use crate::args::Scan;
+use crate::args;
 use crate::exit::{Exit, Usage};
 use crate::output;
 use crate::progress::Bars;
@@ -9,9 +9,10 @@ use leakgraph_engine::{Config, Detection, Event, Progress};
 use leakgraph_ingest::{Limits, TextContext, TextSink};
 use leakgraph_model::Severity;
 use leakgraph_scan::known::KnownName;
-use leakgraph_scan::{Confidence, Sighting, Worker};
+use leakgraph_scan::{Confidence, Scan, Sighting, Worker};
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 /// Sightings of one file, with the text's path inside it.
@@ -21,11 +22,23 @@ struct Collect<'s> {
     found: Vec<(String, Sighting)>,
 }
 
+impl Collect<'_> {
+    fn keep(&mut self, context: &TextContext, scan: Scan) {
+        let kept = scan.sightings.into_iter().filter(|sighting| sighting.confidence >= self.least);
+        self.found.extend(kept.map(|sighting| (context.path.clone(), sighting)));
+    }
+}
+
 impl TextSink for Collect<'_> {
     fn text(&mut self, context: &TextContext, bytes: &[u8]) {
-        let sightings = self.worker.scan_at(&context.path, bytes).sightings;
-        let kept = sightings.into_iter().filter(|sighting| sighting.confidence >= self.least);
-        self.found.extend(kept.map(|sighting| (context.path.clone(), sighting)));
+        let scan = self.worker.scan_at(&context.path, bytes);
+        self.keep(context, scan);
+    }
+
+    fn stream(&mut self, context: &TextContext, reader: &mut dyn io::Read) -> io::Result<()> {
+        let scan = self.worker.scan_stream(&context.path, reader)?;
+        self.keep(context, scan);
+        Ok(())
     }
 
     fn fingerprint(&mut self, _value: &[u8]) -> Option<String> {
@@ -33,7 +46,7 @@ impl TextSink for Collect<'_> {
     }
 }
 
-pub(crate) fn scan(config: &Config, args: &Scan) -> anyhow::Result<Exit> {
+pub(crate) fn scan(config: &Config, args: &args::Scan) -> anyhow::Result<Exit> {
     let least = match args.confidence.as_str() {
         "verified-structure" => Confidence::VerifiedStructure,
         "likely" => Confidence::Likely,
