@@ -21,6 +21,8 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     let mut hasher = Sha256::new();
     // The path decides which run a log belongs to, so it is part of the content.
     hasher.update(github::RunPath::of(&item.display).to_string());
+    // So does it tell of which repository a workflow file or an answer of the API is.
+    hasher.update(github::DefinitionPath::of(&item.display).to_string());
     match &item.kind {
         WorkKind::File => copy(&item.path, &mut hasher)?,
         WorkKind::LogFolder(files) => {

@@ -1,5 +1,6 @@
 //! Joins what different files say of the same thing.
 
+mod artifacts;
 mod dispatches;
 mod identities;
 
@@ -16,6 +17,7 @@ pub fn link(evidence: &mut Evidence) {
     evidence.identities =
         merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
     dispatches::link(evidence);
+    artifacts::link(evidence);
     identities::link(evidence);
 }
 

@@ -211,16 +211,22 @@ impl<'a> Importer<'a> {
             if std::ptr::eq(entry, first) { first_content.clone() } else { Content::of(&entry.bytes) }
         };
         let mut texts: BTreeMap<&str, (&Entry, Content<'_>, Vec<Mark>)> = BTreeMap::new();
+        let mut sent = Vec::new();
         for (ordinal, (entry, part)) in parts.iter().enumerate() {
             let text = texts.entry(&entry.name).or_insert_with(|| (entry, content_of(entry), Vec::new()));
             let source = text.1.key;
             let step_key = self.step(job_key, ordinal, part, &setup, has_steps, source);
-            let place = Place { run_key, job_key, step: ordinal, repo: repo.as_deref(), source_key: source };
+            let (repo, run_id) = (repo.as_deref(), self.run_path.run_id.as_deref());
+            let place = Place { run_key, job_key, step: ordinal, repo, run_id, source_key: source };
+            let before = self.evidence.handoffs.len();
             dispatch::add(part, &place, &mut self.evidence, self.sink);
+            sent.extend((before..self.evidence.handoffs.len()).map(|index| (ordinal, index)));
             self.bindings(run_key, job_key, step_key, part, source);
             self.outputs(run_key, job_key, part, source);
             text.2.extend(part.marks.iter().cloned().map(|mark| Mark { step_key: Some(step_key), ..mark }));
         }
+        let steps: Vec<&StepPart> = parts.iter().map(|(_, part)| part).collect();
+        dispatch::told_later(&steps, &sent, self.run_path.run_id.as_deref(), &mut self.evidence);
         for (entry, content, mut marks) in texts.into_values() {
             marks.sort_by_key(|mark| mark.offset);
             let path = self.member(entry);

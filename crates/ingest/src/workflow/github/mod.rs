@@ -1,20 +1,26 @@
-//! GitHub Actions: run logs in all layouts, REST answers, webhooks.
+//! GitHub Actions: run logs in all layouts, REST answers, webhooks, workflow files.
 //!
 //! Formats: the runner's sources (`JobExtension.cs`, `Handler.cs`, `ScriptHandler.cs`,
 //! `Logging.cs`) and real logs; see `log` for lines and `setup` for the first section.
 
+mod artifacts;
+mod definition;
 mod dispatch;
+mod identities;
 mod import;
 mod job;
 pub(crate) mod log;
 mod members;
 mod rest;
 mod run_path;
+mod sent;
 mod setup;
+mod shell;
 mod steps;
 mod system;
 mod webhook;
 
+pub(crate) use definition::DefinitionPath;
 pub(crate) use import::import_archive;
 pub(crate) use members::{numbered, run_archives};
 pub(crate) use run_path::RunPath;
@@ -34,7 +40,9 @@ impl Importer for GitHub {
     }
 
     fn recognise_value(&self, path: &str, value: &Value) -> Option<Recognised> {
-        webhook::recognise(value).or_else(|| rest::recognise(path, value))
+        webhook::recognise(value)
+            .or_else(|| definition::recognise(value))
+            .or_else(|| rest::recognise(path, value))
     }
 
     fn import_value(
@@ -46,13 +54,19 @@ impl Importer for GitHub {
     ) -> Evidence {
         match kind {
             "run_json" | "job_json" | "approval_json" => rest::import(kind, document, value),
+            "workflow_yaml" | "action_yaml" | "dependabot_yaml" => definition::import(kind, document, value),
             _ => webhook::import(kind, document, value, sink),
         }
     }
 
     fn scans_whole(&self, kind: &str) -> Option<&'static str> {
-        // A body of no further use to us may still carry a secret.
-        (kind == "webhook_other").then_some("webhook")
+        match kind {
+            // A body of no further use to us may still carry a secret.
+            "webhook_other" => Some("webhook"),
+            // Values are written into scripts, variables and registries.
+            "workflow_yaml" | "action_yaml" | "dependabot_yaml" => Some("yaml"),
+            _ => None,
+        }
     }
 
     fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
