@@ -99,14 +99,16 @@ fn likeness(handoff: &Handoff, run: &Run) -> Option<f64> {
     Some(by_time + by_actor)
 }
 
-/// A dispatch seen by its sender's log and by the webhook of its receiver is one
-/// handoff: the log knows the parent, the webhook the inputs in clear. They are matched
-/// by their child, or, where that is unknown, by receiver and time.
+/// A dispatch seen by its sender's log and by the webhook of its receiver or in the audit
+/// log is one handoff: the log knows the parent, the webhook the inputs in clear, the audit
+/// log the credential. They are matched by their child, or, where that is unknown, by
+/// receiver and time.
 fn join_deliveries(evidence: &mut Evidence) {
     let mut logs: Vec<Handoff> =
         evidence.handoffs.iter().filter(|handoff| handoff.evidence == "log").cloned().collect();
     let mut joined: HashMap<Key, Key> = HashMap::new();
-    for delivery in evidence.handoffs.iter_mut().filter(|handoff| handoff.evidence == "webhook") {
+    let is_delivery = |handoff: &&mut Handoff| matches!(handoff.evidence.as_str(), "webhook" | "audit");
+    for delivery in evidence.handoffs.iter_mut().filter(is_delivery) {
         let fits = |log: &Handoff| log.mechanism == delivery.mechanism && same_dispatch(log, delivery);
         // Taken, so that a second delivery keeps its own row.
         let Some(log) = logs.iter().position(fits).map(|at| logs.swap_remove(at)) else { continue };

@@ -4,6 +4,7 @@
 //! `Logging.cs`) and real logs; see `log` for lines and `setup` for the first section.
 
 mod artifacts;
+mod audit;
 mod definition;
 mod dispatch;
 mod identities;
@@ -42,6 +43,7 @@ impl Importer for GitHub {
     fn recognise_value(&self, path: &str, value: &Value) -> Option<Recognised> {
         webhook::recognise(value)
             .or_else(|| definition::recognise(value))
+            .or_else(|| audit::recognise(value))
             .or_else(|| rest::recognise(path, value))
     }
 
@@ -55,6 +57,7 @@ impl Importer for GitHub {
         match kind {
             "run_json" | "job_json" | "approval_json" => rest::import(kind, document, value),
             "workflow_yaml" | "action_yaml" | "dependabot_yaml" => definition::import(kind, document, value),
+            "github_audit" => audit::import(document, value, sink),
             _ => webhook::import(kind, document, value, sink),
         }
     }
@@ -63,6 +66,8 @@ impl Importer for GitHub {
         match kind {
             // A body of no further use to us may still carry a secret.
             "webhook_other" => Some("webhook"),
+            // Addresses of hooks and bodies of requests.
+            "github_audit" => Some("json"),
             // Values are written into scripts, variables and registries.
             "workflow_yaml" | "action_yaml" | "dependabot_yaml" => Some("yaml"),
             _ => None,

@@ -45,7 +45,7 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
     for value in items(value) {
         let kept = match kind {
             "run_json" => run(document, value, &mut evidence),
-            "job_json" => job(document, value, &mut evidence),
+            "job_json" => job(document, value, None, &mut evidence),
             _ => approval(document, value, &mut evidence),
         };
         nameless += usize::from(kept.is_none());
@@ -138,7 +138,7 @@ pub(crate) fn run(document: &Document<'_>, value: &Value, evidence: &mut Evidenc
 }
 
 /// The event as the run's trigger.
-fn trigger(run: &Run, evidence: &mut Evidence) {
+pub(super) fn trigger(run: &Run, evidence: &mut Evidence) {
     let Some(event) = run.event.as_deref() else { return };
     let kind = match event {
         "schedule" => "schedule",
@@ -198,10 +198,15 @@ fn references(value: &Value, run: &Run, evidence: &mut Evidence) {
     }
 }
 
-/// A job object, as REST and webhooks have it.
-pub(crate) fn job(document: &Document<'_>, value: &Value, evidence: &mut Evidence) -> Option<Key> {
+/// A job object, as REST and webhooks have it; the latter name the repository beside it.
+pub(crate) fn job(
+    document: &Document<'_>,
+    value: &Value,
+    repo: Option<String>,
+    evidence: &mut Evidence,
+) -> Option<Key> {
     let path = RunPath::of(document.path);
-    let repo = text(value, "/run_url").and_then(|url| RunPath::of(&url).repo).or(path.repo);
+    let repo = repo.or_else(|| text(value, "/run_url").and_then(|url| RunPath::of(&url).repo)).or(path.repo);
     let (repo, run_id, name) = (repo?, text(value, "/run_id")?, text(value, "/name")?);
     let attempt = value.pointer("/run_attempt").and_then(Value::as_i64).or(path.attempt).unwrap_or(1);
     let run = run_key("github", &repo.to_lowercase(), &run_id, attempt);

@@ -13,7 +13,10 @@ use serde_json::Value;
 /// The event a body belongs to, by shape: GitHub names it only in a header.
 pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let value = delivered(value).unwrap_or(value);
-    if !value.is_object() || value.get("sender").is_none() {
+    // Collectors cut the sender off; what is left must still be a body of a repository.
+    let of_repository = value.pointer("/repository/full_name").is_some()
+        && ["action", "pusher", "commits", "pages"].iter().any(|name| value.get(name).is_some());
+    if !value.is_object() || value.get("sender").is_none() && !of_repository {
         return None;
     }
     let has = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
@@ -59,7 +62,7 @@ pub(crate) fn import(
     match kind {
         "webhook_workflow_job" => {
             if let Some(body) = value.get("workflow_job") {
-                job(document, body, &mut evidence);
+                job(document, body, text(value, "/repository/full_name"), &mut evidence);
                 if let (Some(job), Some(name)) =
                     (evidence.jobs.first_mut(), text(value, "/deployment/environment"))
                 {
