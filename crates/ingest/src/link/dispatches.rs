@@ -56,7 +56,8 @@ fn link_children(evidence: &mut Evidence) {
         }
     }
     for handoff in &mut evidence.handoffs {
-        let is_dispatch = matches!(handoff.mechanism.as_str(), "workflow_dispatch" | "repository_dispatch");
+        let is_dispatch =
+            matches!(handoff.mechanism.as_str(), "workflow_dispatch" | "repository_dispatch" | "deployment");
         if !is_dispatch || handoff.child_run_key.is_some() {
             continue;
         }
@@ -86,6 +87,12 @@ fn likeness(handoff: &Handoff, run: &Run) -> Option<f64> {
         if !fits {
             return None;
         }
+    }
+    // A deployment is one of a commit.
+    let is_other = handoff.mechanism == "deployment"
+        && handoff.child_sha.as_ref().zip(run.head_sha.as_ref()).is_some_and(|(sha, head)| sha != head);
+    if is_other {
+        return None;
     }
     let gap = run.created_at?.seconds_since(handoff.sent_at?);
     if !(-SKEW_SECONDS..=WINDOW_SECONDS).contains(&gap) {

@@ -225,7 +225,7 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, job_output, artifact, api_other.
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other.
         mechanism: String,
         /// GITHUB_TOKEN, app, pat, user, none, unknown: what authorised it.
         credential_kind: String,

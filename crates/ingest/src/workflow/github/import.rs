@@ -8,6 +8,7 @@ use super::run_path::RunPath;
 use super::setup::Setup;
 use super::steps::{self, StepPart};
 use super::system::{System, workflow_file};
+use crate::answers::api_error;
 use crate::archive::Entry;
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};
@@ -91,9 +92,14 @@ pub(crate) fn import_archive(
                     "a job log whose name is not of this archive: scanned for secrets only",
                 );
             }
-            _ => {
-                importer.stray(entry, "unrecognised", "not a log of a job or step: scanned for secrets only")
-            }
+            _ => match api_error(&entry.bytes) {
+                Some(reason) => importer.stray(entry, "api_error", &reason),
+                None => importer.stray(
+                    entry,
+                    "unrecognised",
+                    "not a log of a job or step: scanned for secrets only",
+                ),
+            },
         }
     }
     for (name, files) in &jobs {
@@ -136,7 +142,8 @@ impl<'a> Importer<'a> {
     fn stray(&mut self, entry: &Entry, code: &str, reason: &str) {
         let path = self.member(entry);
         let content = Content::of(&entry.bytes);
-        self.evidence.source_files.push(source_file(&path, &content, "unknown", "text", 0));
+        let kind = if code == "api_error" { code } else { "text" };
+        self.evidence.source_files.push(source_file(&path, &content, "unknown", kind, 0));
         self.sink.text(&TextContext::of(&path, content.key, "log"), &entry.bytes);
         self.evidence.problems.push(Problem {
             path,

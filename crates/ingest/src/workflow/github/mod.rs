@@ -6,6 +6,7 @@
 mod artifacts;
 mod audit;
 mod definition;
+mod deployments;
 mod dispatch;
 mod identities;
 mod import;
@@ -28,6 +29,7 @@ pub(crate) use run_path::RunPath;
 
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
+use crate::shapes::Shape;
 use crate::{Document, TextSink};
 use leakgraph_model::Evidence;
 use serde_json::Value;
@@ -57,6 +59,9 @@ impl Importer for GitHub {
         match kind {
             "run_json" | "job_json" | "approval_json" => rest::import(kind, document, value),
             "workflow_yaml" | "action_yaml" | "dependabot_yaml" => definition::import(kind, document, value),
+            "deployment_json" | "deployment_status_json" | "pending_deployment_json" => {
+                deployments::import(kind, document, value, sink)
+            }
             "github_audit" => audit::import(document, value, sink),
             _ => webhook::import(kind, document, value, sink),
         }
@@ -74,6 +79,10 @@ impl Importer for GitHub {
         }
     }
 
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
     fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
         log::is_job_log(file.bytes)
             .then(|| Recognised::new("job_log", "lines that only a runner of GitHub Actions writes"))
@@ -89,3 +98,99 @@ impl Importer for GitHub {
         import::import_job_log(file.path, file.bytes, limits, sink)
     }
 }
+
+/// Members of REST objects, webhooks, files and events that tell the kinds apart.
+const SHAPES: &[Shape] = &[
+    (
+        "run_json",
+        &[
+            "id",
+            "name",
+            "head_branch",
+            "head_sha",
+            "run_number",
+            "run_attempt",
+            "event",
+            "status",
+            "conclusion",
+            "workflow_id",
+            "path",
+            "actor",
+            "triggering_actor",
+            "created_at",
+            "run_started_at",
+            "updated_at",
+            "workflow_runs",
+        ],
+    ),
+    (
+        "job_json",
+        &[
+            "id",
+            "run_id",
+            "run_url",
+            "name",
+            "status",
+            "conclusion",
+            "steps",
+            "labels",
+            "runner_name",
+            "runner_group_name",
+            "started_at",
+            "completed_at",
+            "workflow_name",
+            "jobs",
+        ],
+    ),
+    ("approval_json", &["state", "comment", "environments", "user"]),
+    (
+        "deployment_json",
+        &["id", "sha", "ref", "task", "environment", "creator", "payload", "statuses_url", "created_at"],
+    ),
+    (
+        "deployment_status_json",
+        &["id", "state", "environment", "creator", "deployment_url", "log_url", "target_url", "created_at"],
+    ),
+    (
+        "pending_deployment_json",
+        &["environment", "wait_timer", "wait_timer_started_at", "current_user_can_approve", "reviewers"],
+    ),
+    (
+        "webhook",
+        &[
+            "action",
+            "sender",
+            "repository",
+            "organization",
+            "installation",
+            "workflow_run",
+            "workflow_job",
+            "deployment",
+            "inputs",
+            "client_payload",
+            "workflow",
+            "ref",
+        ],
+    ),
+    ("workflow_yaml", &["name", "on", "jobs", "permissions", "env", "concurrency", "defaults", "run-name"]),
+    ("action_yaml", &["name", "description", "author", "inputs", "outputs", "runs", "branding"]),
+    (
+        "github_audit",
+        &[
+            "@timestamp",
+            "_document_id",
+            "action",
+            "actor",
+            "actor_id",
+            "actor_is_bot",
+            "org",
+            "repo",
+            "business",
+            "operation_type",
+            "user",
+            "user_agent",
+            "created_at",
+            "workflow_run_id",
+        ],
+    ),
+];

@@ -1,5 +1,6 @@
 //! Answers of the REST API: runs, jobs, approvals.
 
+use super::deployments;
 use super::run_path::RunPath;
 use super::steps::pinned;
 use crate::Document;
@@ -12,10 +13,7 @@ use serde_json::Value;
 
 /// The kind of a REST document: by shape, approvals only beside a run.
 pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
-    let first = match value {
-        Value::Array(items) => items.first()?,
-        other => other,
-    };
+    let first = first(value)?;
     if first.get("workflow_runs").is_some() || is_run(first) {
         return Some(Recognised::new(
             "run_json",
@@ -25,10 +23,21 @@ pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
     if first.get("jobs").is_some_and(Value::is_array) || is_job(first) {
         return Some(Recognised::new("job_json", "`jobs`, or a job with `run_id` and `steps`"));
     }
+    if let Some(known) = deployments::recognise(first) {
+        return Some(known);
+    }
     let is_approval =
         first.get("state").is_some() && first.get("environments").is_some() && first.get("user").is_some();
     (is_approval && RunPath::of(path).run_id.is_some())
         .then(|| Recognised::new("approval_json", "reviews of `environments`, in a path that names a run"))
+}
+
+/// The first object of a list or of a list of pages, as `gh api --paginate --slurp` writes it.
+fn first(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Array(items) => items.iter().find_map(first),
+        other => Some(other),
+    }
 }
 
 fn is_run(value: &Value) -> bool {
@@ -59,7 +68,7 @@ pub(crate) const NAMELESS: &str =
     "objects do not say, nor does their path, which repository and run they are of";
 
 /// The objects of a page, an array of pages, or a bare object.
-fn items(value: &Value) -> Vec<&Value> {
+pub(super) fn items(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(pages) => pages.iter().flat_map(items).collect::<Vec<_>>(),
         Value::Object(members) => {

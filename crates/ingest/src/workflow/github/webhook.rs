@@ -1,7 +1,7 @@
 //! Webhook bodies: dispatches with their inputs, runs, jobs, deployment reviews.
 
 use super::rest::{actor_kind, job, run};
-use super::{dispatch, rest};
+use super::{deployments, dispatch, rest};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::{text, time};
@@ -71,7 +71,10 @@ pub(crate) fn import(
             }
         }
         "webhook_workflow_run" => workflow_run(document, value, &mut evidence),
-        "webhook_deployment" => deployment(document, value, &mut evidence),
+        "webhook_deployment" => {
+            deployment(document, value, &mut evidence);
+            deployed(document, value, &mut evidence, sink);
+        }
         "webhook_workflow_dispatch" => {
             sent(document, value, "workflow_dispatch", "/inputs", &mut evidence, sink)
         }
@@ -98,6 +101,22 @@ fn workflow_run(document: &Document<'_>, value: &Value, evidence: &mut Evidence)
         members.entry("repository").or_insert_with(|| repository.clone());
     }
     run(document, &body, evidence);
+}
+
+/// A deployment that starts runs of its own, or what became of it.
+fn deployed(document: &Document<'_>, value: &Value, evidence: &mut Evidence, sink: &mut dyn TextSink) {
+    let body = |name: &str| value.get(name).filter(|body| body.is_object());
+    // What cannot be placed was not understood, not lost: the body is known.
+    let _placed = match (body("deployment_status"), body("deployment")) {
+        (Some(status), _) => deployments::status(document, status, evidence),
+        (None, Some(made)) if text(value, "/action").as_deref() == Some("created") => {
+            deployments::deployment(document, made, evidence, sink)
+        }
+        _ => None,
+    };
+    for row in evidence.handoffs.iter_mut().filter(|row| row.mechanism == "deployment") {
+        "webhook".clone_into(&mut row.evidence);
+    }
 }
 
 /// An approval, and the run it belongs to.
