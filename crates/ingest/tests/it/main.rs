@@ -8,6 +8,7 @@ mod corpus_identities;
 mod corpus_workflows;
 mod github_audit;
 mod github_definitions;
+mod github_edges;
 mod github_rest;
 mod hostile_archives;
 mod hostile_texts;

@@ -10,6 +10,7 @@ use crate::value::{text, time};
 use leakgraph_model::tables::{Approval, Handoff, Job, Run, Step, Trigger, job_key, run_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The kind of a REST document: by shape, approvals only beside a run.
 pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
@@ -51,16 +52,38 @@ fn is_job(value: &Value) -> bool {
 pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
     let mut evidence = Evidence::default();
     let mut nameless = 0;
+    let mut seen = HashSet::new();
     for value in items(value) {
         let kept = match kind {
             "run_json" => run(document, value, &mut evidence),
-            "job_json" => job(document, value, None, &mut evidence),
+            "job_json" => {
+                let (jobs, steps) = (evidence.jobs.len(), evidence.steps.len());
+                let key = job(document, value, None, &mut evidence);
+                if key.is_some_and(|key| !seen.insert(key)) {
+                    tell_apart(&mut evidence, jobs, steps);
+                }
+                key
+            }
             _ => approval(document, value, &mut evidence),
         };
         nameless += usize::from(kept.is_none());
     }
     evidence.problems.extend(incomplete(document, nameless, NAMELESS));
     evidence
+}
+
+/// Jobs of a matrix may share a name. The first one keeps the key by which its log is found;
+/// the next ones, whose rows begin at these places, are known by the platform's id.
+fn tell_apart(evidence: &mut Evidence, jobs: usize, steps: usize) {
+    let Some(job) = evidence.jobs.get_mut(jobs) else { return };
+    let id = job.platform_job_id.clone().unwrap_or_default();
+    job.job_key = job_key(job.run_key, &format!("{}#{id}", job.name));
+    let key = job.job_key;
+    for step in evidence.steps.iter_mut().skip(steps) {
+        step.job_key = key;
+        let number = step.number.unwrap_or_default().to_string();
+        step.step_key = Key::of("step", &[&key.to_string(), "number", &number]);
+    }
 }
 
 /// Why an object gives no row.
