@@ -1,8 +1,10 @@
 //! Joins what different files say of the same thing.
 
 mod artifacts;
+mod children;
 mod dispatches;
 mod identities;
+mod upstream;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
 use leakgraph_model::{Evidence, Key};
@@ -17,6 +19,7 @@ pub fn link(evidence: &mut Evidence) {
     evidence.identities =
         merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
     dispatches::link(evidence);
+    upstream::link(evidence);
     artifacts::link(evidence);
     identities::link(evidence);
 }
@@ -61,6 +64,7 @@ fn merge_run(kept: &mut Run, other: Run) {
         from_fork,
         actor,
         actor_kind,
+        display_title,
         triggering_actor,
         created_at,
         started_at,

@@ -137,3 +137,56 @@ fn the_audit_log_and_the_log_of_the_sender_are_one_handoff() {
     assert_eq!(one.credential_kind, "app", "the audit log knows the credential");
     assert_eq!((one.link_method.as_str(), one.confidence), ("url_in_log", 1.0));
 }
+
+#[test]
+fn log_webhook_and_audit_log_are_one_handoff_with_its_parent_named_by_an_input() {
+    let inputs = Inputs::new();
+    let run = r#"{"id": 18001, "run_number": 1, "workflow_id": 2, "head_sha": "ab", "event": "repository_dispatch", "path": ".github/workflows/d.yml",
+        "actor": {"login": "deployer[bot]", "type": "Bot"}, "created_at": "2026-10-01T10:00:04Z", "repository": {"full_name": "Acme/deploy"}}"#;
+    let webhook = r#"{"action": "run-child", "branch": "main", "client_payload": {"source_repo": "acme/app", "run_id": "17001"},
+        "repository": {"full_name": "Acme/deploy"}, "sender": {"login": "deployer[bot]", "type": "Bot"}}"#;
+    let delivered =
+        format!(r#"{{"delivered_at": "2026-10-01T10:00:03Z", "request": {{"payload": {webhook}}}}}"#);
+    inputs.add("run.json", run);
+    inputs.add("hook.json", delivered);
+    inputs.add(
+        "audit.ndjson",
+        STREAM
+            .lines()
+            .next()
+            .expect("a line")
+            .replace("1760000000000", "1790848804000")
+            .replace("workflow_dispatch", "repository_dispatch")
+            .replace("GitHub App server-to-server token", "Fine-grained personal access token"),
+    );
+    // Without the sender's log, the input names the run that sent it.
+    let sender = RUN.replace("ID", "17001");
+    inputs.add("parent.json", &sender);
+    let (mut evidence, _) = inputs.read(&Limits::default());
+    link(&mut evidence);
+    let [one] = evidence.handoffs.as_slice() else { panic!("{:#?}", evidence.handoffs) };
+    let parent = run_key("github", "acme/app", "17001", 1);
+    assert_eq!(
+        (one.parent_run_key, one.child_run_key),
+        (Some(parent), Some(run_key("github", "acme/deploy", "18001", 1)))
+    );
+    assert_eq!((one.crosses.as_str(), one.credential_kind.as_str()), ("repo", "pat"));
+    assert_eq!(one.carried_run_id.as_deref(), Some("17001"));
+    // With it, the job is known as well.
+    inputs.add(
+        "acme/app/runs/17001/attempts/1/0_send.txt",
+        "2026-10-01T10:00:00.0000000Z Complete job name: send\n\
+         2026-10-01T10:00:02.0000000Z ##[group]Run curl\n\
+         2026-10-01T10:00:02.0000000Z \u{1b}[36;1mcurl -X POST https://api.github.com/repos/Acme/deploy/dispatches -d '{\"event_type\": \"run-child\", \"client_payload\": {\"run_id\": \"17001\"}}'\u{1b}[0m\n\
+         2026-10-01T10:00:02.0000000Z shell: /usr/bin/bash -e {0}\n\
+         2026-10-01T10:00:02.0000000Z ##[endgroup]\n",
+    );
+    let (mut evidence, _) = inputs.read(&Limits::default());
+    link(&mut evidence);
+    let [one] = evidence.handoffs.as_slice() else { panic!("{:#?}", evidence.handoffs) };
+    assert_eq!(one.parent_run_key, Some(parent));
+    assert!(one.parent_job_key.is_some());
+}
+
+const RUN: &str = r#"{"id": ID, "run_number": 1, "workflow_id": 1, "head_sha": "ab", "event": "push", "path": ".github/workflows/ci.yml",
+    "actor": {"login": "cat", "type": "User"}, "created_at": "2026-10-01T09:59:00Z", "run_started_at": "2026-10-01T09:59:00Z", "repository": {"full_name": "acme/app"}}"#;

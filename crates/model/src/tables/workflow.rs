@@ -39,6 +39,8 @@ crate::table! {
         actor: Option<String>,
         /// user, bot, app, system, unknown.
         actor_kind: Option<String>,
+        /// Its title: a commit's, a pull request's or the workflow's `run-name`.
+        display_title: Option<String>,
         /// Who re-ran it.
         triggering_actor: Option<String>,
         /// When it was created.
@@ -237,6 +239,10 @@ crate::table! {
         link_method: String,
         /// Confidence of the link, 0 to 1.
         confidence: f64,
+        /// How many runs fitted, where the child was found by likeness.
+        candidates: Option<i64>,
+        /// Run id among its inputs: by convention that of the run which sent it.
+        carried_run_id: Option<String>,
         /// Ref the child ran at.
         child_ref: Option<String>,
         /// Commit the child ran at.

@@ -147,6 +147,10 @@ fn handoff(
         credential_kind: credential_kind.to_owned(),
         link_method: link_method.to_owned(),
         confidence: if child_key.is_some() { 1.0 } else { 0.0 },
+        carried_run_id: place
+            .run_id
+            .filter(|id| sent.inputs.iter().any(|(_, value)| value == id))
+            .map(str::to_owned),
         child_ref: sent.reference,
         gate: "unknown".to_owned(),
         sent_at: step.started_at,
@@ -159,8 +163,21 @@ fn handoff(
     }
 }
 
+/// The run id that an input carries by its name: `run_id`, `parent_run_url`, `source.runId`, …
+pub(super) fn carried_run_id(inputs: &[(String, String)]) -> Option<String> {
+    inputs.iter().find_map(|(name, value)| {
+        let name = name.rsplit('.').next().unwrap_or(name).to_lowercase().replace(['_', '-'], "");
+        let id = match value.split_once("/actions/runs/") {
+            Some((_, rest)) => rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default(),
+            None if name.ends_with("runid") => value,
+            None => return None,
+        };
+        super::run_path::is_id(id).then(|| id.to_owned())
+    })
+}
+
 /// Which boundary lies between two repositories: none, repo, org.
-pub(super) fn crossing(child: Option<&str>, parent: Option<&str>) -> &'static str {
+pub(crate) fn crossing(child: Option<&str>, parent: Option<&str>) -> &'static str {
     match (child, parent) {
         (Some(child), Some(parent)) if child.eq_ignore_ascii_case(parent) => "none",
         (Some(child), Some(parent)) if owner(child) == owner(parent) => "repo",
@@ -278,6 +295,17 @@ mod tests {
             child_run("see https://github.com/acme/deploy/actions/runs/17000123 for it", Some("1")).unwrap();
         assert_eq!((child.repo.as_deref(), child.run_id.as_deref()), (Some("acme/deploy"), Some("17000123")));
         assert_eq!(child_run("https://github.com/acme/deploy/actions/runs/17000123", Some("17000123")), None);
+    }
+
+    #[test]
+    fn run_ids_are_carried_by_name_or_address() {
+        let carried = |name: &str, value: &str| carried_run_id(&[(name.to_owned(), value.to_owned())]);
+        assert_eq!(carried("source.run_id", "17001").as_deref(), Some("17001"));
+        assert_eq!(carried("parentRunId", "17001").as_deref(), Some("17001"));
+        let url = "https://github.com/a/b/actions/runs/17001/attempts/2";
+        assert_eq!(carried("caller", url).as_deref(), Some("17001"));
+        assert_eq!(carried("run_id", "none"), None);
+        assert_eq!(carried("build", "17001"), None);
     }
 
     #[test]

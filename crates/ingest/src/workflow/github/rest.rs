@@ -147,6 +147,7 @@ pub(crate) fn run(document: &Document<'_>, value: &Value, evidence: &mut Evidenc
         head_sha: text(value, "/head_sha"),
         actor: text(value, "/actor/login"),
         actor_kind: Some(actor_kind(value, "/actor").to_owned()),
+        display_title: text(value, "/display_title"),
         triggering_actor: text(value, "/triggering_actor/login"),
         created_at: time(value, "/created_at"),
         started_at: time(value, "/run_started_at"),

@@ -168,6 +168,7 @@ fn sent(
     }
     let handoff_key = Key::of("handoff", &natural);
     let sender = text(value, "/sender/login");
+    let inputs = value.pointer(at).map(|value| dispatch::flatten(&value.to_string())).unwrap_or_default();
     let credential_kind = match actor_kind(value, "/sender") {
         "bot" if sender.as_deref() == Some("github-actions[bot]") => "GITHUB_TOKEN",
         "bot" => "app",
@@ -183,13 +184,13 @@ fn sent(
         credential_subject: sender,
         crosses: "none".to_owned(),
         link_method: "unlinked".to_owned(),
+        carried_run_id: dispatch::carried_run_id(&inputs),
         child_ref: text(value, "/ref").or_else(|| text(value, "/branch")),
         gate: "unknown".to_owned(),
         evidence: "webhook".to_owned(),
         source_key: document.source_key,
         ..Handoff::default()
     });
-    let inputs = value.pointer(at).map(|value| dispatch::flatten(&value.to_string())).unwrap_or_default();
     for (name, text) in inputs {
         evidence.handoff_inputs.push(dispatch::input(
             handoff_key,
