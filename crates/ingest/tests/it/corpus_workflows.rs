@@ -275,3 +275,46 @@ fn every_file_of_octokit_is_recognised_or_refused_for_the_right_reason() {
     ]);
     assert_eq!(kinds, expected);
 }
+
+#[test]
+fn quoted_logs_give_the_chains_they_quote() {
+    let Some(corpus) = corpus() else { return };
+    let files = files_ending(&corpus.join("workflows/stagecraft-log-excerpts"), ".md");
+    assert_eq!(files.len(), 62, "counted with ls | wc -l");
+    let (mut chains, mut calls, mut expected_calls, mut pieces) = (0, 0, 0, 0);
+    for file in &files {
+        let (evidence, texts) = read_path(file);
+        let name = file.display();
+        let text = String::from_utf8_lossy(&fs::read(file).expect("readable")).into_owned();
+        let hops = text.lines().filter(|line| message(line).starts_with("-> ")).count();
+        let found = evidence.handoffs.iter().filter(|row| row.link_method == "chain").count();
+        assert_eq!(found, hops, "{name}");
+        assert_eq!(texts.0.len(), 1, "{name} is scanned once");
+        expected_calls += hops;
+        calls += found;
+        chains += usize::from(found > 0);
+        match evidence.source_files[0].kind.as_str() {
+            "job_log" => {
+                pieces += 1;
+                assert_eq!(evidence.source_files[0].layout.as_deref(), Some("D"), "{name}");
+                assert_eq!(evidence.problems, [], "{name}");
+                assert!(evidence.token_permissions.is_empty(), "{name}: prose is no setup section");
+                if hops > 0 {
+                    assert_eq!(
+                        evidence.runs[0].repo.as_deref(),
+                        Some("StagecraftOps/pace-stagecraft-monorepo")
+                    );
+                }
+            }
+            // No line of a runner in it.
+            kind => {
+                assert_eq!((kind, evidence.problems[0].code.as_str()), ("text", "unrecognised"), "{name}")
+            }
+        }
+    }
+    assert_eq!((chains, calls), (46, expected_calls), "46 by grep -l 'Reusable workflow chain'");
+    assert_eq!(pieces, files.len() - UNQUOTED, "{pieces}");
+}
+
+/// Briefs that quote no line of a runner, by grep -L with the form of its time stamps.
+const UNQUOTED: usize = 5;

@@ -180,8 +180,12 @@ impl<'a> Importer<'a> {
     }
 
     fn job<'f>(&mut self, folder: &str, files: &JobFiles<'f>) {
-        let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
         let (whole, others) = files.whole();
+        let system = match (files.system, whole) {
+            (Some(entry), _) => System::parse(&entry.bytes),
+            (None, Some(whole)) => System::embedded(&whole.bytes).unwrap_or_default(),
+            (None, None) => System::default(),
+        };
         for entry in others {
             if whole.is_some_and(|whole| whole.bytes == entry.bytes) {
                 self.unread(entry, "job_log", layout(files, whole));
