@@ -1,7 +1,7 @@
 //! The child runs of dispatches that do not name them, by likeness.
 
 use leakgraph_model::tables::{Handoff, Run};
-use leakgraph_model::{Evidence, Key};
+use leakgraph_model::{Evidence, Key, Timestamp};
 use std::collections::{HashMap, HashSet};
 
 /// Dispatches and child runs farther apart than this are not linked by time.
@@ -21,6 +21,27 @@ const FADE_SECONDS: f64 = 15.0;
 pub(super) fn by_time(gap: f64) -> Option<f64> {
     let is_near = (-SKEW_SECONDS..=WINDOW_SECONDS).contains(&gap);
     is_near.then(|| BY_TIME * (-gap.max(0.0) / FADE_SECONDS).exp())
+}
+
+/// Runs by a time of theirs.
+#[derive(Default)]
+pub(super) struct Timeline<'e>(Vec<(Timestamp, &'e Run)>);
+
+impl<'e> Timeline<'e> {
+    pub(super) fn push(&mut self, at: Timestamp, run: &'e Run) {
+        self.0.push((at, run));
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.0.sort_by_key(|(at, run)| (*at, run.run_key));
+    }
+
+    /// The runs whose time lies between `before` seconds before and `after` seconds after one.
+    pub(super) fn near(&self, at: Timestamp, before: f64, after: f64) -> impl Iterator<Item = &'e Run> {
+        let start = self.0.partition_point(|(time, _)| time.seconds_since(at) < -before);
+        let end = self.0.partition_point(|(time, _)| time.seconds_since(at) <= after);
+        self.0.get(start..end).unwrap_or_default().iter().map(|(_, run)| *run)
+    }
 }
 
 /// A run that may be the child of a dispatch.
@@ -43,12 +64,31 @@ pub(super) fn link(evidence: &mut Evidence) {
         .filter(is_dispatch)
         .filter_map(|row| Some((row.child_run_key?, row.evidence.clone())))
         .collect();
-    let mut runs: HashMap<(String, &str), Vec<&Run>> = HashMap::new();
-    for run in &evidence.runs {
-        if let (Some(repo), Some(event)) = (&run.repo, &run.event) {
-            runs.entry((repo.to_lowercase(), event)).or_default().push(run);
+    let (mut found, counts) = candidates(evidence, &taken);
+    let keys: Vec<Key> = evidence.handoffs.iter().map(|row| row.handoff_key).collect();
+    let key = |one: &Candidate| (keys.get(one.handoff).copied(), one.run);
+    found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| key(a).cmp(&key(b))));
+    for one in found {
+        let Some(handoff) = evidence.handoffs.get_mut(one.handoff) else { continue };
+        if handoff.child_run_key.is_none() && taken.insert((one.run, handoff.evidence.clone())) {
+            handoff.child_run_key = Some(one.run);
+            handoff.confidence = one.score.min(1.0);
+            handoff.candidates = counts.get(&one.handoff).copied();
+            let method = if one.is_carried { "correlation_input" } else { "temporal" };
+            method.clone_into(&mut handoff.link_method);
         }
     }
+}
+
+/// All pairs that may belong together, and how many runs fit each dispatch.
+fn candidates(evidence: &Evidence, taken: &HashSet<(Key, String)>) -> (Vec<Candidate>, HashMap<usize, i64>) {
+    let mut runs: HashMap<(String, &str), Timeline<'_>> = HashMap::new();
+    for run in &evidence.runs {
+        if let (Some(repo), Some(event), Some(at)) = (&run.repo, &run.event, run.created_at) {
+            runs.entry((repo.to_lowercase(), event)).or_default().push(at, run);
+        }
+    }
+    runs.values_mut().for_each(Timeline::sort);
     let ids: HashMap<Key, &str> =
         evidence.runs.iter().filter_map(|run| Some((run.run_key, run.platform_run_id.as_deref()?))).collect();
     let mut candidates: Vec<Candidate> = Vec::new();
@@ -57,12 +97,12 @@ pub(super) fn link(evidence: &mut Evidence) {
         if !is_dispatch(&handoff) || handoff.child_run_key.is_some() {
             continue;
         }
-        let Some(repo) = &handoff.child_repo else { continue };
+        let (Some(repo), Some(sent_at)) = (&handoff.child_repo, handoff.sent_at) else { continue };
         let of_event = runs.get(&(repo.to_lowercase(), handoff.mechanism.as_str()));
         let parent_id = handoff.parent_run_key.and_then(|run| ids.get(&run).copied());
         let fitting: Vec<Candidate> = of_event
             .into_iter()
-            .flatten()
+            .flat_map(|runs| runs.near(sent_at, SKEW_SECONDS, WINDOW_SECONDS))
             .filter(|run| !taken.contains(&(run.run_key, handoff.evidence.clone())))
             .filter_map(|run| {
                 let is_carried = parent_id.is_some_and(|id| names(run, id));
@@ -75,19 +115,7 @@ pub(super) fn link(evidence: &mut Evidence) {
         let fitting = fitting.into_iter().map(|one| Candidate { score: one.score + bonus, ..one });
         candidates.extend(fitting.filter(|one| one.score >= LEAST_CONFIDENCE));
     }
-    let keys: Vec<Key> = evidence.handoffs.iter().map(|row| row.handoff_key).collect();
-    let key = |one: &Candidate| (keys.get(one.handoff).copied(), one.run);
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| key(a).cmp(&key(b))));
-    for one in candidates {
-        let Some(handoff) = evidence.handoffs.get_mut(one.handoff) else { continue };
-        if handoff.child_run_key.is_none() && taken.insert((one.run, handoff.evidence.clone())) {
-            handoff.child_run_key = Some(one.run);
-            handoff.confidence = one.score.min(1.0);
-            handoff.candidates = counts.get(&one.handoff).copied();
-            if one.is_carried { "correlation_input" } else { "temporal" }
-                .clone_into(&mut handoff.link_method);
-        }
-    }
+    (candidates, counts)
 }
 
 fn is_dispatch(handoff: &&Handoff) -> bool {
@@ -138,7 +166,6 @@ fn likeness(handoff: &Handoff, run: &Run) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leakgraph_model::Timestamp;
 
     fn run(id: &str, event: &str, at: &str) -> Run {
         Run {

@@ -1,6 +1,8 @@
 //! Runs that another run's completion started (`on: workflow_run`): neither names the other.
 
-use super::children::{BY_ACTOR, BY_BEING_ONLY, LEAST_CONFIDENCE, by_time};
+use super::children::{
+    BY_ACTOR, BY_BEING_ONLY, LEAST_CONFIDENCE, SKEW_SECONDS, Timeline, WINDOW_SECONDS, by_time,
+};
 use leakgraph_model::tables::{Handoff, Run};
 use leakgraph_model::{Evidence, Key};
 use std::collections::{HashMap, HashSet};
@@ -18,12 +20,13 @@ pub(super) fn link(evidence: &mut Evidence) {
         .filter_map(|handoff| handoff.child_run_key)
         .collect();
     let parents = declared_parents(evidence);
-    let mut ended: HashMap<String, Vec<&Run>> = HashMap::new();
+    let mut ended: HashMap<String, Timeline<'_>> = HashMap::new();
     for run in &evidence.runs {
-        if let (Some(repo), Some(_)) = (&run.repo, run.ended_at) {
-            ended.entry(repo.to_lowercase()).or_default().push(run);
+        if let (Some(repo), Some(at)) = (&run.repo, run.ended_at) {
+            ended.entry(repo.to_lowercase()).or_default().push(at, run);
         }
     }
+    ended.values_mut().for_each(Timeline::sort);
     let mut found = Vec::new();
     for child in evidence.runs.iter().filter(|run| run.event.as_deref() == Some("workflow_run")) {
         let Some(repo) = child.repo.as_ref().filter(|_| !known.contains(&child.run_key)) else { continue };
@@ -31,9 +34,12 @@ pub(super) fn link(evidence: &mut Evidence) {
             let (of_repo, anywhere) = ((repo.to_lowercase(), path), (String::new(), path));
             parents.get(&of_repo).or_else(|| parents.get(&anywhere))
         });
-        let runs = ended.get(&repo.to_lowercase()).map(Vec::as_slice).unwrap_or_default();
-        let fitting: Vec<(&Run, f64)> =
-            runs.iter().filter_map(|run| Some((*run, likeness(run, child, declared)?))).collect();
+        let runs = ended.get(&repo.to_lowercase()).zip(child.created_at);
+        let fitting: Vec<(&Run, f64)> = runs
+            .into_iter()
+            .flat_map(|(runs, began)| runs.near(began, WINDOW_SECONDS, SKEW_SECONDS))
+            .filter_map(|run| Some((run, likeness(run, child, declared)?)))
+            .collect();
         let bonus = if fitting.len() == 1 { BY_BEING_ONLY } else { 0.0 };
         let best = fitting.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.run_key.cmp(&a.0.run_key)));
         if let Some((parent, score)) = best.filter(|(_, score)| score + bonus >= LEAST_CONFIDENCE) {

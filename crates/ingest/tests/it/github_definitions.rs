@@ -149,3 +149,17 @@ fn odd_workflow_files_are_said_or_survived() {
         evidence.problems.iter().map(|row| (row.code.as_str(), row.path.ends_with("jobs.yml"))).collect();
     assert_eq!(codes, [("incomplete", true)]);
 }
+
+/// As `crates/zizmor/src/output/json/v1.rs` of zizmor writes it.
+#[test]
+fn reports_of_zizmor_are_sources_without_rows() {
+    let inputs = Inputs::new();
+    let finding = r#"{"ident": "template-injection", "desc": "code injection via template expansion", "url": "https://docs.zizmor.sh/audits/#template-injection",
+        "determinations": {"confidence": "High", "severity": "High", "persona": "Regular"}, "locations": [{"symbolic": {"key": {"Local": {"given_path": "ci.yml"}}}}], "ignored": false}"#;
+    let path = inputs.add("zizmor.json", format!("[{finding}, {finding}]"));
+    let (evidence, texts) = read_path(&path);
+    assert_eq!(evidence.source_files[0].kind, "zizmor_json");
+    assert_eq!(texts.0.len(), 1, "its excerpts are scanned");
+    let [note] = evidence.problems.as_slice() else { panic!("{:?}", evidence.problems) };
+    assert!(!note.lossy && note.reason.starts_with("2 findings of zizmor"), "{note:?}");
+}

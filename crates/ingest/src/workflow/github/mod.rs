@@ -59,7 +59,9 @@ impl Importer for GitHub {
     ) -> Evidence {
         match kind {
             "run_json" | "job_json" | "approval_json" => rest::import(kind, document, value),
-            "workflow_yaml" | "action_yaml" | "dependabot_yaml" => definition::import(kind, document, value),
+            "workflow_yaml" | "action_yaml" | "dependabot_yaml" | "zizmor_json" => {
+                definition::import(kind, document, value)
+            }
             "deployment_json" | "deployment_status_json" | "pending_deployment_json" => {
                 deployments::import(kind, document, value, sink)
             }
@@ -72,8 +74,8 @@ impl Importer for GitHub {
         match kind {
             // A body of no further use to us may still carry a secret.
             "webhook_other" => Some("webhook"),
-            // Addresses of hooks and bodies of requests.
-            "github_audit" => Some("json"),
+            // Addresses of hooks, bodies of requests; pieces of workflow files.
+            "github_audit" | "zizmor_json" => Some("json"),
             // Values are written into scripts, variables and registries.
             "workflow_yaml" | "action_yaml" | "dependabot_yaml" => Some("yaml"),
             _ => None,
@@ -174,6 +176,7 @@ const SHAPES: &[Shape] = &[
         ],
     ),
     ("workflow_yaml", &["name", "on", "jobs", "permissions", "env", "concurrency", "defaults", "run-name"]),
+    ("zizmor_json", &["ident", "desc", "url", "determinations", "locations", "ignored"]),
     ("action_yaml", &["name", "description", "author", "inputs", "outputs", "runs", "branding"]),
     (
         "github_audit",

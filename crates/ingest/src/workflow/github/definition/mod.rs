@@ -18,7 +18,7 @@ use crate::Document;
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::text;
-use leakgraph_model::tables::WorkflowDefinition;
+use leakgraph_model::tables::{Problem, WorkflowDefinition};
 use leakgraph_model::{Evidence, Key};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -28,6 +28,12 @@ use std::collections::BTreeSet;
 const PRIVILEGED: [&str; 3] = ["pull_request_target", "workflow_run", "issue_comment"];
 
 pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
+    if is_zizmor(value) {
+        return Some(Recognised::new(
+            "zizmor_json",
+            "findings with `ident`, `determinations` and `locations`",
+        ));
+    }
     let members = value.as_object()?;
     let jobs = members.get("jobs").and_then(Value::as_object);
     let is_job = |job: &Value| ["runs-on", "uses", "steps"].iter().any(|name| job.get(name).is_some());
@@ -43,6 +49,14 @@ pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     is_dependabot.then(|| Recognised::new("dependabot_yaml", "`updates` with `package-ecosystem`"))
 }
 
+/// A report of zizmor (`--format=json-v1`: a flat array of findings).
+fn is_zizmor(value: &Value) -> bool {
+    let first = value.as_array().and_then(|findings| findings.first());
+    first.is_some_and(|finding| {
+        ["ident", "determinations", "locations"].iter().all(|name| finding.get(name).is_some())
+    })
+}
+
 /// `on:`; readers of YAML 1.1 take the word for a truth value.
 fn events(members: &Map<String, Value>) -> Option<&Value> {
     members.get("on").or_else(|| members.get("true"))
@@ -53,6 +67,16 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
     match kind {
         "workflow_yaml" => workflow(document, value, &mut evidence),
         "action_yaml" => action(document, value, &mut evidence),
+        "zizmor_json" => evidence.problems.push(Problem {
+            path: document.path.to_owned(),
+            offset: None,
+            code: "unused".to_owned(),
+            reason: format!(
+                "{} findings of zizmor: kept as a source only; give the workflow files themselves for workflow_definitions",
+                value.as_array().map_or(0, Vec::len)
+            ),
+            lossy: false,
+        }),
         // Known, and of no use to any table.
         _ => {}
     }
