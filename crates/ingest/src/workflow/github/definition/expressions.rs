@@ -148,6 +148,8 @@ fn source(reference: &str) -> Source<'_> {
     let is_own = ["repository.", "organization.", "enterprise.", "release.", "workflow.", "environment."]
         .iter()
         .any(|own| of_event.starts_with(own))
+        // The file that waits for a workflow names it.
+        || of_event == "workflow_run.name"
         // The base of a pull request is a branch of the repository itself.
         || of_event.starts_with("pull_request.base.");
     let last = of_event.rsplit('.').next().unwrap_or(of_event);
@@ -212,6 +214,7 @@ mod tests {
             "github.event.number",
             "github.event.pull_request.base.ref",
             "github.event.workflow_run.conclusion",
+            "github.event.workflow_run.name",
             "github.event.release.name",
             "github.sha",
             "env.TITLE",
