@@ -4,6 +4,7 @@
 //! [`IMPORTERS`]. CONTRIBUTING.md has a worked example.
 
 use crate::limits::Limits;
+use crate::shapes::Shape;
 use crate::{Document, TextSink, activity, identity, workflow};
 use leakgraph_model::Evidence;
 use serde_json::Value;
@@ -60,6 +61,12 @@ pub(crate) trait Importer: Sync {
     /// importer hands over what is worth scanning.
     fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
         None
+    }
+
+    /// Its kinds of values and the members these usually have, so that what is nearly one of
+    /// them can be told what it is near to.
+    fn shapes(&self) -> &'static [Shape] {
+        &[]
     }
 
     /// What a text is, by its content.

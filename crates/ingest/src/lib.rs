@@ -7,6 +7,7 @@
 //! [`TextSink`], with the place of every byte.
 
 mod activity;
+mod answers;
 mod archive;
 mod discover;
 mod documents;
@@ -15,7 +16,9 @@ mod importer;
 mod limits;
 mod link;
 mod reader;
+mod shapes;
 mod texts;
+mod unread;
 mod value;
 mod workflow;
 

@@ -1,9 +1,11 @@
 //! Recognises one work item by content and hands it to its importer.
 
+use crate::answers::api_error;
 use crate::archive::{self, Budget, Entry};
 use crate::documents;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
+use crate::unread::{Note, Unread};
 use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::tables::{Problem, SourceFile};
@@ -21,6 +23,8 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     let mut hasher = Sha256::new();
     // The path decides which run a log belongs to, so it is part of the content.
     hasher.update(github::RunPath::of(&item.display).to_string());
+    // So does it tell of which repository a workflow file or an answer of the API is.
+    hasher.update(github::DefinitionPath::of(&item.display).to_string());
     match &item.kind {
         WorkKind::File => copy(&item.path, &mut hasher)?,
         WorkKind::LogFolder(files) => {
@@ -173,6 +177,11 @@ impl<'a> Reader<'a> {
             return;
         }
         let content = Content::of(bytes);
+        if let Some(reason) = api_error(bytes) {
+            self.evidence.source_files.push(source_file(path, &content, "unknown", "api_error", 0));
+            self.scan(path, content.key, "log", bytes);
+            return self.problem(path, "api_error", &reason);
+        }
         let (platform, code, reason) = other_platform(bytes);
         if code == "binary" {
             return self.problem(path, "unrecognised", "binary content of no known kind");
@@ -200,7 +209,7 @@ impl<'a> Reader<'a> {
         }
         let content = Content::of(bytes);
         let source_key = content.key;
-        let (mut unknown, mut is_malformed) = (0, false);
+        let (mut unread, mut is_malformed) = (Unread::default(), false);
         let mut known: Vec<(&dyn Importer, &'static str)> = Vec::new();
         let rows_before = self.evidence.rows();
         for (part, value) in parse(bytes).enumerate() {
@@ -208,7 +217,10 @@ impl<'a> Reader<'a> {
             match value {
                 Ok(value) => match self.value(&document, &value) {
                     Some(kind) => known.push(kind),
-                    None => unknown += 1,
+                    None => {
+                        let note = unread.add(&value);
+                        self.said(path, note);
+                    }
                 },
                 Err(malformed) => {
                     is_malformed = true;
@@ -223,25 +235,27 @@ impl<'a> Reader<'a> {
             }
         }
         let rows = self.evidence.rows() - rows_before;
-        let (platform, kind) =
-            known.last().map_or(("unknown", format), |(importer, kind)| (importer.platform(), *kind));
+        let (platform, kind) = known
+            .last()
+            .map_or(("unknown", unread.kind(format)), |(importer, kind)| (importer.platform(), *kind));
         self.evidence.source_files.push(source_file(path, &content, platform, kind, rows));
         // Once for the whole file, however many values it has.
-        if known.is_empty() || is_malformed || unknown > 0 {
+        if known.is_empty() || is_malformed || unread.has_text() {
             self.scan(path, source_key, format, bytes);
         } else if let Some(place) = known.iter().find_map(|(importer, kind)| importer.scans_whole(kind)) {
             self.scan(path, source_key, place, bytes);
         }
-        if unknown > 0 && known.is_empty() {
-            self.problem(
-                path,
-                "unrecognised",
-                "a structured file of no known kind: no run, job, webhook, inventory or activity",
-            );
-        } else if unknown > 0 {
-            let reason = format!("{unknown} of {} values are of no known kind", unknown + known.len());
-            self.problem(path, "unrecognised", &reason);
-        }
+        self.said(path, unread.note(known.len()).filter(|note| note.lossy || !is_malformed));
+    }
+
+    fn said(&mut self, path: &str, note: Option<Note>) {
+        self.evidence.problems.extend(note.map(|note| Problem {
+            path: path.to_owned(),
+            offset: None,
+            code: note.code.to_owned(),
+            reason: note.reason,
+            lossy: note.lossy,
+        }));
     }
 
     /// Hands one value to the importer that knows it.

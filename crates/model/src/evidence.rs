@@ -73,6 +73,7 @@ evidence! {
     handoff_inputs: HandoffInput,
     triggers: Trigger,
     approvals: Approval,
+    workflow_definitions: WorkflowDefinition,
     identities_used: IdentityUsed,
     identities: Identity,
     credentials: Credential,

@@ -3,13 +3,14 @@
 use crate::Document;
 use crate::importer::Recognised;
 use crate::reader::incomplete;
+use crate::shapes::Shape;
 use leakgraph_model::tables::{Credential, Grant, Identity, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
 
 pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let first = match value {
-        Value::Array(items) => items.first()?,
+        Value::Array(items) => return items.iter().find_map(recognise),
         other => other,
     };
     let has = |name: &str| first.get(name).is_some();
@@ -25,6 +26,10 @@ pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
         ("github_environments", "`environments`, or a name with `protection_rules`")
     } else if has("secrets") && has("total_count") {
         ("github_secrets", "`secrets` and `total_count`")
+    } else if has("include_claim_keys") {
+        ("github_oidc_subject", "`include_claim_keys`")
+    } else if has("variables") && has("total_count") {
+        ("github_variables", "`variables` and `total_count`")
     } else if has("token_id") && has("token_name") && has("permissions") {
         ("github_pats", "tokens with `token_id` and `permissions`")
     } else {
@@ -49,6 +54,60 @@ fn owner_of(path: &str) -> (Option<String>, Option<String>) {
     (repo, after("orgs", 1))
 }
 
+/// What kind of secrets a list has and where they live, by its path in the API:
+/// `repos/O/N/environments/E/secrets`, `orgs/O/dependabot/secrets`, `repos/O/N/actions/secrets`.
+fn scope_of(path: &str, repo: &str) -> (&'static str, String) {
+    let parts: Vec<&str> = path.split('/').collect();
+    let after = |name: &str| parts.iter().position(|part| *part == name).and_then(|at| parts.get(at + 1));
+    let (of_repo, of_organisation) = owner_of(path);
+    let has = |name: &str| parts.contains(&name);
+    match (after("environments"), of_repo, of_organisation) {
+        (Some(environment), Some(repo), _) => ("environment_secret", format!("{repo}/{environment}")),
+        (_, Some(repo), _) if has("dependabot") => ("dependabot_secret", repo),
+        (_, Some(repo), _) if has("codespaces") => ("codespaces_secret", repo),
+        (_, None, Some(organisation)) => {
+            ("organization_secret", organisation.trim_end_matches(".json").to_owned())
+        }
+        _ => ("actions_secret", repo.to_owned()),
+    }
+}
+
+/// Repository that the address of an object names.
+fn repo_of(value: &Value) -> Option<String> {
+    owner_of(value.get("url")?.as_str()?).0
+}
+
+/// What guards an environment, as tags (REST API, "Deployment environments").
+fn protection(environment: &Value) -> Vec<String> {
+    let mut tags = Vec::new();
+    for rule in environment.get("protection_rules").and_then(Value::as_array).into_iter().flatten() {
+        match text(rule, "type").as_deref() {
+            Some("wait_timer") => {
+                tags.extend(text(rule, "wait_timer").map(|minutes| format!("wait_timer={minutes}")))
+            }
+            Some("required_reviewers") => {
+                let reviewers = rule.get("reviewers").and_then(Value::as_array).map_or(0, Vec::len);
+                let prevents = rule.get("prevent_self_review").and_then(Value::as_bool);
+                tags.push(format!("required_reviewers={reviewers}"));
+                tags.extend(prevents.map(|prevents| format!("prevent_self_review={prevents}")));
+            }
+            Some("branch_policy") | None => {}
+            // Rules of apps.
+            Some(other) => tags.push(format!("protection_rule={other}")),
+        }
+    }
+    let policy = environment.get("deployment_branch_policy");
+    let is = |name: &str| policy.and_then(|policy| policy.get(name)).and_then(Value::as_bool) == Some(true);
+    tags.extend(policy.map(|_| match (is("protected_branches"), is("custom_branch_policies")) {
+        (true, _) => "branch_policy=protected".to_owned(),
+        (_, true) => "branch_policy=custom".to_owned(),
+        _ => "branch_policy=none".to_owned(),
+    }));
+    let bypass = environment.get("can_admins_bypass").and_then(Value::as_bool);
+    tags.extend(bypass.map(|bypass| format!("can_admins_bypass={bypass}")));
+    tags
+}
+
 pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
     let mut importer = Importer { document, evidence: Evidence::default(), nameless: 0 };
     let (repo, organisation) = owner_of(document.path);
@@ -60,7 +119,13 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
         "github_deploy_keys" => importer.deploy_keys(value, &repo),
         "github_workflow_permissions" => importer.job_token(value, &repo),
         "github_environments" => importer.environments(value, &repo),
-        "github_secrets" => importer.secrets(value, "actions_secret", &repo),
+        "github_secrets" => {
+            let (kind, scope) = scope_of(document.path, &repo);
+            importer.secrets(value, kind, &scope);
+        }
+        "github_oidc_subject" => importer.oidc_subject(value, document.path, &repo),
+        // Their values are scanned; no table has variables.
+        "github_variables" => {}
         _ => importer.tokens(value, &organisation),
     }
     let problem = incomplete(document, importer.nameless, "items have no id or name");
@@ -117,7 +182,7 @@ impl Importer<'_> {
             native_id: native_id.to_owned(),
             unique_id: text(value, "id"),
             account: Some(organisation.to_owned()),
-            is_nhi: Some(kind != "environment"),
+            is_nhi: Some(!matches!(kind, "environment" | "organization")),
             created_at: time(value, "created_at"),
             last_used_at: time(value, "last_used").or_else(|| time(value, "token_last_used_at")),
             status: if value.get("suspended_at").is_some_and(|at| !at.is_null()) {
@@ -252,16 +317,54 @@ impl Importer<'_> {
     }
 
     fn environments(&mut self, value: &Value, repo: &str) {
-        let organisation = repo.split('/').next().unwrap_or(repo).to_owned();
         for environment in items(value, "environments") {
             let Some(name) = text(environment, "name") else {
                 self.nameless += 1;
                 continue;
             };
+            let of_url = repo_of(environment);
+            let repo = of_url.as_deref().unwrap_or(repo);
+            let organisation = repo.split('/').next().unwrap_or(repo).to_owned();
             self.identity("environment", &name, &format!("env:{repo}/{name}"), &organisation, environment);
+            if let Some(row) = self.evidence.identities.last_mut() {
+                row.tags = protection(environment);
+            }
             if let Some(secrets) = environment.get("secrets") {
                 self.secrets(secrets, "environment_secret", &format!("{repo}/{name}"));
             }
+        }
+    }
+
+    /// Which claims the subject of a job's OIDC token has, as tags of that token (REST API,
+    /// "GitHub Actions OIDC"); those of an organisation hold where a repository asks for them.
+    fn oidc_subject(&mut self, value: &Value, path: &str, repo: &str) {
+        let (of_repo, of_organisation) = owner_of(path);
+        let organisation =
+            of_organisation.clone().unwrap_or_else(|| repo.split('/').next().unwrap_or(repo).to_owned());
+        match (of_repo, of_organisation) {
+            (None, Some(organisation)) => self.identity(
+                "organization",
+                &organisation,
+                &format!("org:{organisation}"),
+                &organisation,
+                value,
+            ),
+            (of_repo, _) => {
+                let native_id = format!("repo:{}:token", of_repo.as_deref().unwrap_or(repo));
+                self.identity("repository_token", "GITHUB_TOKEN", &native_id, &organisation, value)
+            }
+        };
+        let claims: Vec<&str> = value
+            .get("include_claim_keys")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let is_default = value.get("use_default").and_then(Value::as_bool);
+        if let Some(row) = self.evidence.identities.last_mut() {
+            row.tags = vec![format!("oidc_sub_claims={}", claims.join(","))];
+            row.tags.extend(is_default.map(|is| format!("oidc_sub_default={is}")));
         }
     }
 
@@ -317,6 +420,31 @@ fn permissions(value: Option<&Value>) -> Vec<String> {
         .filter_map(|(name, access)| Some(format!("{name}:{}", access.as_str()?)))
         .collect()
 }
+
+/// Members that tell the kinds apart.
+pub(super) const SHAPES: &[Shape] = &[
+    (
+        "github_installations",
+        &[
+            "id",
+            "app_id",
+            "app_slug",
+            "account",
+            "permissions",
+            "events",
+            "repository_selection",
+            "installations",
+        ],
+    ),
+    ("github_deploy_keys", &["id", "key", "title", "verified", "read_only", "added_by", "last_used"]),
+    ("github_workflow_permissions", &["default_workflow_permissions", "can_approve_pull_request_reviews"]),
+    ("github_environments", &["id", "name", "protection_rules", "deployment_branch_policy", "environments"]),
+    ("github_secrets", &["name", "created_at", "updated_at", "visibility", "secrets", "total_count"]),
+    (
+        "github_pats",
+        &["id", "owner", "token_id", "token_name", "token_expires_at", "permissions", "repository_selection"],
+    ),
+];
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod aws;
 mod github;
 
 use crate::importer::{Importer, Recognised};
+use crate::shapes::Shape;
 use crate::{Document, TextSink};
 use leakgraph_model::Evidence;
 use serde_json::Value;
@@ -45,6 +46,15 @@ impl Importer for GitHub {
 
     fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
         github::recognise(value)
+    }
+
+    fn scans_whole(&self, kind: &str) -> Option<&'static str> {
+        // Variables are no secrets, and yet some are.
+        (kind == "github_variables").then_some("json")
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        github::SHAPES
     }
 
     fn import_value(

@@ -1,22 +1,18 @@
 //! Handoffs to the runs and jobs they started.
 
+use super::children::{self, SKEW_SECONDS};
 use super::merged;
+use crate::workflow::github::crossing;
 use leakgraph_model::tables::{Handoff, Run};
 use leakgraph_model::{Evidence, Key};
 use std::collections::{HashMap, HashSet};
-
-/// Dispatches and child runs farther apart than this are not linked by time.
-const WINDOW_SECONDS: f64 = 60.0;
-/// Clocks of dispatcher and server may differ by this much.
-const SKEW_SECONDS: f64 = 2.0;
-/// Candidates below this score are no link.
-const LEAST_CONFIDENCE: f64 = 0.2;
 
 pub(super) fn link(evidence: &mut Evidence) {
     evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, |_, _| {});
     evidence.handoff_inputs.dedup();
     drop_covered_references(evidence);
-    link_children(evidence);
+    children::link(evidence);
+    carried_parents(evidence);
     join_deliveries(evidence);
     link_jobs(evidence);
     gates(evidence);
@@ -45,72 +41,52 @@ fn drop_covered_references(evidence: &mut Evidence) {
     evidence.handoff_inputs.retain(|input| !dropped.contains(&input.handoff_key));
 }
 
-/// Finds the child run of dispatches that do not name it: same event, repository and
-/// workflow are musts; time, sender, a carried run id and uniqueness add up
-/// (research: linking children without an id).
-fn link_children(evidence: &mut Evidence) {
-    let mut children: HashMap<(String, String), Vec<&Run>> = HashMap::new();
+/// Confidence of a parent whose run id an input carries: whoever dispatches may write any.
+const CARRIED: f64 = 0.5;
+
+/// The parent run that a dispatch names among its inputs. Ids are unique on a platform.
+fn carried_parents(evidence: &mut Evidence) {
+    let mut runs: HashMap<&str, Vec<&Run>> = HashMap::new();
     for run in &evidence.runs {
-        if let (Some(repo), Some(event)) = (&run.repo, &run.event) {
-            children.entry((repo.to_lowercase(), event.clone())).or_default().push(run);
+        if let Some(id) = &run.platform_run_id {
+            runs.entry(id).or_default().push(run);
         }
     }
-    for handoff in &mut evidence.handoffs {
-        let is_dispatch = matches!(handoff.mechanism.as_str(), "workflow_dispatch" | "repository_dispatch");
-        if !is_dispatch || handoff.child_run_key.is_some() {
-            continue;
-        }
-        let Some(repo) = &handoff.child_repo else { continue };
-        let candidates = children
-            .get(&(repo.to_lowercase(), handoff.mechanism.clone()))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let fitting: Vec<(&Run, f64)> =
-            candidates.iter().filter_map(|run| Some((*run, likeness(handoff, run)?))).collect();
-        let bonus = if fitting.len() == 1 { 0.2 } else { 0.0 };
-        let best = fitting.iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.run_key.cmp(&a.0.run_key)));
-        if let Some((run, score)) = best.filter(|(_, score)| score + bonus >= LEAST_CONFIDENCE) {
-            handoff.child_run_key = Some(run.run_key);
-            handoff.confidence = (score + bonus).min(1.0);
-            "temporal".clone_into(&mut handoff.link_method);
+    for handoff in evidence.handoffs.iter_mut().filter(|handoff| handoff.parent_run_key.is_none()) {
+        let attempts = handoff.carried_run_id.as_deref().and_then(|id| runs.get(id));
+        // The attempt that ran then: the last one that had begun.
+        let begun = |run: &&&Run| match (run.started_at.or(run.created_at), handoff.sent_at) {
+            (Some(start), Some(sent)) => sent.seconds_since(start) >= -SKEW_SECONDS,
+            _ => true,
+        };
+        let parent =
+            attempts.into_iter().flatten().filter(begun).max_by_key(|run| (run.attempt, run.run_key));
+        if let Some(parent) = parent.filter(|parent| Some(parent.run_key) != handoff.child_run_key) {
+            handoff.parent_run_key = Some(parent.run_key);
+            handoff.crosses = crossing(handoff.child_repo.as_deref(), parent.repo.as_deref()).to_owned();
+            if handoff.link_method == "unlinked" {
+                "correlation_input".clone_into(&mut handoff.link_method);
+                handoff.confidence = CARRIED;
+            }
         }
     }
 }
 
-/// How well a run fits a dispatch; `None` if it cannot be its child.
-fn likeness(handoff: &Handoff, run: &Run) -> Option<f64> {
-    if handoff.mechanism == "workflow_dispatch" {
-        let wanted = handoff.child_workflow.as_deref()?;
-        let fits = run.workflow_path.as_deref().is_some_and(|path| path.ends_with(wanted))
-            || run.workflow_name.as_deref() == Some(wanted);
-        if !fits {
-            return None;
-        }
-    }
-    let gap = run.created_at?.seconds_since(handoff.sent_at?);
-    if !(-SKEW_SECONDS..=WINDOW_SECONDS).contains(&gap) {
-        return None;
-    }
-    let by_time = 0.4 * (-gap.max(0.0) / 15.0).exp();
-    let by_actor = match (&handoff.credential_subject, &run.actor) {
-        (Some(sender), Some(actor)) if sender == actor => 0.3,
-        _ => 0.0,
-    };
-    Some(by_time + by_actor)
-}
-
-/// A dispatch seen by its sender's log and by the webhook of its receiver is one
-/// handoff: the log knows the parent, the webhook the inputs in clear. They are matched
-/// by their child, or, where that is unknown, by receiver and time.
+/// A dispatch seen by its sender's log and by the webhook of its receiver or in the audit
+/// log is one handoff: the log knows the parent, the webhook the inputs in clear, the audit
+/// log the credential. They are matched by their child, or, where that is unknown, by
+/// receiver and time.
 fn join_deliveries(evidence: &mut Evidence) {
+    join_audits(evidence);
     let mut logs: Vec<Handoff> =
         evidence.handoffs.iter().filter(|handoff| handoff.evidence == "log").cloned().collect();
     let mut joined: HashMap<Key, Key> = HashMap::new();
-    for delivery in evidence.handoffs.iter_mut().filter(|handoff| handoff.evidence == "webhook") {
+    let is_delivery = |handoff: &&mut Handoff| matches!(handoff.evidence.as_str(), "webhook" | "audit");
+    for delivery in evidence.handoffs.iter_mut().filter(is_delivery) {
         let fits = |log: &Handoff| log.mechanism == delivery.mechanism && same_dispatch(log, delivery);
         // Taken, so that a second delivery keeps its own row.
         let Some(log) = logs.iter().position(fits).map(|at| logs.swap_remove(at)) else { continue };
-        delivery.parent_run_key = log.parent_run_key;
+        delivery.parent_run_key = log.parent_run_key.or(delivery.parent_run_key);
         delivery.parent_job_key = log.parent_job_key;
         delivery.crosses = log.crosses;
         if log.confidence > delivery.confidence {
@@ -131,14 +107,35 @@ fn join_deliveries(evidence: &mut Evidence) {
     });
 }
 
+/// What the audit log says of a dispatch whose webhook is known, too: its credential.
+fn join_audits(evidence: &mut Evidence) {
+    let (audits, mut others): (Vec<Handoff>, Vec<Handoff>) = std::mem::take(&mut evidence.handoffs)
+        .into_iter()
+        .partition(|row| row.evidence == "audit" && row.mechanism.ends_with("_dispatch"));
+    let webhooks = others.iter_mut().filter(|row| row.evidence == "webhook" && row.child_run_key.is_some());
+    let mut by_child: HashMap<(Option<Key>, String), &mut Handoff> =
+        webhooks.map(|row| ((row.child_run_key, row.mechanism.clone()), row)).collect();
+    let mut left = Vec::new();
+    for audit in audits {
+        match by_child.get_mut(&(audit.child_run_key, audit.mechanism.clone())) {
+            Some(webhook) => webhook.credential_kind.clone_from(&audit.credential_kind),
+            None => left.push(audit),
+        }
+    }
+    others.append(&mut left);
+    evidence.handoffs = others;
+}
+
 fn same_dispatch(log: &Handoff, delivery: &Handoff) -> bool {
     match (log.child_run_key, delivery.child_run_key) {
         (Some(child), Some(other)) => child == other,
         (None, None) => {
             let repo = |handoff: &Handoff| handoff.child_repo.as_ref().map(|repo| repo.to_lowercase());
             let gap = delivery.sent_at.zip(log.sent_at).map(|(sent, told)| sent.seconds_since(told));
+            let is_named = delivery.parent_run_key.is_some() && delivery.parent_run_key == log.parent_run_key;
             repo(log).is_some()
                 && repo(log) == repo(delivery)
+                && (is_named || delivery.parent_run_key.is_none())
                 && gap.is_some_and(|gap| (-SKEW_SECONDS..=SKEW_SECONDS + 5.0).contains(&gap))
         }
         _ => false,
@@ -208,31 +205,6 @@ mod tests {
             created_at: Timestamp::parse(at),
             ..Run::default()
         }
-    }
-
-    #[test]
-    fn the_nearest_fitting_run_is_the_child() {
-        let handoff = Handoff {
-            mechanism: "workflow_dispatch".to_owned(),
-            child_repo: Some("acme/deploy".to_owned()),
-            child_workflow: Some("deploy.yml".to_owned()),
-            sent_at: Timestamp::parse("2026-10-01T00:00:10Z"),
-            ..Handoff::default()
-        };
-        let near = run("near", "workflow_dispatch", "2026-10-01T00:00:12Z");
-        let mut evidence = Evidence {
-            handoffs: vec![handoff],
-            runs: vec![
-                run("early", "workflow_dispatch", "2026-10-01T00:00:01Z"),
-                near.clone(),
-                run("late", "workflow_dispatch", "2026-10-01T00:00:50Z"),
-                run("push", "push", "2026-10-01T00:00:11Z"),
-            ],
-            ..Evidence::default()
-        };
-        link(&mut evidence);
-        assert_eq!(evidence.handoffs[0].child_run_key, Some(near.run_key));
-        assert!(evidence.handoffs[0].confidence > 0.3 && evidence.handoffs[0].confidence < 1.0);
     }
 
     #[test]

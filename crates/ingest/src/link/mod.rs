@@ -1,7 +1,10 @@
 //! Joins what different files say of the same thing.
 
+mod artifacts;
+mod children;
 mod dispatches;
 mod identities;
+mod upstream;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
 use leakgraph_model::{Evidence, Key};
@@ -16,6 +19,8 @@ pub fn link(evidence: &mut Evidence) {
     evidence.identities =
         merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
     dispatches::link(evidence);
+    upstream::link(evidence);
+    artifacts::link(evidence);
     identities::link(evidence);
 }
 
@@ -59,13 +64,15 @@ fn merge_run(kept: &mut Run, other: Run) {
         from_fork,
         actor,
         actor_kind,
+        display_title,
         triggering_actor,
         created_at,
         started_at,
         ended_at,
         visibility
     );
-    if other.evidence == "rest" {
+    // The audit log says least.
+    if other.evidence == "rest" || kept.evidence == "audit" {
         kept.evidence = other.evidence;
     }
 }

@@ -202,29 +202,119 @@ fn job_objects_and_their_logs_are_one_kind_of_evidence() {
     }
 }
 
-#[test]
-fn every_webhook_example_is_recognised() {
-    let Some(corpus) = corpus() else { return };
-    let folder = corpus.join("workflows/octokit-webhooks");
-    let examples = files_ending(&folder.join("payload-examples"), ".json");
-    assert!(examples.len() > 40, "{} examples", examples.len());
-    let mut kinds: HashMap<String, usize> = HashMap::new();
-    for file in &examples {
-        let (evidence, _) = read_path(file);
-        assert_eq!(evidence.problems, [], "{}", file.display());
-        let kind = evidence.source_files.first().map(|row| row.kind.clone()).unwrap_or_default();
-        assert!(kind.starts_with("webhook_"), "{} is {kind:?}", file.display());
-        *kinds.entry(kind).or_default() += 1;
-    }
-    for (event, kind) in [
-        ("workflow_job/", "webhook_workflow_job"),
-        ("workflow_run/", "webhook_workflow_run"),
-        ("workflow_dispatch/", "webhook_workflow_dispatch"),
-        ("repository_dispatch/", "webhook_repository_dispatch"),
-    ] {
-        let files =
-            examples.iter().filter(|file| file.to_string_lossy().contains(&format!("/{event}"))).count();
-        assert!(files > 0, "no example of {event}");
-        assert_eq!(kinds.get(kind).copied().unwrap_or(0), files, "{event}: one per file of its folder");
+/// What a file of octokit is, by its folder: kind, and whether rows follow from it.
+fn octokit_kind(path: &str) -> &'static str {
+    let (folder, file) = path.rsplit_once('/').expect("a folder");
+    match folder.rsplit('/').next().expect("an event") {
+        _ if file.ends_with(".schema.json") => "json_schema",
+        "workflow_job" => "webhook_workflow_job",
+        "workflow_run" => "webhook_workflow_run",
+        "workflow_dispatch" => "webhook_workflow_dispatch",
+        "repository_dispatch" => "webhook_repository_dispatch",
+        "deployment" | "deployment_status" | "deployment_review" => "webhook_deployment",
+        _ => "webhook_other",
     }
 }
+
+#[test]
+fn every_file_of_octokit_is_recognised_or_refused_for_the_right_reason() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("workflows/octokit-webhooks");
+    let files = files_ending(&folder, "");
+    assert_eq!(files.len(), 126, "counted with find -type f | wc -l");
+    let mut kinds: HashMap<&str, usize> = HashMap::new();
+    for file in &files {
+        let (evidence, texts) = read_path(file);
+        let name = file.display().to_string();
+        if name.ends_with("LICENSE") {
+            assert_eq!(evidence.source_files[0].kind, "text");
+            assert!(evidence.problems[0].reason.starts_with("text of no known kind"), "{name}");
+            continue;
+        }
+        let kind = octokit_kind(&name);
+        *kinds.entry(kind).or_default() += 1;
+        assert_eq!(evidence.source_files.len(), 1, "{name}");
+        assert_eq!(evidence.source_files[0].kind, kind, "{name}");
+        match evidence.problems.as_slice() {
+            [] => assert_ne!(kind, "json_schema", "{name}"),
+            [note] => {
+                assert_eq!(kind, "json_schema", "{name}: {note:?}");
+                assert!(!note.lossy && note.reason.starts_with("a JSON Schema"), "{name}: {note:?}");
+            }
+            more => panic!("{name}: {more:#?}"),
+        }
+        let value: serde_json::Value =
+            serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+        let rows = match kind {
+            "webhook_workflow_job" => evidence.jobs.len(),
+            "webhook_workflow_run" => evidence.runs.len(),
+            "webhook_workflow_dispatch" | "webhook_repository_dispatch" => evidence.handoffs.len(),
+            // A review has its run; a deployment is a handoff unless a job's token made it.
+            "webhook_deployment" if name.contains("deployment_review") => {
+                assert_eq!(evidence.approvals.len(), 1, "{name}");
+                evidence.runs.len()
+            }
+            "webhook_deployment" if value.get("deployment_status").is_some() => 1,
+            "webhook_deployment" => evidence.handoffs.len(),
+            _ => {
+                assert_eq!(texts.0.len(), 1, "{name} is scanned");
+                1
+            }
+        };
+        assert_eq!(rows, 1, "{name}");
+    }
+    // Counted with find -path '*/<event>/*' | wc -l.
+    let expected = HashMap::from([
+        ("webhook_workflow_job", 7),
+        ("webhook_workflow_run", 4),
+        ("webhook_workflow_dispatch", 1),
+        ("webhook_repository_dispatch", 1),
+        ("webhook_deployment", 7),
+        ("webhook_other", 25),
+        ("json_schema", 80),
+    ]);
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn quoted_logs_give_the_chains_they_quote() {
+    let Some(corpus) = corpus() else { return };
+    let files = files_ending(&corpus.join("workflows/stagecraft-log-excerpts"), ".md");
+    assert_eq!(files.len(), 62, "counted with ls | wc -l");
+    let (mut chains, mut calls, mut expected_calls, mut pieces) = (0, 0, 0, 0);
+    for file in &files {
+        let (evidence, texts) = read_path(file);
+        let name = file.display();
+        let text = String::from_utf8_lossy(&fs::read(file).expect("readable")).into_owned();
+        let hops = text.lines().filter(|line| message(line).starts_with("-> ")).count();
+        let found = evidence.handoffs.iter().filter(|row| row.link_method == "chain").count();
+        assert_eq!(found, hops, "{name}");
+        assert_eq!(texts.0.len(), 1, "{name} is scanned once");
+        expected_calls += hops;
+        calls += found;
+        chains += usize::from(found > 0);
+        match evidence.source_files[0].kind.as_str() {
+            "job_log" => {
+                pieces += 1;
+                assert_eq!(evidence.source_files[0].layout.as_deref(), Some("D"), "{name}");
+                assert_eq!(evidence.problems, [], "{name}");
+                assert!(evidence.token_permissions.is_empty(), "{name}: prose is no setup section");
+                if hops > 0 {
+                    assert_eq!(
+                        evidence.runs[0].repo.as_deref(),
+                        Some("StagecraftOps/pace-stagecraft-monorepo")
+                    );
+                }
+            }
+            // No line of a runner in it.
+            kind => {
+                assert_eq!((kind, evidence.problems[0].code.as_str()), ("text", "unrecognised"), "{name}")
+            }
+        }
+    }
+    assert_eq!((chains, calls), (46, expected_calls), "46 by grep -l 'Reusable workflow chain'");
+    assert_eq!(pieces, files.len() - UNQUOTED, "{pieces}");
+}
+
+/// Briefs that quote no line of a runner, by grep -L with the form of its time stamps.
+const UNQUOTED: usize = 5;

@@ -6,6 +6,10 @@
 mod corpus_all;
 mod corpus_identities;
 mod corpus_workflows;
+mod github_audit;
+mod github_definitions;
+mod github_edges;
+mod github_rest;
 mod hostile_archives;
 mod hostile_texts;
 mod layouts;

@@ -39,6 +39,8 @@ crate::table! {
         actor: Option<String>,
         /// user, bot, app, system, unknown.
         actor_kind: Option<String>,
+        /// Its title: a commit's, a pull request's or the workflow's `run-name`.
+        display_title: Option<String>,
         /// Who re-ran it.
         triggering_actor: Option<String>,
         /// When it was created.
@@ -49,7 +51,7 @@ crate::table! {
         ended_at: Option<Timestamp>,
         /// Who can read its log: public, internal, private.
         visibility: Option<String>,
-        /// log, rest, webhook.
+        /// log, rest, webhook, audit.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -99,7 +101,7 @@ crate::table! {
         condition_result: Option<bool>,
         /// Whether a log of it was read.
         has_log: bool,
-        /// log, rest, webhook.
+        /// log, rest, webhook, audit.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -225,7 +227,7 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, job_output, artifact, api_other.
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other.
         mechanism: String,
         /// GITHUB_TOKEN, app, pat, user, none, unknown: what authorised it.
         credential_kind: String,
@@ -237,6 +239,10 @@ crate::table! {
         link_method: String,
         /// Confidence of the link, 0 to 1.
         confidence: f64,
+        /// How many runs fitted, where the child was found by likeness.
+        candidates: Option<i64>,
+        /// Run id among its inputs: by convention that of the run which sent it.
+        carried_run_id: Option<String>,
         /// Ref the child ran at.
         child_ref: Option<String>,
         /// Commit the child ran at.
@@ -245,7 +251,7 @@ crate::table! {
         gate: String,
         /// When it was sent.
         sent_at: Option<Timestamp>,
-        /// log, rest, webhook, inferred.
+        /// log, rest, webhook, audit, inferred.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -347,6 +353,81 @@ crate::table! {
         join_method: String,
         /// Confidence of the join, 0 to 1.
         confidence: f64,
+        /// Where the row comes from.
+        source_key: Key,
+    }
+}
+
+crate::table! {
+    /// One row per job of a workflow file as it is written, and one per action file: what
+    /// runs were allowed to do, not what they did.
+    "workflow_definitions" WorkflowDefinition {
+        /// Key of (repository, path, content, job id).
+        definition_key: Key,
+        /// github, gitlab, …
+        platform: String,
+        /// workflow, reusable_workflow (can be called), composite_action, node_action, docker_action.
+        kind: String,
+        /// `owner/name`, where the path tells.
+        repo: Option<String>,
+        /// Path in the repository from `.github/` on; without one the file's name.
+        path: Option<String>,
+        /// Branch, tag or commit the file was taken from, where the path tells.
+        definition_ref: Option<String>,
+        /// Title of the workflow or action.
+        workflow_name: Option<String>,
+        /// Events that start it: push, pull_request_target, workflow_call, …
+        triggers: Vec<String>,
+        /// Filters of the events, as `push.branches=main` or `workflow_run.workflows=CI`.
+        trigger_filters: Vec<String>,
+        /// Declared inputs and secrets, as `event.name:type[:required][:option|option]`; of an action `action.name:string`.
+        inputs: Vec<String>,
+        /// Names of the inputs that take any text.
+        free_inputs: Vec<String>,
+        /// Id of the job; null for an action.
+        job_id: Option<String>,
+        /// Name of the job as written, with its expressions.
+        job_name: Option<String>,
+        /// Ids of the jobs it waits for.
+        needs: Vec<String>,
+        /// Its `if:`.
+        condition: Option<String>,
+        /// Labels of the runner it asks for.
+        runs_on: Vec<String>,
+        /// Deployment environment.
+        environment: Option<String>,
+        /// Group of the job's concurrency, or else of the workflow's.
+        concurrency: Option<String>,
+        /// Permissions of the job's token as `scope:access`, `*:read` or `*:write` for all; none if empty and declared.
+        permissions: Vec<String>,
+        /// Where they are declared: job, workflow, default (nowhere: the repository's setting holds).
+        permissions_from: String,
+        /// Permissions declared for the whole workflow.
+        workflow_permissions: Vec<String>,
+        /// Reusable workflow the job calls.
+        calls: Option<String>,
+        /// Whether the call hands on all secrets (`secrets: inherit`).
+        inherits_secrets: bool,
+        /// Whether all secrets reach a step as one text (`toJSON(secrets)`).
+        reads_all_secrets: bool,
+        /// Names of the secrets it refers to.
+        secrets: Vec<String>,
+        /// Actions and workflows it uses, as written.
+        uses: Vec<String>,
+        /// Those of them that a tag or a branch names, so that their owner may change them.
+        unpinned_uses: Vec<String>,
+        /// Expressions in scripts that take text of outsiders, as `steps[2].run: github.event.issue.title`.
+        untrusted_expressions: Vec<String>,
+        /// Expressions in scripts that take inputs of any text, as `steps[0].run: inputs.tag`.
+        input_expressions: Vec<String>,
+        /// Refs by which steps check out code of outsiders in a run that has secrets (pull_request_target, workflow_run, issue_comment).
+        untrusted_checkouts: Vec<String>,
+        /// Whether a checkout leaves its token in the working copy; null without a checkout.
+        persists_credentials: Option<bool>,
+        /// Dispatches its steps send, as `mechanism repository workflow`; an empty part is not written out.
+        dispatches: Vec<String>,
+        /// Number of steps.
+        steps: i64,
         /// Where the row comes from.
         source_key: Key,
     }

@@ -1,9 +1,11 @@
-//! Handoffs and identities that a step's header and output show.
+//! Handoffs that a step's header and output show.
 
 use super::run_path::RunPath;
+use super::sent::{self, Sent};
 use super::steps::StepPart;
+use super::{artifacts, identities};
 use crate::TextSink;
-use leakgraph_model::tables::{Handoff, HandoffInput, IdentityUsed, identity_key};
+use leakgraph_model::tables::{Handoff, HandoffInput};
 use leakgraph_model::{Evidence, Key, entropy};
 
 /// Where a step stands.
@@ -12,116 +14,61 @@ pub(crate) struct Place<'a> {
     pub(crate) job_key: Key,
     pub(crate) step: usize,
     pub(crate) repo: Option<&'a str>,
+    /// The run's id, so that its own URL is not taken for a child's.
+    pub(crate) run_id: Option<&'a str>,
     pub(crate) source_key: Key,
-}
-
-/// A dispatch as a step describes it.
-#[derive(Default)]
-struct Sent {
-    mechanism: &'static str,
-    repo: Option<String>,
-    workflow: Option<String>,
-    reference: Option<String>,
-    credential_kind: &'static str,
-    inputs: Vec<(String, String)>,
 }
 
 /// Adds the handoffs and identities of one step.
 pub(crate) fn add(step: &StepPart, place: &Place<'_>, evidence: &mut Evidence, sink: &mut dyn TextSink) {
-    if let Some(sent) = by_action(step).or_else(|| by_script(step)) {
-        handoff(step, place, sent, evidence, sink);
+    let input = |names: &[&str]| identities::value(step, names).map(str::to_owned);
+    match step.uses.as_deref().and_then(|uses| sent::by_action(uses, &input)) {
+        Some(sent) => {
+            let credential = credential(step, &["token", "github_token", "github-token"]);
+            handoff(step, place, (0, sent), credential, evidence, sink);
+        }
+        None => {
+            let credential = credential(step, &["GH_TOKEN", "GITHUB_TOKEN"]);
+            for sent in sent::by_script(&step.script).into_iter().enumerate() {
+                handoff(step, place, sent, credential, evidence, sink);
+            }
+        }
     }
-    identities(step, place, evidence);
+    artifacts::add(step, place, evidence);
+    identities::add(step, place, evidence);
 }
 
-fn value<'a>(step: &'a StepPart, names: &[&str]) -> Option<&'a str> {
-    step.bound
-        .iter()
-        .find(|bound| {
-            names.iter().any(|name| bound.name.eq_ignore_ascii_case(name)) && !bound.value.is_empty()
-        })
-        .map(|bound| bound.value.as_str())
-}
-
-/// Actions that dispatch, by their published inputs.
-fn by_action(step: &StepPart) -> Option<Sent> {
-    let uses = step.uses.as_deref()?.split('@').next()?.to_ascii_lowercase();
-    let text = |names: &[&str]| value(step, names).map(str::to_owned);
-    let mut sent = match uses.as_str() {
-        "peter-evans/repository-dispatch" => Sent {
-            mechanism: "repository_dispatch",
-            repo: text(&["repository"]),
-            workflow: text(&["event-type"]),
-            inputs: text(&["client-payload"]).map(|json| flatten(&json)).unwrap_or_default(),
-            ..Sent::default()
-        },
-        "benc-uk/workflow-dispatch" => Sent {
-            mechanism: "workflow_dispatch",
-            repo: text(&["repo"]),
-            workflow: text(&["workflow"]),
-            reference: text(&["ref"]),
-            inputs: text(&["inputs"]).map(|json| flatten(&json)).unwrap_or_default(),
-            ..Sent::default()
-        },
-        "convictional/trigger-workflow-and-wait" => Sent {
-            mechanism: "workflow_dispatch",
-            repo: value(step, &["owner"])
-                .zip(value(step, &["repo"]))
-                .map(|(owner, repo)| format!("{owner}/{repo}")),
-            workflow: text(&["workflow_file_name"]),
-            reference: text(&["ref"]),
-            inputs: text(&["client_payload"]).map(|json| flatten(&json)).unwrap_or_default(),
-            ..Sent::default()
-        },
-        _ => return None,
-    };
-    sent.credential_kind = credential(step, &["token", "github_token", "github-token"]);
-    Some(sent)
-}
-
-/// Scripts that dispatch with `gh` or the REST API.
-fn by_script(step: &StepPart) -> Option<Sent> {
-    let script = step.script.as_str();
-    let credential_kind = credential(step, &["GH_TOKEN", "GITHUB_TOKEN"]);
-    if let Some((_, rest)) = script.split_once("gh workflow run ") {
-        let words: Vec<&str> = rest
-            .lines()
-            .next()
-            .unwrap_or("")
-            .split_whitespace()
-            .map(|word| word.trim_matches(['"', '\'']))
-            .collect();
-        let after = |flags: &[&str]| {
-            let at = words.iter().position(|word| flags.contains(word))?;
-            words.get(at + 1).map(|word| (*word).to_owned())
+/// Children that a later step of the job names, as one that waits for them does.
+/// `sent` has the step and the index of each handoff.
+pub(crate) fn told_later(
+    steps: &[&StepPart],
+    sent: &[(usize, usize)],
+    run_id: Option<&str>,
+    evidence: &mut Evidence,
+) {
+    for (step, index) in sent {
+        let Some(handoff) = evidence.handoffs.get_mut(*index) else { continue };
+        let is_dispatch = handoff.mechanism.ends_with("_dispatch");
+        let Some(repo) =
+            handoff.child_repo.clone().filter(|_| is_dispatch && handoff.child_run_key.is_none())
+        else {
+            continue;
         };
-        let inputs = words
-            .windows(2)
-            .filter(|pair| matches!(pair.first(), Some(&"-f" | &"-F" | &"--field" | &"--raw-field")))
-            .filter_map(|pair| pair.get(1)?.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        return Some(Sent {
-            mechanism: "workflow_dispatch",
-            repo: after(&["-R", "--repo"]),
-            workflow: words.first().map(|word| (*word).to_owned()),
-            reference: after(&["-r", "--ref"]),
-            credential_kind,
-            inputs,
-        });
+        let later = steps.get(step + 1..).unwrap_or_default().iter().flat_map(|step| &step.notable);
+        let child = later.filter_map(|line| child_run(line, run_id)).find(|child| is_of(child, &repo));
+        if let Some(key) = child.as_ref().and_then(RunPath::key) {
+            handoff.child_run_key = Some(key);
+            "url_in_log".clone_into(&mut handoff.link_method);
+            handoff.confidence = TOLD_LATER;
+        }
     }
-    let at = script.find("/dispatches")?;
-    let before = script.get(..at)?;
-    let path = before.rsplit("repos/").next()?;
-    let parts: Vec<&str> = path.split('/').collect();
-    let repo = parts.first().zip(parts.get(1)).map(|(owner, name)| format!("{owner}/{name}"));
-    let workflow = parts
-        .iter()
-        .position(|part| *part == "workflows")
-        .and_then(|at| parts.get(at + 1))
-        .map(|name| (*name).to_owned());
-    let mechanism = if workflow.is_some() { "workflow_dispatch" } else { "repository_dispatch" };
-    Some(Sent { mechanism, repo, workflow, credential_kind, ..Sent::default() })
+}
+
+/// Confidence of a child whose URL a later step printed.
+const TOLD_LATER: f64 = 0.9;
+
+fn is_of(child: &RunPath, repo: &str) -> bool {
+    child.repo.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(repo))
 }
 
 /// What kind of token stands behind a binding. The value is masked, so only its
@@ -160,33 +107,50 @@ pub(crate) fn flatten(json: &str) -> Vec<(String, String)> {
     found
 }
 
-fn handoff(step: &StepPart, place: &Place<'_>, sent: Sent, evidence: &mut Evidence, sink: &mut dyn TextSink) {
-    let repo = sent
-        .repo
-        .filter(|repo| repo.contains('/') && !repo.contains(['$', '{', '*']))
-        .or_else(|| place.repo.map(str::to_owned));
-    let child = step.notable.iter().find_map(|line| child_run(line)).filter(|child| child.repo.is_some());
-    let child_key = child.as_ref().and_then(RunPath::key);
-    let crosses = match (&repo, place.repo) {
-        (Some(child), Some(parent)) if child.eq_ignore_ascii_case(parent) => "none",
-        (Some(child), Some(parent)) if owner(child) == owner(parent) => "repo",
-        (Some(_), Some(_)) => "org",
-        _ => "none",
+fn handoff(
+    step: &StepPart,
+    place: &Place<'_>,
+    (ordinal, sent): (usize, Sent),
+    credential_kind: &str,
+    evidence: &mut Evidence,
+    sink: &mut dyn TextSink,
+) {
+    let target = sent.repo.filter(|repo| repo.contains('/') && !repo.contains(['$', '{', '*']));
+    let is_elsewhere = |child: &RunPath| target.as_ref().is_some_and(|repo| !is_of(child, repo));
+    let told = step.notable.iter().filter_map(|line| Some((line, child_run(line, place.run_id)?)));
+    let (link_method, child) = match told.into_iter().find(|(_, child)| !is_elsewhere(child)) {
+        // The answer to `return_run_details`.
+        Some((line, child)) if line.contains("workflow_run_id") || line.contains("run_url") => {
+            ("explicit_id", Some(child))
+        }
+        Some((_, child)) => ("url_in_log", Some(child)),
+        None => ("unlinked", None),
     };
-    let handoff_key =
-        Key::of("handoff", &[&place.job_key.to_string(), &place.step.to_string(), sent.mechanism]);
+    let repo = target.clone().or_else(|| place.repo.map(str::to_owned));
+    let child_key = child.as_ref().and_then(RunPath::key);
+    let (job, number, nth) = (place.job_key.to_string(), place.step.to_string(), ordinal.to_string());
+    let mut natural = vec![job.as_str(), &number, sent.mechanism];
+    // Further dispatches of a step are further handoffs.
+    if ordinal > 0 {
+        natural.push(&nth);
+    }
+    let handoff_key = Key::of("handoff", &natural);
     evidence.handoffs.push(Handoff {
         handoff_key,
         parent_run_key: Some(place.run_key),
         parent_job_key: Some(place.job_key),
         child_run_key: child_key,
+        crosses: crossing(repo.as_deref(), place.repo).to_owned(),
         child_repo: child.and_then(|child| child.repo).or(repo),
         child_workflow: sent.workflow,
         mechanism: sent.mechanism.to_owned(),
-        credential_kind: sent.credential_kind.to_owned(),
-        crosses: crosses.to_owned(),
-        link_method: if child_key.is_some() { "url_in_log" } else { "unlinked" }.to_owned(),
+        credential_kind: credential_kind.to_owned(),
+        link_method: link_method.to_owned(),
         confidence: if child_key.is_some() { 1.0 } else { 0.0 },
+        carried_run_id: place
+            .run_id
+            .filter(|id| sent.inputs.iter().any(|(_, value)| value == id))
+            .map(str::to_owned),
         child_ref: sent.reference,
         gate: "unknown".to_owned(),
         sent_at: step.started_at,
@@ -199,18 +163,45 @@ fn handoff(step: &StepPart, place: &Place<'_>, sent: Sent, evidence: &mut Eviden
     }
 }
 
+/// The run id that an input carries by its name: `run_id`, `parent_run_url`, `source.runId`, …
+pub(super) fn carried_run_id(inputs: &[(String, String)]) -> Option<String> {
+    inputs.iter().find_map(|(name, value)| {
+        let name = name.rsplit('.').next().unwrap_or(name).to_lowercase().replace(['_', '-'], "");
+        let id = match value.split_once("/actions/runs/") {
+            Some((_, rest)) => rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default(),
+            None if name.ends_with("runid") => value,
+            None => return None,
+        };
+        super::run_path::is_id(id).then(|| id.to_owned())
+    })
+}
+
+/// Which boundary lies between two repositories: none, repo, org.
+pub(crate) fn crossing(child: Option<&str>, parent: Option<&str>) -> &'static str {
+    match (child, parent) {
+        (Some(child), Some(parent)) if child.eq_ignore_ascii_case(parent) => "none",
+        (Some(child), Some(parent)) if owner(child) == owner(parent) => "repo",
+        (Some(_), Some(_)) => "org",
+        _ => "none",
+    }
+}
+
 fn owner(repo: &str) -> String {
     repo.split('/').next().unwrap_or("").to_ascii_lowercase()
 }
 
-/// The run a printed URL names.
-fn child_run(line: &str) -> Option<RunPath> {
+/// The run a printed URL names, but for the run that prints it.
+fn child_run(line: &str, own: Option<&str>) -> Option<RunPath> {
     let (before, after) = line.split_once("/actions/runs/")?;
     let id: String = after.chars().take_while(char::is_ascii_digit).collect();
     let mut parts = before.rsplit('/');
     let (name, owner) = (parts.next()?, parts.next()?);
     let repo = Some(format!("{owner}/{name}")).filter(|_| !owner.is_empty());
-    (!id.is_empty()).then_some(RunPath { repo, run_id: Some(id), attempt: Some(1) })
+    (!id.is_empty() && own != Some(&id) && repo.is_some()).then_some(RunPath {
+        repo,
+        run_id: Some(id),
+        attempt: Some(1),
+    })
 }
 
 /// One input of a handoff: its class and fingerprint, never its value.
@@ -276,67 +267,6 @@ pub(crate) fn class(value: &str) -> &'static str {
     }
 }
 
-/// Cloud identities that login actions announce.
-fn identities(step: &StepPart, place: &Place<'_>, evidence: &mut Evidence) {
-    let uses =
-        step.uses.as_deref().and_then(|uses| uses.split('@').next()).unwrap_or("").to_ascii_lowercase();
-    let row = |kind: &str, platform: &str, how: &str, subject: &str| IdentityUsed {
-        job_key: Some(place.job_key),
-        run_key: Some(place.run_key),
-        identity_key: Some(identity_key(platform, subject)),
-        identity_kind: kind.to_owned(),
-        how: how.to_owned(),
-        subject: Some(subject.to_owned()),
-        issued_at: step.started_at,
-        join_method: "exact_id".to_owned(),
-        confidence: 1.0,
-        source_key: place.source_key,
-        ..IdentityUsed::default()
-    };
-    if uses.starts_with("aws-actions/configure-aws-credentials") {
-        if let Some(arn) =
-            value(step, &["role-to-assume"]).filter(|arn| arn.starts_with("arn:") && !arn.contains("***"))
-        {
-            let has_key =
-                step.bound.iter().any(|bound| bound.name == "aws-access-key-id" && bound.state != "empty");
-            let mut used = row("aws_role", "aws", if has_key { "static" } else { "oidc" }, arn);
-            used.session_name =
-                Some(value(step, &["role-session-name"]).unwrap_or("GitHubActions").to_owned());
-            used.account = arn.split(':').nth(4).map(str::to_owned);
-            evidence.identities_used.push(used);
-        }
-    } else if uses.starts_with("google-github-actions/auth") {
-        if let Some(account) = value(step, &["service_account"]).filter(|account| account.contains('@')) {
-            evidence.identities_used.push(row("gcp_sa", "gcp", "oidc", account));
-        }
-    } else if uses.starts_with("azure/login")
-        && let Some(client) = value(step, &["client-id"]).filter(|client| !client.contains("***"))
-    {
-        evidence.identities_used.push(row("azure_sp", "azure", "oidc", client));
-    }
-    for (arn, session) in step.notable.iter().filter_map(|line| instance_session(line)) {
-        let mut used = row("aws_role", "aws", "ambient", &arn);
-        used.account = arn.split(':').nth(4).map(str::to_owned);
-        used.session_name = Some(session);
-        evidence.identities_used.push(used);
-    }
-}
-
-/// Role and session of a machine: EC2 names the sessions of instance profiles by the
-/// instance id (AWS, "Use an IAM role to grant permissions to applications running on
-/// Amazon EC2 instances").
-fn instance_session(line: &str) -> Option<(String, String)> {
-    let (before, after) = line.split_once(":assumed-role/")?;
-    let (role, rest) = after.split_once('/')?;
-    let session: String =
-        rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
-    let account: String = before.rsplit(':').next()?.to_owned();
-    let is_instance = session
-        .strip_prefix("i-")
-        .is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    is_instance.then(|| (format!("arn:aws:iam::{account}:role/{role}"), session))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,19 +291,21 @@ mod tests {
 
     #[test]
     fn printed_urls_name_the_child() {
-        let child = child_run("see https://github.com/acme/deploy/actions/runs/17000123 for it").unwrap();
+        let child =
+            child_run("see https://github.com/acme/deploy/actions/runs/17000123 for it", Some("1")).unwrap();
         assert_eq!((child.repo.as_deref(), child.run_id.as_deref()), (Some("acme/deploy"), Some("17000123")));
+        assert_eq!(child_run("https://github.com/acme/deploy/actions/runs/17000123", Some("17000123")), None);
     }
 
     #[test]
-    fn instance_profiles_are_told_by_their_session() {
-        let line = "arn:aws:sts::123456789012:assumed-role/runner/i-0a1b2c3d4e5f60718";
-        let (arn, session) = instance_session(line).unwrap();
-        assert_eq!(
-            (arn.as_str(), session.as_str()),
-            ("arn:aws:iam::123456789012:role/runner", "i-0a1b2c3d4e5f60718")
-        );
-        assert_eq!(instance_session("arn:aws:sts::1:assumed-role/runner/GitHubActions"), None);
+    fn run_ids_are_carried_by_name_or_address() {
+        let carried = |name: &str, value: &str| carried_run_id(&[(name.to_owned(), value.to_owned())]);
+        assert_eq!(carried("source.run_id", "17001").as_deref(), Some("17001"));
+        assert_eq!(carried("parentRunId", "17001").as_deref(), Some("17001"));
+        let url = "https://github.com/a/b/actions/runs/17001/attempts/2";
+        assert_eq!(carried("caller", url).as_deref(), Some("17001"));
+        assert_eq!(carried("run_id", "none"), None);
+        assert_eq!(carried("build", "17001"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::run_path::RunPath;
 use super::setup::Setup;
 use super::steps::{self, StepPart};
 use super::system::{System, workflow_file};
+use crate::answers::api_error;
 use crate::archive::Entry;
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};
@@ -91,9 +92,14 @@ pub(crate) fn import_archive(
                     "a job log whose name is not of this archive: scanned for secrets only",
                 );
             }
-            _ => {
-                importer.stray(entry, "unrecognised", "not a log of a job or step: scanned for secrets only")
-            }
+            _ => match api_error(&entry.bytes) {
+                Some(reason) => importer.stray(entry, "api_error", &reason),
+                None => importer.stray(
+                    entry,
+                    "unrecognised",
+                    "not a log of a job or step: scanned for secrets only",
+                ),
+            },
         }
     }
     for (name, files) in &jobs {
@@ -136,7 +142,8 @@ impl<'a> Importer<'a> {
     fn stray(&mut self, entry: &Entry, code: &str, reason: &str) {
         let path = self.member(entry);
         let content = Content::of(&entry.bytes);
-        self.evidence.source_files.push(source_file(&path, &content, "unknown", "text", 0));
+        let kind = if code == "api_error" { code } else { "text" };
+        self.evidence.source_files.push(source_file(&path, &content, "unknown", kind, 0));
         self.sink.text(&TextContext::of(&path, content.key, "log"), &entry.bytes);
         self.evidence.problems.push(Problem {
             path,
@@ -173,8 +180,12 @@ impl<'a> Importer<'a> {
     }
 
     fn job<'f>(&mut self, folder: &str, files: &JobFiles<'f>) {
-        let system = files.system.map(|entry| System::parse(&entry.bytes)).unwrap_or_default();
         let (whole, others) = files.whole();
+        let system = match (files.system, whole) {
+            (Some(entry), _) => System::parse(&entry.bytes),
+            (None, Some(whole)) => System::embedded(&whole.bytes).unwrap_or_default(),
+            (None, None) => System::default(),
+        };
         for entry in others {
             if whole.is_some_and(|whole| whole.bytes == entry.bytes) {
                 self.unread(entry, "job_log", layout(files, whole));
@@ -211,16 +222,22 @@ impl<'a> Importer<'a> {
             if std::ptr::eq(entry, first) { first_content.clone() } else { Content::of(&entry.bytes) }
         };
         let mut texts: BTreeMap<&str, (&Entry, Content<'_>, Vec<Mark>)> = BTreeMap::new();
+        let mut sent = Vec::new();
         for (ordinal, (entry, part)) in parts.iter().enumerate() {
             let text = texts.entry(&entry.name).or_insert_with(|| (entry, content_of(entry), Vec::new()));
             let source = text.1.key;
             let step_key = self.step(job_key, ordinal, part, &setup, has_steps, source);
-            let place = Place { run_key, job_key, step: ordinal, repo: repo.as_deref(), source_key: source };
+            let (repo, run_id) = (repo.as_deref(), self.run_path.run_id.as_deref());
+            let place = Place { run_key, job_key, step: ordinal, repo, run_id, source_key: source };
+            let before = self.evidence.handoffs.len();
             dispatch::add(part, &place, &mut self.evidence, self.sink);
+            sent.extend((before..self.evidence.handoffs.len()).map(|index| (ordinal, index)));
             self.bindings(run_key, job_key, step_key, part, source);
             self.outputs(run_key, job_key, part, source);
             text.2.extend(part.marks.iter().cloned().map(|mark| Mark { step_key: Some(step_key), ..mark }));
         }
+        let steps: Vec<&StepPart> = parts.iter().map(|(_, part)| part).collect();
+        dispatch::told_later(&steps, &sent, self.run_path.run_id.as_deref(), &mut self.evidence);
         for (entry, content, mut marks) in texts.into_values() {
             marks.sort_by_key(|mark| mark.offset);
             let path = self.member(entry);

@@ -80,6 +80,9 @@ pub(super) fn from_whole(whole: Option<&Entry>) -> (Setup, Vec<(&Entry, StepPart
     let Some(entry) = whole else { return Default::default() };
     let lines: Vec<Line<'_>> = lines(&entry.bytes).collect();
     let (setup, count) = Setup::parse(&lines);
+    // A piece of a log may begin in the output of a step, which can say anything.
+    let is_begun = setup.runner_version.is_some() || setup.job_name.is_some();
+    let setup = if is_begun { setup } else { Setup::default() };
     let mut parts = Vec::new();
     let (head, rest) = lines.split_at(count.min(lines.len()));
     if !head.is_empty() {

@@ -1,5 +1,6 @@
 //! Answers of the REST API: runs, jobs, approvals.
 
+use super::deployments;
 use super::run_path::RunPath;
 use super::steps::pinned;
 use crate::Document;
@@ -9,13 +10,11 @@ use crate::value::{text, time};
 use leakgraph_model::tables::{Approval, Handoff, Job, Run, Step, Trigger, job_key, run_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The kind of a REST document: by shape, approvals only beside a run.
 pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
-    let first = match value {
-        Value::Array(items) => items.first()?,
-        other => other,
-    };
+    let first = first(value)?;
     if first.get("workflow_runs").is_some() || is_run(first) {
         return Some(Recognised::new(
             "run_json",
@@ -25,10 +24,21 @@ pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
     if first.get("jobs").is_some_and(Value::is_array) || is_job(first) {
         return Some(Recognised::new("job_json", "`jobs`, or a job with `run_id` and `steps`"));
     }
+    if let Some(known) = deployments::recognise(first) {
+        return Some(known);
+    }
     let is_approval =
         first.get("state").is_some() && first.get("environments").is_some() && first.get("user").is_some();
     (is_approval && RunPath::of(path).run_id.is_some())
         .then(|| Recognised::new("approval_json", "reviews of `environments`, in a path that names a run"))
+}
+
+/// The first object of a list or of a list of pages, as `gh api --paginate --slurp` writes it.
+fn first(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Array(items) => items.iter().find_map(first),
+        other => Some(other),
+    }
 }
 
 fn is_run(value: &Value) -> bool {
@@ -42,10 +52,18 @@ fn is_job(value: &Value) -> bool {
 pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evidence {
     let mut evidence = Evidence::default();
     let mut nameless = 0;
+    let mut seen = HashSet::new();
     for value in items(value) {
         let kept = match kind {
             "run_json" => run(document, value, &mut evidence),
-            "job_json" => job(document, value, &mut evidence),
+            "job_json" => {
+                let (jobs, steps) = (evidence.jobs.len(), evidence.steps.len());
+                let key = job(document, value, None, &mut evidence);
+                if key.is_some_and(|key| !seen.insert(key)) {
+                    tell_apart(&mut evidence, jobs, steps);
+                }
+                key
+            }
             _ => approval(document, value, &mut evidence),
         };
         nameless += usize::from(kept.is_none());
@@ -54,12 +72,26 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
     evidence
 }
 
+/// Jobs of a matrix may share a name. The first one keeps the key by which its log is found;
+/// the next ones, whose rows begin at these places, are known by the platform's id.
+fn tell_apart(evidence: &mut Evidence, jobs: usize, steps: usize) {
+    let Some(job) = evidence.jobs.get_mut(jobs) else { return };
+    let id = job.platform_job_id.clone().unwrap_or_default();
+    job.job_key = job_key(job.run_key, &format!("{}#{id}", job.name));
+    let key = job.job_key;
+    for step in evidence.steps.iter_mut().skip(steps) {
+        step.job_key = key;
+        let number = step.number.unwrap_or_default().to_string();
+        step.step_key = Key::of("step", &[&key.to_string(), "number", &number]);
+    }
+}
+
 /// Why an object gives no row.
 pub(crate) const NAMELESS: &str =
     "objects do not say, nor does their path, which repository and run they are of";
 
 /// The objects of a page, an array of pages, or a bare object.
-fn items(value: &Value) -> Vec<&Value> {
+pub(super) fn items(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(pages) => pages.iter().flat_map(items).collect::<Vec<_>>(),
         Value::Object(members) => {
@@ -115,6 +147,7 @@ pub(crate) fn run(document: &Document<'_>, value: &Value, evidence: &mut Evidenc
         head_sha: text(value, "/head_sha"),
         actor: text(value, "/actor/login"),
         actor_kind: Some(actor_kind(value, "/actor").to_owned()),
+        display_title: text(value, "/display_title"),
         triggering_actor: text(value, "/triggering_actor/login"),
         created_at: time(value, "/created_at"),
         started_at: time(value, "/run_started_at"),
@@ -138,7 +171,7 @@ pub(crate) fn run(document: &Document<'_>, value: &Value, evidence: &mut Evidenc
 }
 
 /// The event as the run's trigger.
-fn trigger(run: &Run, evidence: &mut Evidence) {
+pub(super) fn trigger(run: &Run, evidence: &mut Evidence) {
     let Some(event) = run.event.as_deref() else { return };
     let kind = match event {
         "schedule" => "schedule",
@@ -198,10 +231,15 @@ fn references(value: &Value, run: &Run, evidence: &mut Evidence) {
     }
 }
 
-/// A job object, as REST and webhooks have it.
-pub(crate) fn job(document: &Document<'_>, value: &Value, evidence: &mut Evidence) -> Option<Key> {
+/// A job object, as REST and webhooks have it; the latter name the repository beside it.
+pub(crate) fn job(
+    document: &Document<'_>,
+    value: &Value,
+    repo: Option<String>,
+    evidence: &mut Evidence,
+) -> Option<Key> {
     let path = RunPath::of(document.path);
-    let repo = text(value, "/run_url").and_then(|url| RunPath::of(&url).repo).or(path.repo);
+    let repo = repo.or_else(|| text(value, "/run_url").and_then(|url| RunPath::of(&url).repo)).or(path.repo);
     let (repo, run_id, name) = (repo?, text(value, "/run_id")?, text(value, "/name")?);
     let attempt = value.pointer("/run_attempt").and_then(Value::as_i64).or(path.attempt).unwrap_or(1);
     let run = run_key("github", &repo.to_lowercase(), &run_id, attempt);

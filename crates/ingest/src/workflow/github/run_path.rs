@@ -65,7 +65,7 @@ impl fmt::Display for RunPath {
     }
 }
 
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     (4..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

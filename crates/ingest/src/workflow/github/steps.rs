@@ -199,6 +199,12 @@ impl StepPart {
 
     /// Records `  key: value`; gives the name.
     fn bind(&mut self, place: &'static str, line: &Line<'_>, text: &[u8]) -> Option<String> {
+        // A script handed to an action goes on over lines; what it sends is of interest.
+        if let Some(script) = self.bound.last_mut().filter(|bound| line.continues && bound.name == "script") {
+            script.value.push('\n');
+            script.value.push_str(&String::from_utf8_lossy(text));
+            return None;
+        }
         let text = String::from_utf8_lossy(text.strip_prefix(b"  ")?);
         let (name, value) = text.split_once(':')?;
         let is_name = !name.is_empty()

@@ -1,7 +1,7 @@
 //! `system.txt`: the server's own lines — queueing, conditions, the reusable chain.
 //! Its lines are out of order within a second (measured on real archives).
 
-use super::log::lines;
+use super::log::{Line, lines};
 use super::setup::split_use;
 
 /// One `path@ref (sha)` of a reusable chain.
@@ -22,9 +22,34 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn parse(bytes: &[u8]) -> Self {
+        Self::of_lines(lines(bytes))
+    }
+
+    /// The server's lines inside a job's log, as copies of the page, old logs and excerpts
+    /// have them. A step can print the words, but not their time: the server's is of whole
+    /// milliseconds, and one for the block.
+    pub(crate) fn embedded(bytes: &[u8]) -> Option<Self> {
+        memchr::memmem::find(bytes, b"Job defined at: ")?;
+        let of_server =
+            |line: &Line<'_>| !line.continues && line.stamp.is_some_and(|stamp| stamp.ends_with(b"0000Z"));
+        let lines: Vec<Line<'_>> = lines(bytes).collect();
+        let start = lines.windows(2).position(|pair| match pair {
+            [labels, defined] => {
+                labels.text.starts_with(b"Requested labels: ")
+                    && defined.text.starts_with(b"Job defined at: ")
+                    && labels.stamp == defined.stamp
+                    && of_server(labels)
+                    && of_server(defined)
+            }
+            _ => false,
+        })?;
+        Some(Self::of_lines(lines.into_iter().skip(start).take_while(of_server)))
+    }
+
+    fn of_lines<'a>(lines: impl Iterator<Item = Line<'a>>) -> Self {
         let mut system = Self::default();
         let mut in_chain = false;
-        for line in lines(bytes) {
+        for line in lines {
             let text = line.lossy();
             if in_chain
                 && (text.contains("@refs/") || text.trim_start().starts_with("-> ") || text.ends_with(')'))
@@ -68,6 +93,20 @@ pub(crate) fn workflow_file(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_the_server_are_found_in_a_log_and_not_believed_of_a_step() {
+        let log = |stamp: &str| {
+            format!(
+                "before\n2026-08-03T16:28:53.1234567Z ##[group]Run make\n{stamp}Requested labels: x\n{stamp}Job defined at: o/r/.github/workflows/t.yml@refs/heads/main\n\
+                 {stamp}Reusable workflow chain:\n{stamp}o/r/.github/workflows/ci.yml@refs/heads/main (06ce)\n{stamp}-> o/r/.github/workflows/t.yml@refs/heads/main (07ce)\n```\n"
+            )
+        };
+        let of_server = System::embedded(log("2026-08-03T16:28:53.7580000Z ").as_bytes()).unwrap();
+        assert_eq!((of_server.chain.len(), of_server.labels.as_slice()), (2, &["x".to_owned()][..]));
+        assert!(System::embedded(log("2026-08-03T16:28:53.7581234Z ").as_bytes()).is_none());
+        assert!(System::embedded(log("").as_bytes()).is_none());
+    }
 
     #[test]
     fn the_chain_is_caller_first() {

@@ -1,7 +1,7 @@
 //! Webhook bodies: dispatches with their inputs, runs, jobs, deployment reviews.
 
 use super::rest::{actor_kind, job, run};
-use super::{dispatch, rest};
+use super::{deployments, dispatch, rest};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::{text, time};
@@ -13,7 +13,10 @@ use serde_json::Value;
 /// The event a body belongs to, by shape: GitHub names it only in a header.
 pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let value = delivered(value).unwrap_or(value);
-    if !value.is_object() || value.get("sender").is_none() {
+    // Collectors cut the sender off; what is left must still be a body of a repository.
+    let of_repository = value.pointer("/repository/full_name").is_some()
+        && ["action", "pusher", "commits", "pages"].iter().any(|name| value.get(name).is_some());
+    if !value.is_object() || value.get("sender").is_none() && !of_repository {
         return None;
     }
     let has = |name: &str| value.get(name).is_some_and(|value| !value.is_null());
@@ -59,7 +62,7 @@ pub(crate) fn import(
     match kind {
         "webhook_workflow_job" => {
             if let Some(body) = value.get("workflow_job") {
-                job(document, body, &mut evidence);
+                job(document, body, text(value, "/repository/full_name"), &mut evidence);
                 if let (Some(job), Some(name)) =
                     (evidence.jobs.first_mut(), text(value, "/deployment/environment"))
                 {
@@ -68,7 +71,10 @@ pub(crate) fn import(
             }
         }
         "webhook_workflow_run" => workflow_run(document, value, &mut evidence),
-        "webhook_deployment" => deployment(document, value, &mut evidence),
+        "webhook_deployment" => {
+            deployment(document, value, &mut evidence);
+            deployed(document, value, &mut evidence, sink);
+        }
         "webhook_workflow_dispatch" => {
             sent(document, value, "workflow_dispatch", "/inputs", &mut evidence, sink)
         }
@@ -95,6 +101,22 @@ fn workflow_run(document: &Document<'_>, value: &Value, evidence: &mut Evidence)
         members.entry("repository").or_insert_with(|| repository.clone());
     }
     run(document, &body, evidence);
+}
+
+/// A deployment that starts runs of its own, or what became of it.
+fn deployed(document: &Document<'_>, value: &Value, evidence: &mut Evidence, sink: &mut dyn TextSink) {
+    let body = |name: &str| value.get(name).filter(|body| body.is_object());
+    // What cannot be placed was not understood, not lost: the body is known.
+    let _placed = match (body("deployment_status"), body("deployment")) {
+        (Some(status), _) => deployments::status(document, status, evidence),
+        (None, Some(made)) if text(value, "/action").as_deref() == Some("created") => {
+            deployments::deployment(document, made, evidence, sink)
+        }
+        _ => None,
+    };
+    for row in evidence.handoffs.iter_mut().filter(|row| row.mechanism == "deployment") {
+        "webhook".clone_into(&mut row.evidence);
+    }
 }
 
 /// An approval, and the run it belongs to.
@@ -146,6 +168,7 @@ fn sent(
     }
     let handoff_key = Key::of("handoff", &natural);
     let sender = text(value, "/sender/login");
+    let inputs = value.pointer(at).map(|value| dispatch::flatten(&value.to_string())).unwrap_or_default();
     let credential_kind = match actor_kind(value, "/sender") {
         "bot" if sender.as_deref() == Some("github-actions[bot]") => "GITHUB_TOKEN",
         "bot" => "app",
@@ -161,13 +184,13 @@ fn sent(
         credential_subject: sender,
         crosses: "none".to_owned(),
         link_method: "unlinked".to_owned(),
+        carried_run_id: dispatch::carried_run_id(&inputs),
         child_ref: text(value, "/ref").or_else(|| text(value, "/branch")),
         gate: "unknown".to_owned(),
         evidence: "webhook".to_owned(),
         source_key: document.source_key,
         ..Handoff::default()
     });
-    let inputs = value.pointer(at).map(|value| dispatch::flatten(&value.to_string())).unwrap_or_default();
     for (name, text) in inputs {
         evidence.handoff_inputs.push(dispatch::input(
             handoff_key,
