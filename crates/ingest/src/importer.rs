@@ -81,5 +81,13 @@ pub(crate) trait Importer: Sync {
 }
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
-pub(crate) static IMPORTERS: &[&dyn Importer] =
-    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
+pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &identity::Aws,
+    &identity::GitHub,
+    &activity::CloudTrail,
+    &workflow::azure_devops::AzureDevOps,
+    &workflow::github::GitHub,
+    &workflow::buildkite::Buildkite,
+    &workflow::circleci::CircleCi,
+    &workflow::travis::Travis,
+];

@@ -11,3 +11,4 @@ mod hostile_texts;
 mod layouts;
 mod random;
 mod support;
+mod travis;
