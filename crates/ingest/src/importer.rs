@@ -85,9 +85,10 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &identity::Aws,
     &identity::GitHub,
     &activity::CloudTrail,
+    // Told by more than GitHub is, whose answers may be bare lists of `jobs`.
     &workflow::azure_devops::AzureDevOps,
-    &workflow::github::GitHub,
     &workflow::buildkite::Buildkite,
     &workflow::circleci::CircleCi,
+    &workflow::github::GitHub,
     &workflow::travis::Travis,
 ];

@@ -3,9 +3,13 @@
 //! Tests on real files need `LEAKGRAPH_CORPUS`; what they expect is counted from the
 //! raw bytes by means that share nothing with the importers.
 
+mod azure_devops;
+mod buildkite;
+mod circleci;
 mod corpus_all;
 mod corpus_identities;
 mod corpus_workflows;
+mod hosted_random;
 mod hostile_archives;
 mod hostile_texts;
 mod layouts;

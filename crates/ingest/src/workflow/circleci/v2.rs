@@ -268,19 +268,16 @@ pub(super) fn job_detail(import: &mut Import<'_, '_>, value: &Value) -> Option<K
     let (number, slug) = (text(value, "/number")?, text(value, "/project/slug")?);
     let run = run_key(&text(value, "/latest_workflow/id")?);
     let key = job_key(&slug, &number);
-    let kind = text(value, "/executor/type");
+    let class = text(value, "/executor/resource_class");
+    // Classes of self-hosted runners are `namespace/name` ("Self-hosted runner concepts").
+    let runner_kind = match &class {
+        Some(class) if class.contains('/') => "self_hosted",
+        Some(_) => "hosted",
+        None => "unknown",
+    };
     import.evidence.jobs.push(Job {
-        runner_kind: Some(
-            match kind.as_deref() {
-                Some("docker" | "linux" | "machine" | "macos" | "windows" | "android" | "arm" | "gpu") => {
-                    "hosted"
-                }
-                Some("runner" | "self-hosted" | "external") => "self_hosted",
-                _ => "unknown",
-            }
-            .to_owned(),
-        ),
-        labels: text(value, "/executor/resource_class").into_iter().collect(),
+        runner_kind: Some(runner_kind.to_owned()),
+        labels: class.into_iter().collect(),
         conclusion: conclusion(text(value, "/status").as_deref()),
         started_at: time(value, "/started_at"),
         ended_at: time(value, "/stopped_at"),
