@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
         if azure_devops::is_archive(&entries) {
             let because = "files named as in a log archive of Azure Pipelines";
             self.note(path, "azure_devops", Recognised::new("run_archive", because));
-            let evidence = azure_devops::import_archive(path, root, &entries, self.sink);
+            let evidence = azure_devops::import_archive(path, root, &entries, self.limits, self.sink);
             return self.evidence.append(evidence);
         }
         let because = "files named as in a run-log archive of GitHub";

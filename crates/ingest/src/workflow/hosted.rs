@@ -2,9 +2,10 @@
 
 use super::github::dispatch;
 use super::github::steps::{guess, pinned};
+use crate::limits::Limits;
 use crate::reader::{Content, incomplete, source_file};
 use crate::{Document, Mark, TextContext, TextSink};
-use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, SecretPassed, Step};
+use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, Problem, SecretPassed, Step};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
 
@@ -232,6 +233,18 @@ impl JobText<'_> {
     }
 }
 
+/// Says that a line is so long that it is scanned in pieces.
+pub(crate) fn long_line(path: &str, bytes: &[u8], limits: &Limits) -> Option<Problem> {
+    let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
+    (longest > limits.max_line_bytes).then(|| Problem {
+        path: path.to_owned(),
+        offset: None,
+        code: "long_line".to_owned(),
+        reason: format!("a line of {longest} bytes: scanned in pieces"),
+        lossy: false,
+    })
+}
+
 /// A value of a structured file on its way to rows.
 pub(crate) struct Import<'d, 's> {
     pub(crate) document: &'d Document<'d>,
@@ -429,6 +442,16 @@ mod tests {
     fn hidden_variables_are_secrets_by_their_name_only() {
         assert!(Bound::hidden("NPM_TOKEN", 0).is_secret());
         assert!(!Bound::hidden("COLUMNS", 0).is_secret());
+    }
+
+    #[test]
+    fn only_lines_beyond_the_limit_are_long() {
+        let limits = Limits { max_line_bytes: 4, ..Limits::default() };
+        assert_eq!(long_line("x", b"1234\n1234", &limits), None);
+        assert!(
+            long_line("x", b"1\n12345\n", &limits)
+                .is_some_and(|row| !row.lossy && row.reason.contains("5 bytes"))
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! `script` phase. Anything else is the job's own.
 
 use super::github::log::plain;
-use super::hosted::{Bound, JobOf, JobText, Part, Place, gap_of, note, stem, write_steps};
+use super::hosted::{Bound, JobOf, JobText, Part, Place, gap_of, long_line, note, stem, write_steps};
 use crate::TextSink;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
@@ -45,7 +45,7 @@ impl Importer for Travis {
         &self,
         _kind: &'static str,
         file: TextFile<'_>,
-        _limits: &Limits,
+        limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let content = Content::of(file.bytes);
@@ -74,6 +74,7 @@ impl Importer for Travis {
             place: "log",
         };
         text.hand_over(file.bytes, marks, &mut evidence, sink);
+        evidence.problems.extend(long_line(file.path, file.bytes, limits));
         evidence
     }
 }

@@ -4,20 +4,23 @@
 //! by their order, beside `initializeLog.txt` of the server and the pipeline's YAML.
 
 use super::super::github::{log::BOM, numbered};
-use super::super::hosted::{JobOf, JobText, write_step, write_steps};
+use super::super::hosted::{JobOf, JobText, long_line, write_step, write_steps};
 use super::PLATFORM;
 use super::location::Location;
 use super::log::{Log, is_log};
 use crate::TextSink;
 use crate::archive::Entry;
+use crate::limits::Limits;
 use crate::reader::{Content, source_file};
 use leakgraph_model::tables::{IdentityUsed, Job, Problem, Run, identity_key, job_key};
 use leakgraph_model::{Evidence, Key};
 use std::collections::BTreeMap;
 
-/// Whether the members of a run-log archive are of Azure Pipelines.
+/// Whether the members of a run-log archive are of Azure Pipelines: the first step of a job is
+/// `Initialize job` there, and `Set up job` at GitHub.
 pub(crate) fn is_archive(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| entry.name.ends_with("1_Initialize job.txt") && is_log(&entry.bytes))
+    let has = |name: &str| entries.iter().any(|entry| entry.name.rsplit(['/', '\\']).next() == Some(name));
+    has("1_Initialize job.txt") && !has("1_Set up job.txt") && !has("system.txt")
 }
 
 #[derive(Default)]
@@ -36,7 +39,13 @@ impl JobFiles<'_> {
 }
 
 /// Imports the members of an archive, of which `root` is the folder inside a zip.
-pub(crate) fn import_archive(path: &str, root: &str, entries: &[Entry], sink: &mut dyn TextSink) -> Evidence {
+pub(crate) fn import_archive(
+    path: &str,
+    root: &str,
+    entries: &[Entry],
+    limits: &Limits,
+    sink: &mut dyn TextSink,
+) -> Evidence {
     let mut jobs: BTreeMap<&str, JobFiles<'_>> = BTreeMap::new();
     let mut strays = Vec::new();
     for entry in entries {
@@ -51,7 +60,7 @@ pub(crate) fn import_archive(path: &str, root: &str, entries: &[Entry], sink: &m
         }
     }
     let location = Location::of_path(&format!("{path}/{root}"));
-    let mut importer = Importer::new(path, location, sink);
+    let mut importer = Importer::new(path, location, limits, sink);
     for (name, files) in &mut jobs {
         files.steps.sort_by_key(|(number, _)| *number);
         importer.job(name, files);
@@ -63,9 +72,9 @@ pub(crate) fn import_archive(path: &str, root: &str, entries: &[Entry], sink: &m
 }
 
 /// Imports the log of one job, or of one step, as `…/builds/{id}/logs/{n}` has them.
-pub(crate) fn import_log(path: &str, bytes: &[u8], sink: &mut dyn TextSink) -> Evidence {
+pub(crate) fn import_log(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
     let entry = Entry { name: String::new(), bytes: bytes.to_vec() };
-    let mut importer = Importer::new(path, Location::of_path(path), sink);
+    let mut importer = Importer::new(path, Location::of_path(path), limits, sink);
     let log = Log::parse(bytes);
     match log.job.clone() {
         Some(job) => importer.whole(&job, &entry, log),
@@ -77,14 +86,15 @@ pub(crate) fn import_log(path: &str, bytes: &[u8], sink: &mut dyn TextSink) -> E
 struct Importer<'a> {
     path: &'a str,
     location: Location,
+    limits: &'a Limits,
     sink: &'a mut dyn TextSink,
     evidence: Evidence,
     run: Option<Run>,
 }
 
 impl<'a> Importer<'a> {
-    fn new(path: &'a str, location: Location, sink: &'a mut dyn TextSink) -> Self {
-        Self { path, location, sink, evidence: Evidence::default(), run: None }
+    fn new(path: &'a str, location: Location, limits: &'a Limits, sink: &'a mut dyn TextSink) -> Self {
+        Self { path, location, limits, sink, evidence: Evidence::default(), run: None }
     }
 
     fn member(&self, entry: &Entry) -> String {
@@ -239,6 +249,7 @@ impl<'a> Importer<'a> {
         let path = &self.member(entry);
         let text = JobText { path, content, platform: PLATFORM, kind, run_key, job_key, place };
         text.hand_over(&entry.bytes, marks, &mut self.evidence, self.sink);
+        self.evidence.problems.extend(long_line(path, &entry.bytes, self.limits));
     }
 
     /// A member whose content was read from another.

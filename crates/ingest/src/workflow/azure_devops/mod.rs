@@ -102,10 +102,10 @@ impl Importer for AzureDevOps {
         &self,
         _kind: &'static str,
         file: TextFile<'_>,
-        _limits: &Limits,
+        limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        archive::import_log(file.path, file.bytes, sink)
+        archive::import_log(file.path, file.bytes, limits, sink)
     }
 }
 

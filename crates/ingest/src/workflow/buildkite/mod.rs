@@ -7,7 +7,7 @@
 mod build;
 mod log;
 
-use super::hosted::{Import, JobOf, JobText, stem, write_steps};
+use super::hosted::{Import, JobOf, JobText, long_line, stem, write_steps};
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::reader::Content;
@@ -87,7 +87,7 @@ impl Importer for Buildkite {
         &self,
         _kind: &'static str,
         file: TextFile<'_>,
-        _limits: &Limits,
+        limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let content = Content::of(file.bytes);
@@ -104,6 +104,7 @@ impl Importer for Buildkite {
             place: "log",
         };
         text.hand_over(file.bytes, marks, &mut evidence, sink);
+        evidence.problems.extend(long_line(file.path, file.bytes, limits));
         evidence
     }
 }
