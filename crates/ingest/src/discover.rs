@@ -117,10 +117,10 @@ fn group(files: BTreeMap<PathBuf, u64>) -> Vec<WorkItem> {
     items
 }
 
-/// The root of an unpacked run-log archive, as told by `<root>/<job>/system.txt` or
-/// `<root>/<job>/1_Set up job.txt`.
+/// The root of an unpacked run-log archive, as told by `<root>/<job>/system.txt`,
+/// `<root>/<job>/1_Set up job.txt` or, of Azure Pipelines, `<root>/<job>/1_Initialize job.txt`.
 fn log_root(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
-    let tells = name == "system.txt" || name == "1_Set up job.txt";
+    let tells = matches!(name, "system.txt" | "1_Set up job.txt" | "1_Initialize job.txt");
     tells.then(|| path.parent()?.parent().map(Path::to_owned)).flatten()
 }

@@ -88,5 +88,14 @@ pub(crate) trait Importer: Sync {
 }
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
-pub(crate) static IMPORTERS: &[&dyn Importer] =
-    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
+pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &identity::Aws,
+    &identity::GitHub,
+    &activity::CloudTrail,
+    // Told by more than GitHub is, whose answers may be bare lists of `jobs`.
+    &workflow::azure_devops::AzureDevOps,
+    &workflow::buildkite::Buildkite,
+    &workflow::circleci::CircleCi,
+    &workflow::github::GitHub,
+    &workflow::travis::Travis,
+];

@@ -6,6 +6,7 @@ use crate::documents;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::unread::{Note, Unread};
+use crate::workflow::azure_devops;
 use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::tables::{Problem, SourceFile};
@@ -165,6 +166,12 @@ impl<'a> Reader<'a> {
     }
 
     fn run_archive(&mut self, path: &str, root: &str, entries: Vec<Entry>) {
+        if azure_devops::is_archive(&entries) {
+            let because = "files named as in a log archive of Azure Pipelines";
+            self.note(path, "azure_devops", Recognised::new("run_archive", because));
+            let evidence = azure_devops::import_archive(path, root, &entries, self.limits, self.sink);
+            return self.evidence.append(evidence);
+        }
         let because = "files named as in a run-log archive of GitHub";
         self.note(path, "github", Recognised::new("run_archive", because));
         let evidence = github::import_archive(path, root, &entries, self.limits, self.sink);
@@ -346,13 +353,6 @@ fn other_platform(bytes: &[u8]) -> (&'static str, &'static str, &'static str) {
             "gitlab",
             "unsupported_platform",
             "a GitLab job trace: scanned, but its jobs have no importer yet",
-        );
-    }
-    if has(b"travis_fold:") || has(b"travis_time:") {
-        return (
-            "travis",
-            "unsupported_platform",
-            "a Travis log: scanned, but its jobs have no importer yet",
         );
     }
     if has(b"[Pipeline]") || has(b"Started by ") {

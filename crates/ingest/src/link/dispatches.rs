@@ -8,7 +8,7 @@ use leakgraph_model::{Evidence, Key};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn link(evidence: &mut Evidence) {
-    evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, |_, _| {});
+    evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, merge_handoff);
     evidence.handoff_inputs.dedup();
     drop_covered_references(evidence);
     children::link(evidence);
@@ -16,6 +16,18 @@ pub(super) fn link(evidence: &mut Evidence) {
     join_deliveries(evidence);
     link_jobs(evidence);
     gates(evidence);
+}
+
+/// A handoff that both sides tell: each knows what the other does not.
+fn merge_handoff(kept: &mut Handoff, other: Handoff) {
+    kept.parent_job_key = kept.parent_job_key.or(other.parent_job_key);
+    kept.child_job_key = kept.child_job_key.or(other.child_job_key);
+    kept.child_repo = kept.child_repo.take().or(other.child_repo);
+    kept.child_workflow = kept.child_workflow.take().or(other.child_workflow);
+    kept.child_ref = kept.child_ref.take().or(other.child_ref);
+    kept.child_sha = kept.child_sha.take().or(other.child_sha);
+    kept.credential_subject = kept.credential_subject.take().or(other.credential_subject);
+    kept.sent_at = kept.sent_at.or(other.sent_at);
 }
 
 /// A chain in the log says more than `referenced_workflows` of the same call.

@@ -85,6 +85,10 @@ fn merge_job(kept: &mut Job, other: Job) {
     if kept.labels.is_empty() {
         kept.labels = other.labels;
     }
+    // A log may know its job by the id only.
+    if kept.platform_job_id.as_ref() == Some(&kept.name) {
+        kept.name = other.name;
+    }
     kept.has_log |= other.has_log;
     kept.chain_depth = kept.chain_depth.max(other.chain_depth);
     fill!(
@@ -125,5 +129,10 @@ fn steps(rows: Vec<Step>) -> Vec<Step> {
 }
 
 fn merge_step(kept: &mut Step, other: Step) {
+    // A log may know its step by the number only.
+    if kept.name.is_empty() {
+        kept.name = other.name;
+        kept.kind = other.kind;
+    }
     fill!(kept, other, number, uses, uses_ref, pinned, conclusion, started_at, ended_at);
 }

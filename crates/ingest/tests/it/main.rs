@@ -3,6 +3,9 @@
 //! Tests on real files need `LEAKGRAPH_CORPUS`; what they expect is counted from the
 //! raw bytes by means that share nothing with the importers.
 
+mod azure_devops;
+mod buildkite;
+mod circleci;
 mod corpus_all;
 mod corpus_identities;
 mod corpus_workflows;
@@ -10,9 +13,11 @@ mod github_audit;
 mod github_definitions;
 mod github_edges;
 mod github_rest;
+mod hosted_random;
 mod hostile_archives;
 mod hostile_texts;
 mod layouts;
 mod random;
 mod support;
 mod texts;
+mod travis;

@@ -5,8 +5,8 @@ use leakgraph_ingest::{Limits, discover, texts};
 use leakgraph_model::tables::Problem;
 
 fn read(name: &str, bytes: &[u8], limits: &Limits) -> (Vec<(String, Vec<u8>)>, Vec<Problem>) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(name), bytes).unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join(name), bytes).expect("a file");
     let (items, _) = discover(&[folder.path().to_owned()], limits);
     let mut sink = Texts::default();
     let problems = texts(&items[0], limits, &mut sink);

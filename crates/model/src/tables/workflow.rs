@@ -7,7 +7,7 @@ crate::table! {
     "runs" Run {
         /// Key of (platform, repo, platform run id, attempt); where the id is unknown, of the source.
         run_key: Key,
-        /// github, gitlab, …
+        /// github, gitlab, azure_devops, circleci, buildkite, travis, …
         platform: String,
         /// `owner/name`.
         repo: Option<String>,
@@ -27,7 +27,7 @@ crate::table! {
         event: Option<String>,
         /// queued, in_progress, completed, …
         status: Option<String>,
-        /// success, failure, cancelled, …
+        /// success, failure, cancelled, partial, abandoned, …
         conclusion: Option<String>,
         /// Branch or tag.
         head_ref: Option<String>,
@@ -161,7 +161,7 @@ crate::table! {
         place: String,
         /// Variable or input name.
         name: String,
-        /// masked (`***` only), partial (`***` inside other text), clear, empty.
+        /// masked (`***` or the platform's mask only), partial (a mask inside other text), clear, empty, hidden (the name only is shown).
         state: String,
         /// Bytes of the shown value.
         value_bytes: Option<i64>,
@@ -203,7 +203,7 @@ crate::table! {
         name: String,
         /// repo, org, env, inherited, unknown.
         secret_scope: String,
-        /// binding, audit_list, yaml_reference, inherit_all, tojson_all.
+        /// binding, audit_list, yaml_reference, inherit_all, tojson_all, run_variable (a secret variable of the run), context (a named set of secrets, by the set's name).
         how: String,
         /// Where the row comes from.
         source_key: Key,
@@ -227,9 +227,9 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other.
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other, build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others).
         mechanism: String,
-        /// GITHUB_TOKEN, app, pat, user, none, unknown: what authorised it.
+        /// GITHUB_TOKEN, System.AccessToken, continuation_key, app, pat, user, none, unknown: what authorised it.
         credential_kind: String,
         /// Login or NHI that authorised it.
         credential_subject: Option<String>,
@@ -337,9 +337,9 @@ crate::table! {
         run_key: Option<Key>,
         /// The identity, where it is in an inventory or has a natural key.
         identity_key: Option<Key>,
-        /// aws_role, aws_user, gcp_sa, azure_sp, github_app, github_token, …
+        /// aws_role, aws_user, gcp_sa, azure_sp, github_app, github_token, service_connection, …
         identity_kind: String,
-        /// oidc, static, job_token, app_token, ambient.
+        /// oidc, static, job_token, app_token, ambient, unknown.
         how: String,
         /// ARN, e-mail, OIDC subject or login.
         subject: Option<String>,

@@ -4,6 +4,7 @@
 //! (actions/runner `PagingLogger.Write`), so a line without the prefix continues
 //! the message before it.
 
+use crate::workflow::azure_devops;
 use leakgraph_model::Timestamp;
 use std::borrow::Cow;
 
@@ -85,6 +86,10 @@ const TELLS: [&[u8]; 7] = [
 /// Whether a text is a GitHub Actions job log (or a part of one), with or without
 /// timestamps.
 pub(crate) fn is_job_log(bytes: &[u8]) -> bool {
+    // The agent of Azure Pipelines writes lines and sections of the same form.
+    if azure_devops::log::is_log(bytes) {
+        return false;
+    }
     let stamped = lines(bytes).take(20).any(|line| !line.continues);
     let head = bytes.get(..bytes.len().min(64 << 10)).unwrap_or_default();
     TELLS.iter().any(|tell| {

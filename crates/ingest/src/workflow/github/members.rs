@@ -48,7 +48,8 @@ pub(crate) fn run_archives(entries: Vec<Entry>) -> (BTreeMap<String, Vec<Entry>>
 /// Folders that hold `<job>/system.txt`, `<job>/<number>_<step>.txt` or `<number>_<job>.txt`.
 fn roots(entries: &[Entry]) -> BTreeSet<String> {
     let is_tell = |entry: &&Entry| {
-        matches!(file_name(&entry.name), "system.txt" | "1_Set up job.txt")
+        // The last one is of Azure Pipelines, whose archives have the same layout.
+        matches!(file_name(&entry.name), "system.txt" | "1_Set up job.txt" | "1_Initialize job.txt")
             && entry.name.contains(['/', '\\'])
     };
     let jobs: BTreeSet<&str> = entries.iter().filter(is_tell).map(|entry| folder(&entry.name)).collect();

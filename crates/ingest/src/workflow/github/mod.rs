@@ -7,7 +7,7 @@ mod artifacts;
 mod audit;
 mod definition;
 mod deployments;
-mod dispatch;
+pub(crate) mod dispatch;
 mod identities;
 mod import;
 mod job;
@@ -18,7 +18,7 @@ mod run_path;
 mod sent;
 mod setup;
 mod shell;
-mod steps;
+pub(crate) mod steps;
 mod system;
 mod webhook;
 

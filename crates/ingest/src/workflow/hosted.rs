@@ -1,0 +1,462 @@
+//! Rows and texts that importers of hosted CI services have in common.
+
+use super::github::dispatch;
+use super::github::steps::{guess, pinned};
+use crate::limits::Limits;
+use crate::reader::{Content, incomplete, source_file};
+use crate::{Document, Mark, TextContext, TextSink};
+use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, Problem, SecretPassed, Step};
+use leakgraph_model::{Evidence, Key, Timestamp};
+use serde_json::Value;
+
+/// What services write for a secret: GitHub and Azure `***`, GitLab `[MASKED]`, Travis
+/// `[secure]`, Buildkite `[REDACTED]`, CircleCI `****` and `**REDACTED**`.
+const MASKS: [&str; 5] = ["***", "[MASKED]", "[secure]", "**REDACTED**", "[REDACTED]"];
+
+/// masked, partial, clear or empty, by what is shown of a value.
+pub(crate) fn state(shown: &str) -> &'static str {
+    let bare = shown.trim_matches(['"', '\'']);
+    let is_stars = bare.len() >= 3 && bare.bytes().all(|byte| byte == b'*');
+    if shown.is_empty() {
+        "empty"
+    } else if is_stars || MASKS.contains(&bare) {
+        "masked"
+    } else if MASKS.iter().any(|mask| shown.contains(mask)) {
+        "partial"
+    } else {
+        "clear"
+    }
+}
+
+/// A variable a step was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) name: String,
+    /// masked, partial, clear, empty, hidden.
+    pub(crate) state: &'static str,
+    /// Bytes of the shown value.
+    pub(crate) value_bytes: Option<usize>,
+    /// Where the line begins.
+    pub(crate) offset: usize,
+    /// repo, org, unknown: where the secret is kept.
+    pub(crate) scope: &'static str,
+}
+
+impl Bound {
+    pub(crate) fn shown(name: &str, value: &str, offset: usize, scope: &'static str) -> Self {
+        let state = state(value);
+        let value_bytes = (state == "clear").then_some(value.len());
+        Self { name: name.to_owned(), state, value_bytes, offset, scope }
+    }
+
+    /// A variable of which the log tells the name only.
+    pub(crate) fn hidden(name: &str, offset: usize) -> Self {
+        Self { name: name.to_owned(), state: "hidden", value_bytes: None, offset, scope: "unknown" }
+    }
+
+    /// Whether the service masks it, or hides it and its name tells of a secret.
+    fn is_secret(&self) -> bool {
+        self.state == "masked" || self.state == "hidden" && guess(&self.name) != "none"
+    }
+}
+
+/// One step as a log shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) number: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) uses: Option<String>,
+    pub(crate) shell: Option<String>,
+    pub(crate) script_bytes: usize,
+    pub(crate) bound: Vec<Bound>,
+    pub(crate) conclusion: Option<&'static str>,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+impl Part {
+    pub(crate) fn new(name: impl Into<String>, kind: &'static str) -> Self {
+        Self { name: name.into(), kind, ..Self::default() }
+    }
+
+    /// Widens the times of the step to this one.
+    pub(crate) fn at(&mut self, at: Option<Timestamp>) {
+        self.started_at = self.started_at.or(at);
+        self.ended_at = at.or(self.ended_at);
+    }
+}
+
+/// From `offset` on, bytes belong to a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) offset: usize,
+    pub(crate) part: Option<usize>,
+    pub(crate) place: &'static str,
+    pub(crate) name: Option<String>,
+    pub(crate) at: Option<Timestamp>,
+}
+
+/// Beyond this many changes of place, lines share the last one.
+const MAX_PLACES: usize = 50_000;
+
+/// Adds a change of place, if it is one.
+pub(crate) fn note(places: &mut Vec<Place>, place: Place) {
+    let is_same = places.last().is_some_and(|last| {
+        (last.part, last.place, &last.name, last.at) == (place.part, place.place, &place.name, place.at)
+    });
+    if !is_same && (places.len() < MAX_PLACES || place.name.is_some()) {
+        places.push(place);
+    }
+}
+
+/// Whose the steps of a log are.
+#[derive(Clone, Copy)]
+pub(crate) struct JobOf {
+    pub(crate) run_key: Key,
+    pub(crate) job_key: Key,
+    pub(crate) source_key: Key,
+    /// file, order.
+    pub(crate) attribution: &'static str,
+}
+
+/// Key of a step by the service's number, or by its order in the log.
+pub(crate) fn step_key(job_key: Key, number: Option<i64>, ordinal: usize) -> Key {
+    let job = job_key.to_string();
+    match number {
+        Some(number) => Key::of("step", &[&job, "number", &number.to_string()]),
+        None => Key::of("step", &[&job, "ordinal", &ordinal.to_string()]),
+    }
+}
+
+/// Writes one step with its bindings; gives its key.
+pub(crate) fn write_step(job: JobOf, ordinal: usize, part: &Part, evidence: &mut Evidence) -> Key {
+    let JobOf { run_key, job_key, source_key, attribution } = job;
+    let step_key = step_key(job_key, part.number, ordinal);
+    evidence.steps.push(Step {
+        step_key,
+        job_key,
+        number: part.number,
+        ordinal: i64::try_from(ordinal).unwrap_or(i64::MAX),
+        name: part.name.clone(),
+        kind: part.kind.to_owned(),
+        uses_ref: part.uses.as_ref().and_then(|uses| Some(uses.split_once('@')?.1.to_owned())),
+        pinned: part.uses.as_deref().filter(|uses| uses.contains('@')).map(|uses| pinned(uses).to_owned()),
+        uses: part.uses.clone(),
+        shell: part.shell.clone(),
+        script_bytes: (part.script_bytes > 0).then(|| i64::try_from(part.script_bytes).unwrap_or(i64::MAX)),
+        conclusion: part.conclusion.map(str::to_owned),
+        started_at: part.started_at,
+        ended_at: part.ended_at,
+        attribution: attribution.to_owned(),
+        source_key,
+        ..Step::default()
+    });
+    for (ordinal, bound) in part.bound.iter().enumerate() {
+        if bound.is_secret() {
+            evidence.secrets_passed.push(SecretPassed {
+                job_key: Some(job_key),
+                run_key,
+                name: bound.name.clone(),
+                secret_scope: bound.scope.to_owned(),
+                how: "binding".to_owned(),
+                source_key,
+            });
+        }
+        evidence.bindings.push(Binding {
+            binding_key: Key::of(
+                "binding",
+                &[&step_key.to_string(), "env", &bound.name, &ordinal.to_string()],
+            ),
+            step_key,
+            job_key,
+            place: "env".to_owned(),
+            name: bound.name.clone(),
+            state: bound.state.to_owned(),
+            value_bytes: bound.value_bytes.and_then(|bytes| i64::try_from(bytes).ok()),
+            guessed_kind: guess(&bound.name).to_owned(),
+            byte_offset: i64::try_from(bound.offset).unwrap_or(i64::MAX),
+            source_key,
+        });
+    }
+    step_key
+}
+
+/// Writes the steps of a log; gives the marks of its text.
+pub(crate) fn write_steps(
+    job: JobOf,
+    parts: &[Part],
+    places: Vec<Place>,
+    evidence: &mut Evidence,
+) -> Vec<Mark> {
+    let keys: Vec<Key> =
+        parts.iter().enumerate().map(|(ordinal, part)| write_step(job, ordinal, part, evidence)).collect();
+    let mark = |place: Place| Mark {
+        offset: place.offset,
+        step_key: place.part.and_then(|part| keys.get(part).copied()),
+        place: place.place,
+        name: place.name,
+        at: place.at,
+    };
+    places.into_iter().map(mark).collect()
+}
+
+/// A text file of a job: its `source_files` row, and its text to the sink.
+pub(crate) struct JobText<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) content: &'a Content<'a>,
+    pub(crate) platform: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) run_key: Option<Key>,
+    pub(crate) job_key: Option<Key>,
+    /// Where the text leaks where no mark holds: log, system.
+    pub(crate) place: &'static str,
+}
+
+impl JobText<'_> {
+    pub(crate) fn hand_over(
+        &self,
+        bytes: &[u8],
+        marks: Vec<Mark>,
+        evidence: &mut Evidence,
+        sink: &mut dyn TextSink,
+    ) {
+        let row = source_file(self.path, self.content, self.platform, self.kind, evidence.rows());
+        evidence.source_files.push(row);
+        let context = TextContext {
+            run_key: self.run_key,
+            job_key: self.job_key,
+            marks,
+            ..TextContext::of(self.path, self.content.key, self.place)
+        };
+        sink.text(&context, bytes);
+    }
+}
+
+/// Says that a line is so long that it is scanned in pieces.
+pub(crate) fn long_line(path: &str, bytes: &[u8], limits: &Limits) -> Option<Problem> {
+    let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
+    (longest > limits.max_line_bytes).then(|| Problem {
+        path: path.to_owned(),
+        offset: None,
+        code: "long_line".to_owned(),
+        reason: format!("a line of {longest} bytes: scanned in pieces"),
+        lossy: false,
+    })
+}
+
+/// A value of a structured file on its way to rows.
+pub(crate) struct Import<'d, 's> {
+    pub(crate) document: &'d Document<'d>,
+    pub(crate) sink: &'s mut dyn TextSink,
+    pub(crate) evidence: Evidence,
+    /// Objects that lack what names them.
+    pub(crate) nameless: usize,
+}
+
+/// Whose a text is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Owner {
+    pub(crate) run: Option<Key>,
+    pub(crate) job: Option<Key>,
+    pub(crate) handoff: Option<Key>,
+}
+
+impl<'d, 's> Import<'d, 's> {
+    pub(crate) fn new(document: &'d Document<'d>, sink: &'s mut dyn TextSink) -> Self {
+        Self { document, sink, evidence: Evidence::default(), nameless: 0 }
+    }
+
+    pub(crate) fn source(&self) -> Key {
+        self.document.source_key
+    }
+
+    /// Hands one text over.
+    pub(crate) fn text(&mut self, owner: Owner, place: &'static str, name: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let context = TextContext {
+            run_key: owner.run,
+            job_key: owner.job,
+            handoff_key: owner.handoff,
+            name: Some(name.to_owned()),
+            ..TextContext::of(self.document.path, self.document.source_key, place)
+        };
+        self.sink.text(&context, text.as_bytes());
+    }
+
+    /// Inputs of a handoff: described in rows, and handed over as assignments, so that the name
+    /// counts as context and the value as a value.
+    pub(crate) fn inputs(&mut self, owner: Owner, prefix: &str, value: &Value) {
+        let Some(handoff) = owner.handoff else { return };
+        for (name, text) in leaves(prefix, value) {
+            let row = dispatch::input(handoff, &name, &text, "api", self.source(), self.sink);
+            self.evidence.handoff_inputs.push(row);
+            self.text(owner, "handoff_input", &name, &format!("{name}={text}"));
+        }
+    }
+
+    /// All other texts of an object, one `name=value` a line; `taken` are pointers of members
+    /// that were handed over otherwise.
+    pub(crate) fn rest(&mut self, owner: Owner, name: &str, value: &Value, taken: &[&str]) {
+        let (mut lines, mut marks) = (String::new(), Vec::new());
+        let mut left = value.clone();
+        for pointer in taken {
+            if let Some(member) = left.pointer_mut(pointer) {
+                *member = Value::Null;
+            }
+        }
+        for (path, text) in leaves("", &left) {
+            let last = path.rsplit('.').next().unwrap_or(&path);
+            marks.push(Mark {
+                offset: lines.len(),
+                step_key: None,
+                place: "json",
+                name: Some(path.clone()),
+                at: None,
+            });
+            lines.extend([last, "=", &text, "\n"]);
+        }
+        if lines.is_empty() {
+            return;
+        }
+        let context = TextContext {
+            run_key: owner.run,
+            job_key: owner.job,
+            handoff_key: owner.handoff,
+            name: Some(name.to_owned()),
+            marks,
+            ..TextContext::of(self.document.path, self.document.source_key, "json")
+        };
+        self.sink.text(&context, lines.as_bytes());
+    }
+
+    /// A piece of evidence that is missing, and what that costs.
+    pub(crate) fn gap(&mut self, subject: Key, table: &str, analytic: &str, gap: &str) {
+        self.evidence.evidence_gaps.push(gap_of(subject, table, analytic, gap));
+    }
+
+    pub(crate) fn finish(mut self, what: &str) -> Evidence {
+        self.evidence.problems.extend(incomplete(self.document, self.nameless, what));
+        self.evidence
+    }
+}
+
+/// Evidence that is missing: what is computed without it is a lower bound.
+pub(crate) fn gap_of(subject: Key, table: &str, analytic: &str, gap: &str) -> EvidenceGap {
+    EvidenceGap {
+        subject_key: subject,
+        subject_table: table.to_owned(),
+        analytic: analytic.to_owned(),
+        gap: gap.to_owned(),
+        effect: "lower_bound_only".to_owned(),
+    }
+}
+
+/// Dotted names and texts of the leaves of a value; nulls are left out.
+pub(crate) fn leaves(prefix: &str, value: &Value) -> Vec<(String, String)> {
+    fn walk(name: &str, value: &Value, found: &mut Vec<(String, String)>) {
+        match value {
+            Value::Object(members) => {
+                for (member, value) in members {
+                    let path = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
+                    walk(&path, value, found);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(&format!("{name}[{index}]"), item, found);
+                }
+            }
+            Value::String(text) => found.push((name.to_owned(), text.clone())),
+            Value::Null => {}
+            other => found.push((name.to_owned(), other.to_string())),
+        }
+    }
+    let mut found = Vec::new();
+    walk(prefix, value, &mut found);
+    found
+}
+
+/// A handoff between two runs, keyed so that both sides tell the same one.
+pub(crate) fn between(parent: Option<Key>, child: Option<Key>, mechanism: &str, source_key: Key) -> Handoff {
+    let text = |key: Option<Key>| key.map_or_else(String::new, |key| key.to_string());
+    Handoff {
+        handoff_key: Key::of("handoff", &[&text(parent), &text(child), mechanism]),
+        parent_run_key: parent,
+        child_run_key: child,
+        mechanism: mechanism.to_owned(),
+        credential_kind: "unknown".to_owned(),
+        crosses: "none".to_owned(),
+        link_method: "explicit_id".to_owned(),
+        confidence: 1.0,
+        gate: "unknown".to_owned(),
+        evidence: "rest".to_owned(),
+        source_key,
+        ..Handoff::default()
+    }
+}
+
+/// The objects of a page under `member`, of an array of pages, or a bare object.
+pub(crate) fn items<'v>(value: &'v Value, member: &str) -> Vec<&'v Value> {
+    match value {
+        Value::Array(pages) => pages.iter().flat_map(|page| items(page, member)).collect(),
+        Value::Object(members) => match members.get(member).and_then(Value::as_array) {
+            Some(list) => list.iter().collect(),
+            None => vec![value],
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// The file name of a path, without its ending: what a job is called that says no name.
+pub(crate) fn stem(path: &str) -> &str {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn masks_of_all_services_are_known() {
+        let cases = [
+            ("", "empty"),
+            ("***", "masked"),
+            ("****", "masked"),
+            ("\"[secure]\"", "masked"),
+            ("**REDACTED**", "masked"),
+            ("https://u:[REDACTED]@host", "partial"),
+            ("production", "clear"),
+            ("**", "clear"),
+        ];
+        for (shown, expected) in cases {
+            assert_eq!(state(shown), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn hidden_variables_are_secrets_by_their_name_only() {
+        assert!(Bound::hidden("NPM_TOKEN", 0).is_secret());
+        assert!(!Bound::hidden("COLUMNS", 0).is_secret());
+    }
+
+    #[test]
+    fn only_lines_beyond_the_limit_are_long() {
+        let limits = Limits { max_line_bytes: 4, ..Limits::default() };
+        assert_eq!(long_line("x", b"1234\n1234", &limits), None);
+        assert!(
+            long_line("x", b"1\n12345\n", &limits)
+                .is_some_and(|row| !row.lossy && row.reason.contains("5 bytes"))
+        );
+    }
+
+    #[test]
+    fn leaves_have_paths_and_no_nulls() {
+        let found = leaves("p", &json!({"a": [1, null], "b": {"c": "x"}}));
+        assert_eq!(found, [("p.a[0]".to_owned(), "1".to_owned()), ("p.b.c".to_owned(), "x".to_owned())]);
+    }
+}
