@@ -67,6 +67,12 @@ pub(crate) trait Importer: Sync {
         None
     }
 
+    /// Whether a text of `kind` may be JSON itself, as a log in JSON Lines is: the reader then
+    /// does not take it for a structured file.
+    fn is_json_text(&self, _kind: &str) -> bool {
+        false
+    }
+
     /// Rows of a text that was recognised as `kind`, its `source_files` row included; the
     /// text goes to `sink` once.
     fn import_text(
@@ -81,5 +87,15 @@ pub(crate) trait Importer: Sync {
 }
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
-pub(crate) static IMPORTERS: &[&dyn Importer] =
-    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
+pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &identity::Aws,
+    &identity::GitHub,
+    &activity::CloudTrail,
+    &workflow::github::GitHub,
+    &workflow::Argo,
+    &workflow::Tekton,
+    &workflow::Airflow,
+    &workflow::Temporal,
+    &workflow::N8n,
+    &workflow::StepFunctions,
+];

@@ -4,6 +4,7 @@ use crate::archive::{self, Budget, Entry};
 use crate::documents;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
+use crate::workflow::LogPath;
 use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::tables::{Problem, SourceFile};
@@ -21,6 +22,9 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     let mut hasher = Sha256::new();
     // The path decides which run a log belongs to, so it is part of the content.
     hasher.update(github::RunPath::of(&item.display).to_string());
+    if let Some(task) = LogPath::of(&item.display) {
+        hasher.update(task.to_string());
+    }
     match &item.kind {
         WorkKind::File => copy(&item.path, &mut hasher)?,
         WorkKind::LogFolder(files) => {
@@ -146,7 +150,8 @@ impl<'a> Reader<'a> {
         let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
         // A title inside JSON may quote a log, and a log may begin with a bracket.
-        if matches!(start.first(), Some(b'{' | b'[')) && (known.is_none() || is_json(start)) {
+        let is_log = known.is_some_and(|(importer, recognised)| importer.is_json_text(recognised.kind));
+        if matches!(start.first(), Some(b'{' | b'[')) && !is_log && (known.is_none() || is_json(start)) {
             return self.values(path, bytes, "json", documents::json);
         }
         match known {

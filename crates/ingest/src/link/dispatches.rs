@@ -1,6 +1,6 @@
 //! Handoffs to the runs and jobs they started.
 
-use super::merged;
+use super::{fill, merged};
 use leakgraph_model::tables::{Handoff, Run};
 use leakgraph_model::{Evidence, Key};
 use std::collections::{HashMap, HashSet};
@@ -13,13 +13,46 @@ const SKEW_SECONDS: f64 = 2.0;
 const LEAST_CONFIDENCE: f64 = 0.2;
 
 pub(super) fn link(evidence: &mut Evidence) {
-    evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, |_, _| {});
-    evidence.handoff_inputs.dedup();
+    evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, merge_handoff);
+    distinct_inputs(evidence);
+    super::named::link(evidence);
     drop_covered_references(evidence);
     link_children(evidence);
     join_deliveries(evidence);
     link_jobs(evidence);
     gates(evidence);
+}
+
+/// Both sides of a handoff, or several files, may tell of it: what one does not know, the other
+/// does; the surer link counts.
+fn merge_handoff(kept: &mut Handoff, other: Handoff) {
+    fill!(
+        kept,
+        other,
+        parent_run_key,
+        parent_job_key,
+        child_job_key,
+        child_repo,
+        child_workflow,
+        credential_subject,
+        child_ref,
+        child_sha,
+        sent_at
+    );
+    if kept.credential_kind == "unknown" {
+        kept.credential_kind = other.credential_kind;
+    }
+    if kept.child_run_key.is_none() || other.confidence > kept.confidence {
+        kept.child_run_key = other.child_run_key.or(kept.child_run_key);
+        kept.link_method = other.link_method;
+        kept.confidence = other.confidence;
+    }
+}
+
+/// One row per handoff and name, the first: both sides of a handoff may show its inputs.
+fn distinct_inputs(evidence: &mut Evidence) {
+    let mut seen: HashSet<(Key, String)> = HashSet::new();
+    evidence.handoff_inputs.retain(|input| seen.insert((input.handoff_key, input.name.clone())));
 }
 
 /// A chain in the log says more than `referenced_workflows` of the same call.

@@ -1,3 +1,18 @@
 //! Workflow platforms, one module each.
 
+mod airflow;
+mod argo;
+mod carried;
 pub(crate) mod github;
+mod kubernetes;
+mod n8n;
+mod step_functions;
+mod tekton;
+mod temporal;
+
+pub(crate) use airflow::{Airflow, LogPath};
+pub(crate) use argo::Argo;
+pub(crate) use n8n::N8n;
+pub(crate) use step_functions::StepFunctions;
+pub(crate) use tekton::Tekton;
+pub(crate) use temporal::Temporal;

@@ -1,0 +1,611 @@
+//! AWS Step Functions: `aws stepfunctions get-execution-history`, `describe-execution` and
+//! `list-executions`, and the log events of CloudWatch Logs.
+//!
+//! Formats: AWS Step Functions API Reference, HistoryEvent and DescribeExecution; Developer
+//! Guide, "Using CloudWatch Logs to log execution history", "Start a new state machine from a
+//! running execution" and "Wait for a Callback with the Task Token".
+
+mod event;
+
+use super::carried::{Carried, Owner, Spot, binding, child_run, embedded, gap, leaves, sent};
+use super::kubernetes::list;
+use crate::documents;
+use crate::importer::{Importer, Recognised};
+use crate::value::text;
+use crate::{Document, TextSink};
+use event::{Event, at, is_history_event, is_log_event, logged};
+use leakgraph_model::tables::{
+    Handoff, IdentityUsed, Job, Run, Step, Trigger, identity_key, job_key, run_key,
+};
+use leakgraph_model::{Evidence, Key};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// Input of a child that names the execution that started it.
+const STARTED_BY: &str = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID";
+
+/// Executions of Step Functions.
+pub(crate) struct StepFunctions;
+
+impl Importer for StepFunctions {
+    fn platform(&self) -> &'static str {
+        "step_functions"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        if list(value, "/events").next().is_some_and(is_history_event) {
+            return Some(Recognised::new(
+                "execution_history",
+                "`events` with `previousEventId` and `…EventDetails`",
+            ));
+        }
+        if !logged(value).is_empty() {
+            return Some(Recognised::new(
+                "execution_log",
+                "log events with `execution_arn` and `previous_event_id`",
+            ));
+        }
+        let described = described(value);
+        let is_all = !described.is_empty() && described.iter().all(|execution| is_execution(execution));
+        is_all.then(|| Recognised::new("execution", "`executionArn` beside `stateMachineArn`"))
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        let mut carried = Carried::new(document, sink);
+        let mut evidence = Evidence::default();
+        match kind {
+            "execution" => {
+                for execution in described(value) {
+                    describe(document, execution, &mut carried, &mut evidence);
+                }
+                carried.rest(Owner::default(), "", value);
+            }
+            "execution_history" => {
+                let events: Vec<Event<'_>> = list(value, "/events").filter_map(Event::of_history).collect();
+                let arn = own_arn(&events);
+                let run = execute(document, arn.as_deref(), events, &mut carried, &mut evidence);
+                carried.rest(Owner::run(run), "", value);
+            }
+            _ => match lines(document, value) {
+                Lines::First(values) => {
+                    log(document, &values.iter().collect::<Vec<_>>(), &mut carried, &mut evidence)
+                }
+                Lines::Later => carried.take(value),
+                Lines::None => log(document, &[value], &mut carried, &mut evidence),
+            },
+        }
+        carried.finish();
+        evidence
+    }
+}
+
+/// A log event that is a line of a file: the events of a file belong together, so the first
+/// line stands for all.
+enum Lines {
+    First(Vec<Value>),
+    Later,
+    None,
+}
+
+fn lines(document: &Document<'_>, value: &Value) -> Lines {
+    if !is_log_event(value) {
+        return Lines::None;
+    }
+    let mut values = documents::json(document.bytes).map_while(Result::ok);
+    let is_first = |value: Option<&Value>| value.is_some_and(is_log_event);
+    if document.part == 0 {
+        return Lines::First(values.filter(is_log_event).collect());
+    }
+    if is_first(values.next().as_ref()) { Lines::Later } else { Lines::None }
+}
+
+/// Log events, execution by execution.
+fn log(document: &Document<'_>, values: &[&Value], carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    let messages: Vec<_> = values.iter().flat_map(|value| logged(value)).collect();
+    let mut executions: BTreeMap<String, Vec<Event<'_>>> = BTreeMap::new();
+    for (_, message) in &messages {
+        let Some(event) = Event::of_log(message) else { continue };
+        executions.entry(event.arn.clone().unwrap_or_default()).or_default().push(event);
+    }
+    for (arn, events) in executions {
+        execute(document, Some(&arn), events, carried, evidence);
+    }
+    for (envelope, message) in &messages {
+        let run = text(message, "/execution_arn").map(|arn| run_of(&arn));
+        carried.rest(run.map_or_else(Owner::default, Owner::run), "", message);
+        carried.take(message);
+        if let Some(text) = envelope {
+            carried.take(text);
+        }
+    }
+    for value in values {
+        carried.rest(Owner::default(), "", value);
+    }
+}
+
+/// The executions of a list, or the one itself.
+fn described(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        _ => match value.get("executions").and_then(Value::as_array) {
+            Some(items) => items.iter().collect(),
+            None => vec![value],
+        },
+    }
+}
+
+fn is_execution(value: &Value) -> bool {
+    let is_arn = |pointer: &str, kinds: &[&str]| {
+        text(value, pointer)
+            .is_some_and(|arn| arn.starts_with("arn:") && kinds.iter().any(|kind| arn.contains(kind)))
+    };
+    is_arn("/executionArn", &[":execution:", ":express:"]) && is_arn("/stateMachineArn", &[":stateMachine:"])
+}
+
+/// The ARN names the account, the machine and the execution.
+fn run_of(arn: &str) -> Key {
+    run_key("step_functions", "", arn, 1)
+}
+
+fn account(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty())
+}
+
+/// The machine of an execution: `arn:…:execution:MACHINE:NAME`.
+fn machine(arn: &str) -> Option<String> {
+    arn.split(':').nth(6).filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// A history does not name its execution; a child that it tells who started it does.
+fn own_arn(events: &[Event<'_>]) -> Option<String> {
+    let parameters = events.iter().filter_map(|event| text(event.details, "/parameters"));
+    parameters
+        .filter_map(|parameters| {
+            let value = embedded(&parameters);
+            let input = value.get("Input")?;
+            let input = input.as_str().map_or_else(|| input.clone(), embedded);
+            text(&input, &format!("/{STARTED_BY}")).filter(|arn| arn.starts_with("arn:"))
+        })
+        .next()
+}
+
+fn new_run(arn: Option<&str>, key: Key, source_key: Key) -> Run {
+    Run {
+        run_key: key,
+        platform: "step_functions".to_owned(),
+        platform_run_id: arn.map(str::to_owned),
+        attempt: Some(1),
+        workflow_name: arn.and_then(machine),
+        evidence: "rest".to_owned(),
+        source_key,
+        ..Run::default()
+    }
+}
+
+/// Status and conclusion of a status or of the event that ends an execution.
+fn outcome(status: &str) -> (&'static str, Option<&'static str>) {
+    match status {
+        "SUCCEEDED" | "ExecutionSucceeded" => ("completed", Some("success")),
+        "FAILED" | "ExecutionFailed" => ("completed", Some("failure")),
+        "ABORTED" | "ExecutionAborted" => ("completed", Some("cancelled")),
+        "TIMED_OUT" | "ExecutionTimedOut" => ("completed", Some("timed_out")),
+        _ => ("in_progress", None),
+    }
+}
+
+fn describe(document: &Document<'_>, value: &Value, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    let Some(arn) = text(value, "/executionArn") else { return };
+    let mut run = new_run(Some(&arn), run_of(&arn), document.source_key);
+    let (status, conclusion) = outcome(&text(value, "/status").unwrap_or_default());
+    run.status = Some(status.to_owned());
+    run.conclusion = conclusion.map(str::to_owned);
+    (run.started_at, run.ended_at) = (at(value.get("startDate")), at(value.get("stopDate")));
+    run.created_at = run.started_at;
+    let mut told = Execution::of(document, run);
+    if let Some(input) = value.get("input") {
+        told.input(input, carried, evidence);
+    }
+    if let Some(output) = value.get("output") {
+        carried.take(output);
+        carried.embedded(told.owner(), Spot::of("job_output"), "output", output.as_str().unwrap_or_default());
+    }
+    carried.rest(told.owner(), "", value);
+    carried.take(value);
+    evidence.runs.push(told.run);
+}
+
+fn execute(
+    document: &Document<'_>,
+    arn: Option<&str>,
+    events: Vec<Event<'_>>,
+    carried: &mut Carried<'_, '_>,
+    evidence: &mut Evidence,
+) -> Key {
+    let source = document.source_key.to_string();
+    let unknown = || Key::of("run", &["source", &source, &document.part.to_string()]);
+    let mut run = new_run(arn, arn.map_or_else(unknown, run_of), document.source_key);
+    run.status = Some("in_progress".to_owned());
+    if arn.is_none() {
+        evidence.evidence_gaps.push(gap(
+            run.run_key,
+            "runs",
+            "handoff_identity",
+            "no_run_id",
+            "lower_bound_only",
+        ));
+    }
+    let mut execution = Execution::of(document, run);
+    execution.before = events.iter().map(|event| (event.id, (event.previous, event.kind.clone()))).collect();
+    for event in &events {
+        execution.event(event, carried, evidence);
+    }
+    execution.finish(carried, evidence)
+}
+
+/// A task that hands work on: its row and what it hands on.
+struct Pending {
+    handoff: Handoff,
+    job: Option<Key>,
+    inputs: Value,
+}
+
+struct Execution<'a> {
+    document: &'a Document<'a>,
+    run: Run,
+    role: Option<String>,
+    /// Previous event and type, by the id of the event.
+    before: HashMap<i64, (i64, String)>,
+    /// States that ran tasks, by the id of the event that entered them: row of `jobs`.
+    states: HashMap<i64, usize>,
+    jobs: Vec<Job>,
+    roles: HashMap<Key, String>,
+    pending: BTreeMap<i64, Pending>,
+}
+
+impl<'a> Execution<'a> {
+    fn of(document: &'a Document<'a>, run: Run) -> Self {
+        Self {
+            document,
+            run,
+            role: None,
+            before: HashMap::new(),
+            states: HashMap::new(),
+            jobs: Vec::new(),
+            roles: HashMap::new(),
+            pending: BTreeMap::new(),
+        }
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::run(self.run.run_key)
+    }
+
+    fn event(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+        match event.kind.as_str() {
+            "ExecutionStarted" => {
+                (self.run.created_at, self.run.started_at) = (event.at, event.at);
+                self.role = text(event.details, "/roleArn");
+                if let Some(input) = event.details.get("input") {
+                    self.input(input, carried, evidence);
+                }
+            }
+            "TaskStateEntered" => self.state(event, carried, evidence),
+            "TaskScheduled" | "LambdaFunctionScheduled" | "ActivityScheduled" => {
+                self.task(event, carried, evidence)
+            }
+            "TaskSubmitted" | "TaskSucceeded" => self.answer(event),
+            "TaskStateExited" => self.exited(event, carried),
+            "ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut" => {
+                let (status, conclusion) = outcome(&event.kind);
+                self.run.status = Some(status.to_owned());
+                self.run.conclusion = conclusion.map(str::to_owned);
+                self.run.ended_at = event.at;
+            }
+            kind if kind.ends_with("Failed") || kind.ends_with("TimedOut") => self.failed(event),
+            _ => {}
+        }
+        self.texts(event, carried);
+        let is_truncated = ["/inputDetails/truncated", "/outputDetails/truncated"]
+            .iter()
+            .any(|pointer| event.details.pointer(pointer) == Some(&Value::Bool(true)));
+        if is_truncated {
+            evidence.evidence_gaps.push(gap(
+                self.run.run_key,
+                "runs",
+                "scan",
+                "truncated",
+                "lower_bound_only",
+            ));
+        }
+    }
+
+    /// The event that entered the state of an event; `None` in a part of a history.
+    fn entered(&self, id: i64) -> Option<i64> {
+        self.back(id, |kind| kind.ends_with("StateEntered"))
+    }
+
+    /// The last event of a kind before and with this one.
+    fn back(&self, mut id: i64, wanted: impl Fn(&str) -> bool) -> Option<i64> {
+        for _ in 0..=self.before.len() {
+            let (previous, kind) = self.before.get(&id)?;
+            if wanted(kind) {
+                return Some(id);
+            }
+            id = *previous;
+        }
+        None
+    }
+
+    fn job_at(&mut self, id: i64) -> Option<&mut Job> {
+        let at = *self.states.get(&self.entered(id)?)?;
+        self.jobs.get_mut(at)
+    }
+
+    /// What the run was started with, and by which execution.
+    fn input(&mut self, input: &Value, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+        carried.take(input);
+        let value = embedded(input.as_str().unwrap_or_default());
+        let parent = text(&value, &format!("/{STARTED_BY}")).filter(|arn| arn.starts_with("arn:"));
+        let (event, kind) = if parent.is_some() { ("child_run", "upstream") } else { ("start", "api") };
+        self.run.event = Some(event.to_owned());
+        evidence.triggers.push(Trigger {
+            run_key: self.run.run_key,
+            kind: kind.to_owned(),
+            subject_trust: "unknown".to_owned(),
+            decided_at: self.run.started_at,
+            source_key: self.document.source_key,
+            ..Trigger::default()
+        });
+        let Some(parent) = parent else {
+            for (name, text) in leaves("input", &value) {
+                carried.text(self.owner(), Spot::of("json"), &name, &text);
+            }
+            return;
+        };
+        let mut handoff = child_run(run_of(&parent), self.run.run_key, self.document.source_key);
+        handoff.child_workflow.clone_from(&self.run.workflow_name);
+        handoff.crosses = crosses(Some(&parent), self.run.platform_run_id.as_deref()).to_owned();
+        handoff.sent_at = self.run.started_at;
+        let owner = self.owner().handoff(handoff.handoff_key);
+        evidence.handoffs.push(handoff);
+        carried.inputs(owner, "", &value, evidence);
+    }
+
+    fn state(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+        let name = text(event.details, "/name").unwrap_or_default();
+        // A state may be entered again: the id of the event tells which time.
+        let key = job_key(self.run.run_key, &format!("{name}#{}", event.id));
+        self.states.insert(event.id, self.jobs.len());
+        self.jobs.push(Job {
+            job_key: key,
+            run_key: self.run.run_key,
+            platform_job_id: Some(event.id.to_string()),
+            name: name.clone(),
+            started_at: event.at,
+            evidence: "rest".to_owned(),
+            source_key: self.document.source_key,
+            ..Job::default()
+        });
+        let step = self.step(key, event.id, &name, event);
+        let Some(input) = event.details.get("input") else { return evidence.steps.push(step) };
+        carried.take(input);
+        let spot = Spot::step("with_binding", step.step_key);
+        let value = embedded(input.as_str().unwrap_or_default());
+        for (ordinal, (name, text)) in leaves("input", &value).into_iter().enumerate() {
+            evidence.bindings.push(binding(&step, "inputs", &name, Some(&text), ordinal));
+            carried.text(self.owner().job(key), spot, &name, &text);
+        }
+        evidence.steps.push(step);
+    }
+
+    fn step(&self, job: Key, id: i64, name: &str, event: &Event<'_>) -> Step {
+        Step {
+            step_key: Key::of("step", &[&job.to_string(), "event", &id.to_string()]),
+            job_key: job,
+            number: Some(id),
+            ordinal: id,
+            name: name.to_owned(),
+            kind: "run".to_owned(),
+            started_at: event.at,
+            attribution: "api".to_owned(),
+            source_key: self.document.source_key,
+            ..Step::default()
+        }
+    }
+
+    /// A call of a service: a step, and a handoff if the service is asked to go on.
+    fn task(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+        let job = self.job_at(event.id).map(|job| job.job_key);
+        let resource = text(event.details, "/resource").unwrap_or_default();
+        let service = text(event.details, "/resourceType").unwrap_or_default();
+        if let (Some(job), Some(role)) = (job, text(event.details, "/taskCredentials/roleArn")) {
+            self.roles.insert(job, role);
+        }
+        let name = if service.is_empty() { resource.clone() } else { format!("{service}:{resource}") };
+        let owner = job.map_or(self.owner(), |job| self.owner().job(job));
+        let parameters = event.details.get("parameters").or_else(|| event.details.get("input"));
+        let text = parameters.and_then(Value::as_str).unwrap_or_default();
+        if let Some(parameters) = parameters {
+            carried.take(parameters);
+        }
+        let step = job.map(|job| self.step(job, event.id, &name, event));
+        let is_start = service == "states" && resource.starts_with("startExecution");
+        let waits = resource.ends_with(".waitForTaskToken");
+        if is_start || waits {
+            let pending = self.pending(event, job, is_start, waits, &embedded(text));
+            self.pending.insert(event.id, pending);
+        } else {
+            let spot = Spot { place: "with_binding", step: step.as_ref().map(|step| step.step_key) };
+            carried.embedded(owner, spot, "parameters", text);
+        }
+        evidence.steps.extend(step);
+    }
+
+    fn pending(
+        &self,
+        event: &Event<'_>,
+        job: Option<Key>,
+        is_start: bool,
+        waits: bool,
+        value: &Value,
+    ) -> Pending {
+        let of = |pointer: &str| text(value, pointer);
+        let target = ["/StateMachineArn", "/FunctionName", "/QueueUrl", "/TopicArn", "/TaskDefinition"];
+        let target = target.iter().find_map(|pointer| of(pointer));
+        let mechanism = if is_start { "child_run" } else { "callback" };
+        let of_run = self.run.run_key.to_string();
+        let mut handoff = Handoff {
+            handoff_key: Key::of("handoff", &[&of_run, mechanism, &event.id.to_string()]),
+            parent_run_key: Some(self.run.run_key),
+            parent_job_key: job,
+            child_workflow: target.as_deref().map(|arn| arn.rsplit(':').next().unwrap_or(arn).to_owned()),
+            sent_at: event.at,
+            ..sent(mechanism, self.document.source_key)
+        };
+        // Whoever holds the token of the task decides how the run goes on.
+        if waits {
+            "task_token".clone_into(&mut handoff.credential_kind);
+        }
+        if let Some(role) = &self.role {
+            handoff.credential_subject = Some(role.clone());
+        }
+        handoff.crosses = crosses(target.as_deref(), self.run.platform_run_id.as_deref()).to_owned();
+        let input = value.get("Input").filter(|_| is_start);
+        let inputs = match input {
+            Some(Value::String(text)) => embedded(text),
+            Some(input) => input.clone(),
+            None => value.clone(),
+        };
+        Pending { handoff, job, inputs }
+    }
+
+    /// The child that a task started, from the answer of `StartExecution`.
+    fn answer(&mut self, event: &Event<'_>) {
+        if text(event.details, "/resourceType").as_deref() != Some("states") {
+            return;
+        }
+        let output = embedded(&text(event.details, "/output").unwrap_or_default());
+        let child = text(&output, "/ExecutionArn").or_else(|| text(&output, "/executionArn"));
+        let Some(child) = child.filter(|arn| arn.starts_with("arn:")) else { return };
+        let scheduled = self.back(event.id, |kind| kind == "TaskScheduled");
+        let known = child_run(self.run.run_key, run_of(&child), self.document.source_key);
+        let job = self.job_at(event.id).map(|job| job.job_key);
+        let parent = self.run.platform_run_id.clone();
+        let crosses = crosses(Some(&child), parent.as_deref()).to_owned();
+        // The answer may come twice (submitted, succeeded), and without the request.
+        let pending = self.pending.entry(scheduled.unwrap_or(event.id)).or_insert_with(|| Pending {
+            handoff: known.clone(),
+            job,
+            inputs: Value::Null,
+        });
+        let before = pending.handoff.clone();
+        pending.handoff = Handoff {
+            parent_job_key: before.parent_job_key.or(job),
+            child_workflow: machine(&child).or(before.child_workflow),
+            credential_kind: before.credential_kind,
+            credential_subject: before.credential_subject,
+            sent_at: before.sent_at.or(event.at),
+            crosses,
+            ..known
+        };
+    }
+
+    fn exited(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>) {
+        let owner = match self.job_at(event.id) {
+            Some(job) => {
+                job.ended_at = event.at;
+                job.conclusion.get_or_insert_with(|| "success".to_owned());
+                Owner::run(job.run_key).job(job.job_key)
+            }
+            None => self.owner(),
+        };
+        if let Some(output) = event.details.get("output") {
+            carried.take(output);
+            carried.embedded(owner, Spot::of("job_output"), "output", output.as_str().unwrap_or_default());
+        }
+    }
+
+    fn failed(&mut self, event: &Event<'_>) {
+        if let Some(job) = self.job_at(event.id) {
+            let conclusion = if event.kind.ends_with("TimedOut") { "timed_out" } else { "failure" };
+            job.conclusion = Some(conclusion.to_owned());
+            job.ended_at = event.at;
+        }
+    }
+
+    /// Inputs and outputs that no row took, out of their JSON texts.
+    fn texts(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>) {
+        let owner = match self.job_at(event.id) {
+            Some(job) => Owner::run(job.run_key).job(job.job_key),
+            None => self.owner(),
+        };
+        for (name, place) in [("input", "json"), ("output", "job_output"), ("parameters", "json")] {
+            let Some(value) = event.details.get(name) else { continue };
+            if let Some(text) = value.as_str().filter(|_| carried.is_free(value)) {
+                carried.take(value);
+                carried.embedded(owner, Spot::of(place), name, text);
+            }
+        }
+    }
+
+    fn finish(mut self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) -> Key {
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            let owner = self.owner().handoff(pending.handoff.handoff_key);
+            let owner = pending.job.map_or(owner, |job| owner.job(job));
+            evidence.handoffs.push(pending.handoff);
+            carried.inputs(owner, "", &pending.inputs, evidence);
+        }
+        let row = |role: &str, job: Option<Key>| IdentityUsed {
+            job_key: job,
+            run_key: Some(self.run.run_key),
+            identity_key: Some(identity_key("aws", role)),
+            identity_kind: "aws_role".to_owned(),
+            how: "assigned".to_owned(),
+            account: account(role).map(str::to_owned),
+            subject: Some(role.to_owned()),
+            issued_at: self.run.started_at,
+            join_method: "exact_id".to_owned(),
+            confidence: 1.0,
+            source_key: self.document.source_key,
+            ..IdentityUsed::default()
+        };
+        for job in &self.jobs {
+            let role = self.roles.get(&job.job_key).or(self.role.as_ref());
+            evidence.identities_used.extend(role.map(|role| row(role, Some(job.job_key))));
+        }
+        if self.jobs.is_empty() {
+            evidence.identities_used.extend(self.role.as_deref().map(|role| row(role, None)));
+        }
+        let run = self.run.run_key;
+        evidence.jobs.append(&mut self.jobs);
+        evidence.runs.push(self.run);
+        run
+    }
+}
+
+/// Whether two resources are of different accounts; unknown counts as the same.
+fn crosses(one: Option<&str>, other: Option<&str>) -> &'static str {
+    match (one.and_then(account), other.and_then(account)) {
+        (Some(one), Some(other)) if one != other => "org",
+        _ => "none",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_name_account_and_machine() {
+        let arn = "arn:aws:states:eu-west-1:123456789012:execution:Deploy:run-1";
+        assert_eq!((account(arn), machine(arn).as_deref()), (Some("123456789012"), Some("Deploy")));
+        let other = "arn:aws:states:eu-west-1:210987654321:stateMachine:Deploy";
+        assert_eq!((crosses(Some(arn), Some(other)), crosses(Some(arn), None)), ("org", "none"));
+    }
+}
