@@ -188,8 +188,11 @@ fn walk(name: &str, value: &Value, wanted: &dyn Fn(&Value) -> bool, found: &mut 
     }
     match value {
         Value::Object(members) => {
+            // `{"name": "TOKEN", "value": …}`: the value is known by that name.
+            let named = members.get("name").and_then(Value::as_str).filter(|_| members.contains_key("value"));
             for (member, value) in members {
-                let path = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
+                let member = named.filter(|_| member == "value").unwrap_or(member);
+                let path = if name.is_empty() { member.to_owned() } else { format!("{name}.{member}") };
                 walk(&path, value, wanted, found);
             }
         }
@@ -282,8 +285,14 @@ mod tests {
 
     #[test]
     fn leaves_have_paths() {
-        let value = json!({"a": {"b": [1, null, "x"]}, "c": true});
-        let expected = [("in.a.b[0]", "1"), ("in.a.b[2]", "x"), ("in.c", "true")];
+        let value = json!({"a": {"b": [1, null, "x"]}, "c": true, "env": [{"name": "KEY", "value": "y"}]});
+        let expected = [
+            ("in.a.b[0]", "1"),
+            ("in.a.b[2]", "x"),
+            ("in.c", "true"),
+            ("in.env[0].name", "KEY"),
+            ("in.env[0].KEY", "y"),
+        ];
         assert_eq!(leaves("in", &value), expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 

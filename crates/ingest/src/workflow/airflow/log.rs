@@ -9,9 +9,11 @@ use crate::importer::{Recognised, TextFile};
 use crate::value::text;
 use crate::workflow::carried::{Carried, Owner, Spot, gap};
 use crate::{Document, Mark, TextContext, TextSink};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use leakgraph_model::tables::{Job, Run, SecretPassed, Step};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Bytes that tell what a text is.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -25,6 +27,24 @@ const WRITERS: [&str; 6] = [
     "logging_mixin.py",
 ];
 const CONNECTION: &str = "Using connection ID '";
+/// Beyond this many marks, lines share the last time.
+const MAX_MARKS: usize = 20_000;
+
+/// All that is looked for in a line.
+static TOLD: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let words = [
+        CONNECTION,
+        "AIRFLOW_CTX_",
+        "Marking task as ",
+        "<TaskInstance: ",
+        "Starting attempt ",
+        "Triggering Dag Run.",
+        "Dag Run triggered successfully.",
+        "Waiting for dag run to complete",
+        "Task failed with exception",
+    ];
+    AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(words).expect("constant words")
+});
 
 pub(super) fn recognise(file: TextFile<'_>) -> Option<Recognised> {
     let head = file.bytes.get(..file.bytes.len().min(HEAD_BYTES)).unwrap_or_default();
@@ -42,13 +62,21 @@ pub(super) fn recognise(file: TextFile<'_>) -> Option<Recognised> {
     if is_text {
         return Some(known);
     }
-    let mut is_ours = is_in_place;
-    for line in lines.iter().take(50) {
-        let value: Value = serde_json::from_str(line).ok()?;
-        is_event(&value).then_some(())?;
-        is_ours |= is_airflow(&value);
+    let (mut events, mut is_ours) = (0, is_in_place);
+    for (ordinal, line) in lines.iter().enumerate().take(50) {
+        match serde_json::from_str::<Value>(line) {
+            Ok(value) if is_event(&value) => {
+                events += 1;
+                is_ours |= is_airflow(&value);
+            }
+            Ok(_) => return None,
+            // The log of a running task may end within a line; what a task prints past its
+            // logger is plain text.
+            Err(_) if ordinal + 1 == lines.len() || !line.starts_with('{') => {}
+            Err(_) => return None,
+        }
     }
-    (is_ours && !lines.is_empty()).then_some(known)
+    (is_ours && events > 0).then_some(known)
 }
 
 /// An answer of `GET …/logs/{try}`: `content` is a list of events in version 2, and in version
@@ -97,8 +125,16 @@ fn writer(line: &str) -> Option<&str> {
 }
 
 /// The time of a line. Without a zone it is unknown.
-fn stamp(line: &str) -> Option<Timestamp> {
-    let (stamp, _) = line.strip_prefix('[')?.split_once(']')?;
+fn stamp(line: &[u8]) -> Option<Timestamp> {
+    let (start, end): (&[u8], u8) =
+        if line.starts_with(b"{") { (b"{\"timestamp\":", b'"') } else { (b"[", b']') };
+    let rest = line.strip_prefix(start)?.trim_ascii_start();
+    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+    let rest = rest.get(..rest.len().min(48))?;
+    let stamp = std::str::from_utf8(rest.get(..memchr::memchr(end, rest)?)?).ok()?;
+    if end == b'"' {
+        return Timestamp::parse(stamp);
+    }
     if let Some((date, time)) = stamp.strip_suffix(" UTC").and_then(|stamp| stamp.split_once(", ")) {
         return Timestamp::parse(&format!("{date}T{time}Z"));
     }
@@ -161,9 +197,8 @@ impl Told {
         } else if let Some((_, rest)) = line.split_once("Starting attempt ") {
             let attempt = || rest.split(' ').next()?.parse().ok();
             self.path.attempt = self.path.attempt.or_else(attempt);
-        } else if let Some((name, _)) =
-            line.split_once(CONNECTION).and_then(|(_, rest)| rest.split_once('\''))
-        {
+        } else if let Some((_, rest)) = line.split_once(CONNECTION) {
+            let name = rest.split('\'').next().unwrap_or(rest);
             if !self.connections.iter().any(|known| known == name) {
                 self.connections.push(name.to_owned());
             }
@@ -316,23 +351,24 @@ pub(super) fn import(path: &str, bytes: &[u8], source_key: Key, sink: &mut dyn T
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]) {
         let offset = std::mem::replace(&mut start, end + 1);
-        let line = String::from_utf8_lossy(bytes.get(offset..end).unwrap_or_default());
-        let event = line.starts_with('{').then(|| serde_json::from_str::<Value>(&line).ok()).flatten();
-        let at = match &event {
-            Some(event) => {
-                told.event(event);
-                text(event, "/timestamp").and_then(|at| Timestamp::parse(&at))
-            }
-            None => {
-                told.line(&line);
-                let at = stamp(&line);
-                told.at(at);
-                at
-            }
-        };
+        let line = bytes.get(offset..end).unwrap_or_default();
+        let at = stamp(line);
+        told.at(at);
         // Lines of the same time share a mark.
-        if let Some(at) = at.filter(|at| times.last().is_none_or(|(_, last)| last != at)) {
+        if let Some(at) =
+            at.filter(|at| times.last().is_none_or(|(_, last)| last != at) && times.len() < MAX_MARKS)
+        {
             times.push((offset, at));
+        }
+        // Nearly every line is output, and nearly none says any of this.
+        let may_name = told.path.run.is_none() && memchr::memmem::find(line, b"dag_id").is_some();
+        if may_name || TOLD.is_match(line) {
+            let line = String::from_utf8_lossy(line);
+            let event = line.starts_with('{').then(|| serde_json::from_str(&line).ok()).flatten();
+            match event {
+                Some(event) => told.event(&event),
+                None => told.line(&line),
+            }
         }
     }
     let mut evidence = Evidence::default();
@@ -392,16 +428,18 @@ mod tests {
     fn lines_name_their_writer_and_time() {
         let line = "[2026-04-08T11:54:36.883+0200] {python.py:201} INFO - Done.";
         assert_eq!(
-            (writer(line), stamp(line)),
+            (writer(line), stamp(line.as_bytes())),
             (Some("python.py"), Timestamp::parse("2026-04-08T09:54:36.883Z"))
         );
         let line = "[2023-10-12, 11:05:30 UTC] {{pod_manager.py:228}} INFO - SLF4J";
         assert_eq!(
-            (writer(line), stamp(line)),
+            (writer(line), stamp(line.as_bytes())),
             (Some("pod_manager.py"), Timestamp::parse("2023-10-12T11:05:30Z"))
         );
         let line = "[2021-07-03 11:49:16,755] {python.py:151} INFO - Done";
-        assert_eq!((writer(line), stamp(line)), (Some("python.py"), None));
+        assert_eq!((writer(line), stamp(line.as_bytes())), (Some("python.py"), None));
+        let line = "{\"timestamp\":\"2026-10-01T10:00:01.9Z\",\"event\":\"x\"}";
+        assert_eq!(stamp(line.as_bytes()), Timestamp::parse("2026-10-01T10:00:01.9Z"));
         for other in
             ["[x] {a:1} - ", "2026-04-08 {python.py:201} INFO - x", "[2026-04-08T11:54:36Z] INFO - x", "[é"]
         {

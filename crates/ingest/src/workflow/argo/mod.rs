@@ -4,17 +4,16 @@
 //! Formats: argoproj/argo-workflows, `workflow_types.go` (NodeStatus), `workflow/common/common.go`
 //! (labels), `workflow/util/util.go` (what resuming a suspended node writes).
 
-use super::carried::{Carried, Owner, Spot, binding, child_run, gap, sent};
-use super::kubernetes::{
-    account, environment, identity, image_pin, is_kind, label, list, names, objects, owner,
-};
+mod created;
+
+use super::carried::{Carried, Owner, Spot, binding, child_run, gap};
+use super::kubernetes::{environment, identity, image_pin, is_kind, label, list, names, objects, owner};
 use crate::importer::{Importer, Recognised};
 use crate::reader::incomplete;
 use crate::value::{text, time};
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{Approval, IdentityUsed, Job, Problem, Run, Step, Trigger, job_key, run_key};
 use leakgraph_model::{Evidence, Key};
-use serde::Deserialize;
 use serde_json::Value;
 
 const GROUP: &str = "argoproj.io";
@@ -338,64 +337,6 @@ impl<'a> Workflow<'a> {
         evidence.identities_used.push(identity(&self.namespace, name.as_deref(), row));
     }
 
-    /// A workflow that a `resource` template created. Its name is known if the template reads
-    /// it back ("Workflow of workflows").
-    fn created(
-        &self,
-        node: &Value,
-        template: &Value,
-        job: Key,
-        carried: &mut Carried<'_, '_>,
-        evidence: &mut Evidence,
-    ) {
-        let Some(manifest) = text(template, "/resource/manifest").and_then(|text| manifest(&text)) else {
-            return;
-        };
-        if !is_kind(&manifest, GROUP, &["Workflow"]) {
-            return;
-        }
-        let namespace = text(&manifest, "/metadata/namespace").filter(|name| !name.contains("{{"));
-        let namespace = namespace.unwrap_or_else(|| self.namespace.clone());
-        let source = self.document.source_key;
-        let mut handoff = match self.created_name(node, template) {
-            Some(name) => child_run(self.run, run_of(&namespace, &name), source),
-            None => {
-                let mut unlinked = sent("child_run", source);
-                unlinked.handoff_key = Key::of("handoff", &[&job.to_string(), "child_run"]);
-                unlinked.parent_run_key = Some(self.run);
-                unlinked
-            }
-        };
-        handoff.parent_job_key = Some(job);
-        handoff.child_workflow = text(&manifest, "/spec/workflowTemplateRef/name")
-            .or_else(|| Some(text(&manifest, "/metadata/generateName")?.trim_end_matches('-').to_owned()))
-            .or_else(|| text(&manifest, "/metadata/name"));
-        "service_account".clone_into(&mut handoff.credential_kind);
-        handoff.credential_subject =
-            text(self.object, "/spec/serviceAccountName").map(|name| account(&self.namespace, &name));
-        if namespace != self.namespace {
-            "repo".clone_into(&mut handoff.crosses);
-        }
-        handoff.sent_at = time(node, "/startedAt");
-        let owner = Owner::run(self.run).job(job).handoff(handoff.handoff_key);
-        evidence.handoffs.push(handoff);
-        for parameter in list(&manifest, "/spec/arguments/parameters") {
-            let Some(name) = text(parameter, "/name") else { continue };
-            let value = text(parameter, "/value").unwrap_or_default();
-            carried.input(owner, &name, &filled(&value, node), evidence);
-        }
-    }
-
-    fn created_name(&self, node: &Value, template: &Value) -> Option<String> {
-        let output = list(template, "/outputs/parameters").find(|output| {
-            text(output, "/valueFrom/jsonPath").is_some_and(|path| path.contains(".metadata.name"))
-        })?;
-        let name = text(output, "/name")?;
-        let told =
-            list(node, "/outputs/parameters").find(|told| text(told, "/name").as_ref() == Some(&name))?;
-        text(told, "/value").filter(|name| !name.is_empty())
-    }
-
     /// A suspended node waits for somebody, unless it only waits for some time.
     fn approval(&self, node: &Value, evidence: &mut Evidence) {
         let template = self.template(node);
@@ -455,23 +396,6 @@ fn conclusion(phase: &str) -> Option<&'static str> {
     }
 }
 
-/// A manifest in YAML. Where placeholders make it no YAML, it says nothing.
-fn manifest(text: &str) -> Option<Value> {
-    let first = serde_yaml_ng::Deserializer::from_str(text).next()?;
-    Value::deserialize(first).ok()
-}
-
-/// A value with the node's inputs in place of `{{inputs.parameters.NAME}}`.
-fn filled(value: &str, node: &Value) -> String {
-    let mut value = value.to_owned();
-    for parameter in list(node, "/inputs/parameters") {
-        if let (Some(name), Some(with)) = (text(parameter, "/name"), text(parameter, "/value")) {
-            value = value.replace(&format!("{{{{inputs.parameters.{name}}}}}"), &with);
-        }
-    }
-    value
-}
-
 /// Who resumed a node: `Resumed by: map[Email:… PreferredUsername:… User:…]`, as Go prints it.
 fn resumed_by(message: &str) -> Option<String> {
     let told = message.split_once("Resumed by: map[")?.1;
@@ -485,7 +409,6 @@ fn resumed_by(message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn resumers_are_named_by_their_claims() {
@@ -493,17 +416,5 @@ mod tests {
         assert_eq!(resumed_by(message).as_deref(), Some("ana@acme.test"));
         assert_eq!(resumed_by("Resumed by: map[User:sub-1]").as_deref(), Some("sub-1"));
         assert_eq!(resumed_by("Resumed"), None);
-    }
-
-    #[test]
-    fn placeholders_are_filled_with_the_inputs_of_the_node() {
-        let node = json!({"inputs": {"parameters": [{"name": "to", "value": "prod"}]}});
-        assert_eq!(filled("{{inputs.parameters.to}}/{{workflow.name}}", &node), "prod/{{workflow.name}}");
-    }
-
-    #[test]
-    fn a_manifest_of_placeholders_says_nothing() {
-        assert_eq!(manifest("kind: {{inputs.parameters.kind}}: x"), None);
-        assert_eq!(manifest("kind: Workflow\nspec: {}\n"), Some(json!({"kind": "Workflow", "spec": {}})));
     }
 }

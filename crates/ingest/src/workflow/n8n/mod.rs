@@ -4,12 +4,15 @@
 //! Formats: n8n-io/n8n, `packages/workflow/src/interfaces.ts` (IRunExecutionData, ITaskData,
 //! RelatedExecution); WebReflection/flatted, "Format".
 
+mod flatted;
+
 use super::carried::{Carried, Owner, Spot, binding, child_run, gap, leaves};
 use super::kubernetes::list;
 use crate::importer::{Importer, Recognised};
 use crate::reader::incomplete;
 use crate::value::{text, time};
 use crate::{Document, TextSink};
+use flatted::{is_flatted, unfold};
 use leakgraph_model::tables::{Approval, Job, Problem, Run, SecretPassed, Step, Trigger, job_key, run_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
@@ -17,11 +20,6 @@ use std::borrow::Cow;
 
 const MODES: [&str; 10] =
     ["chat", "cli", "error", "evaluation", "integrated", "internal", "manual", "retry", "trigger", "webhook"];
-/// Values a flatted text may unfold to, per item it has.
-const UNFOLDED_PER_ITEM: usize = 16;
-/// Nesting that is followed in a flatted text.
-const MAX_DEPTH: usize = 100;
-
 /// Workflow executions of n8n.
 pub(crate) struct N8n;
 
@@ -105,11 +103,6 @@ fn is_execution(value: &Value) -> bool {
         || is_flatted(value)
 }
 
-/// Flatted data begins with an object whose members are indices.
-fn is_flatted(value: &Value) -> bool {
-    value.pointer("/0/resultData").and_then(Value::as_str).is_some_and(|index| index.parse::<usize>().is_ok())
-}
-
 /// What an execution did, unfolded if it is flatted; and whether that was cut.
 fn run_data(value: &Value) -> (Option<Cow<'_, Value>>, bool) {
     let flat = |items: &Value| {
@@ -127,64 +120,6 @@ fn run_data(value: &Value) -> (Option<Cow<'_, Value>>, bool) {
         },
         Some(data) => (Some(Cow::Borrowed(data)), false),
         None => (value.get("resultData").map(|_| Cow::Borrowed(value)), false),
-    }
-}
-
-/// The value a flatted array stands for: texts inside its items are indices of items.
-/// A cycle ends in null.
-fn unfold(items: &Value) -> (Value, bool) {
-    let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
-    let budget = items.len().saturating_mul(UNFOLDED_PER_ITEM).saturating_add(1000);
-    let mut unfolding = Unfolding { items, open: Vec::new(), budget, is_cut: false };
-    let value = unfolding.item(0);
-    (value, unfolding.is_cut)
-}
-
-struct Unfolding<'v> {
-    items: &'v [Value],
-    /// Items that are being unfolded.
-    open: Vec<usize>,
-    budget: usize,
-    is_cut: bool,
-}
-
-impl Unfolding<'_> {
-    fn item(&mut self, index: usize) -> Value {
-        let items = self.items;
-        let Some(item) = items.get(index) else { return Value::Null };
-        if matches!(item, Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_)) {
-            return item.clone();
-        }
-        if self.open.contains(&index) {
-            return Value::Null;
-        }
-        if self.open.len() >= MAX_DEPTH {
-            self.is_cut = true;
-            return Value::Null;
-        }
-        self.open.push(index);
-        let value = match item {
-            Value::Array(values) => values.iter().map(|value| self.member(value)).collect(),
-            Value::Object(members) => {
-                let members = members.iter().map(|(name, value)| (name.clone(), self.member(value)));
-                Value::Object(members.collect())
-            }
-            other => other.clone(),
-        };
-        self.open.pop();
-        value
-    }
-
-    fn member(&mut self, value: &Value) -> Value {
-        let Some(left) = self.budget.checked_sub(1) else {
-            self.is_cut = true;
-            return Value::Null;
-        };
-        self.budget = left;
-        match value {
-            Value::String(index) => index.parse().map_or(Value::Null, |index| self.item(index)),
-            other => other.clone(),
-        }
     }
 }
 
@@ -501,27 +436,5 @@ fn outcome(value: &Value) -> (Option<&'static str>, Option<&'static str>) {
         (_, Some(false)) if has_stopped => (Some("completed"), Some("failure")),
         (_, Some(false)) => (Some("in_progress"), None),
         (_, None) => (None, None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn flatted_texts_unfold() {
-        let flat = json!([{"a": "1", "b": 2, "c": "3"}, "one", "unused", ["1", "4", null], {"d": "1"}]);
-        let expected = json!({"a": "one", "b": 2, "c": ["one", {"d": "one"}, null]});
-        assert_eq!(unfold(&flat), (expected, false));
-    }
-
-    #[test]
-    fn cycles_and_doublings_end() {
-        assert_eq!(unfold(&json!([{"self": "0"}])), (json!({"self": null}), false));
-        let mut doubling: Vec<Value> =
-            (0..60).map(|at| json!([(at + 1).to_string(), (at + 1).to_string()])).collect();
-        doubling.push(json!("end"));
-        assert!(unfold(&Value::Array(doubling)).1, "2^60 values");
     }
 }
