@@ -4,7 +4,7 @@
 use super::github::dispatch;
 use super::github::steps::guess;
 use crate::{Document, Mark, TextContext, TextSink};
-use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, Step};
+use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, Problem, Step};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -64,11 +64,34 @@ pub(crate) struct Carried<'a, 's> {
     lines: BTreeMap<Owner, Lines>,
     /// Addresses of the document's values that were handed over.
     taken: HashSet<usize>,
+    /// Rows that may still be made of definitions which many tasks share.
+    shared_rows: usize,
+    is_cut: bool,
 }
+
+/// A small document may name one large definition for many tasks: beyond this many rows of one
+/// document, the definition is not spelled out again for every task.
+const MAX_SHARED_ROWS: usize = 500_000;
 
 impl<'a, 's> Carried<'a, 's> {
     pub(crate) fn new(document: &'a Document<'a>, sink: &'s mut dyn TextSink) -> Self {
-        Self { document, sink, lines: BTreeMap::new(), taken: HashSet::new() }
+        Self {
+            document,
+            sink,
+            lines: BTreeMap::new(),
+            taken: HashSet::new(),
+            shared_rows: MAX_SHARED_ROWS,
+            is_cut: false,
+        }
+    }
+
+    /// Whether `rows` more rows may be made of a definition that tasks share.
+    pub(crate) fn may_share(&mut self, rows: usize) -> bool {
+        match self.shared_rows.checked_sub(rows) {
+            Some(left) => self.shared_rows = left,
+            None => self.is_cut = true,
+        }
+        !self.is_cut
     }
 
     /// One text.
@@ -160,9 +183,16 @@ impl<'a, 's> Carried<'a, 's> {
         }
     }
 
-    /// Hands one text per owner to the scanner.
-    pub(crate) fn finish(mut self) {
+    /// Hands one text per owner to the scanner; says if rows were left out.
+    pub(crate) fn finish(mut self) -> Option<Problem> {
         self.flush();
+        self.is_cut.then(|| Problem {
+            path: self.document.path.to_owned(),
+            offset: None,
+            code: "truncated".to_owned(),
+            reason: format!("definitions that tasks share gave more than {MAX_SHARED_ROWS} rows"),
+            lossy: true,
+        })
     }
 }
 
@@ -294,6 +324,25 @@ mod tests {
             ("in.env[0].KEY", "y"),
         ];
         assert_eq!(leaves("in", &value), expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn shared_definitions_are_spelled_out_up_to_a_limit() {
+        struct Nowhere;
+        impl TextSink for Nowhere {
+            fn text(&mut self, _: &TextContext, _: &[u8]) {}
+            fn fingerprint(&mut self, _: &[u8]) -> Option<String> {
+                None
+            }
+        }
+        let document = Document { path: "x.json", source_key: Key::default(), part: 0, bytes: b"" };
+        let mut sink = Nowhere;
+        let mut carried = Carried::new(&document, &mut sink);
+        assert!(carried.may_share(MAX_SHARED_ROWS));
+        assert!(carried.may_share(0));
+        assert!(!carried.may_share(1) && !carried.may_share(0), "what is cut stays so");
+        assert_eq!(carried.finish().map(|problem| problem.code).as_deref(), Some("truncated"));
+        assert_eq!(Carried::new(&document, &mut sink).finish(), None);
     }
 
     #[test]

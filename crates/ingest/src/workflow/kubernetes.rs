@@ -91,6 +91,10 @@ pub(crate) fn environment(
     carried: &mut Carried<'_, '_>,
     evidence: &mut Evidence,
 ) {
+    let rows = || list(container, "/env").chain(list(container, "/envFrom")).count();
+    if !carried.may_share(0) || !carried.may_share(rows()) {
+        return;
+    }
     let spot = Spot::step("env_binding", step.step_key);
     for (ordinal, variable) in list(container, "/env").enumerate() {
         let Some(name) = text(variable, "/name") else { continue };

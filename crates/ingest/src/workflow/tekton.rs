@@ -19,7 +19,7 @@ use leakgraph_model::tables::{
 };
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 const GROUP: &str = "tekton.dev";
 const APPROVALS: &str = "openshift-pipelines.org";
@@ -63,7 +63,7 @@ impl Importer for Tekton {
                 carried.rest(Owner::default(), "", object);
             }
         }
-        carried.finish();
+        evidence.problems.extend(carried.finish());
         evidence.problems.extend(incomplete(document, nameless, "objects have no name: they were never run"));
         evidence
     }
@@ -79,12 +79,19 @@ struct Object<'a> {
     object: &'a Value,
     namespace: String,
     name: String,
+    /// Service accounts of single tasks.
+    accounts: HashMap<String, String>,
 }
 
 impl<'a> Object<'a> {
     fn of(document: &'a Document<'a>, object: &'a Value) -> Option<Self> {
         let (namespace, name) = names(object)?;
-        Some(Self { document, object, namespace, name })
+        let account = |spec: &Value| {
+            let name = text(spec, "/serviceAccountName").or_else(|| text(spec, "/taskServiceAccountName"));
+            Some((text(spec, "/pipelineTaskName")?, name?))
+        };
+        let accounts = list(object, "/spec/taskRunSpecs").filter_map(account).collect();
+        Some(Self { document, object, namespace, name, accounts })
     }
 
     fn import(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
@@ -240,11 +247,7 @@ impl<'a> Object<'a> {
 
     /// The service account of a task of this pipeline run: its own, or that of the run.
     fn account_of(&self, task: Option<&str>) -> Option<String> {
-        let own = list(self.object, "/spec/taskRunSpecs")
-            .find(|spec| task.is_some() && text(spec, "/pipelineTaskName").as_deref() == task)
-            .and_then(|spec| {
-                text(spec, "/serviceAccountName").or_else(|| text(spec, "/taskServiceAccountName"))
-            });
+        let own = task.and_then(|task| self.accounts.get(task).cloned());
         own.or_else(|| text(self.object, "/spec/taskRunTemplate/serviceAccountName"))
             .or_else(|| text(self.object, "/spec/serviceAccountName"))
     }
@@ -333,11 +336,9 @@ impl<'a> Object<'a> {
         };
         let mut steps: Vec<(String, Option<&Value>)> =
             defined.iter().enumerate().map(|(ordinal, step)| (named(ordinal, step), Some(*step))).collect();
-        for name in list(task, "/status/steps").filter_map(|state| text(state, "/name")) {
-            if !steps.iter().any(|(known, _)| *known == name) {
-                steps.push((name, None));
-            }
-        }
+        let known: HashSet<String> = steps.iter().map(|(name, _)| name.clone()).collect();
+        let others = states.keys().filter(|name| !known.contains(*name));
+        steps.extend(others.map(|name| (name.clone(), None)));
         let mut first = None;
         for (ordinal, (name, definition)) in steps.into_iter().enumerate() {
             let step = self.step(job, ordinal, &name, definition, states.get(&name).copied());

@@ -3,7 +3,8 @@
 //! that `taskinstance.py` (2.x) and `task_runner.py` (3.x) of apache/airflow write.
 
 use crate::orchestrators::{
-    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, only_run, places, read_file, survives,
+    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, nothing_is_lost, only_run, places,
+    read_file, survives,
 };
 use crate::support::problem;
 use leakgraph_model::Timestamp;
@@ -195,6 +196,13 @@ fn answers_that_hold_a_log_are_read_as_logs() {
         read_file("log.json", &json!({"content": content, "continuation_token": "eyJ"}).to_string());
     assert_eq!(only_run(&evidence).platform_run_id.as_deref(), Some(PARENT));
     assert_eq!(texts.count(&secret), 1);
+}
+
+#[test]
+fn nothing_of_the_document_is_lost() {
+    nothing_is_lost("run.json", &dag_run("d", PARENT, json!({"a": {"b": "conf-text"}})));
+    nothing_is_lost("task.json", &task(json!({"trigger_dag_id": "x", "conf": {"a": "conf-text"}})));
+    nothing_is_lost("xcom.json", &xcom());
 }
 
 proptest! {

@@ -2,7 +2,8 @@
 //! (suspended nodes), `examples/workflow-of-workflows.yaml` and docs/fields.md.
 
 use crate::orchestrators::{
-    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, only_run, places, read_file, survives,
+    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, nothing_is_lost, only_run, places,
+    read_file, survives,
 };
 use crate::support::problem;
 use proptest::prelude::*;
@@ -186,6 +187,11 @@ fn a_workflow_that_was_never_submitted_is_scanned_and_said() {
     let (evidence, texts) = read_file("x.yaml", &text);
     problem(&evidence, "x.yaml", "incomplete");
     assert_eq!((evidence.runs.len(), texts.count(&token)), (0, 1));
+}
+
+#[test]
+fn nothing_of_the_document_is_lost() {
+    nothing_is_lost("workflow.json", &parent("x"));
 }
 
 proptest! {

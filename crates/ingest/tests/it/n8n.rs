@@ -2,7 +2,8 @@
 //! n8n-io/n8n `packages/workflow/src/interfaces.ts` (IRunExecutionData, ITaskData).
 
 use crate::orchestrators::{
-    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, only_run, places, read_file, survives,
+    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, nothing_is_lost, only_run, places,
+    read_file, survives,
 };
 use crate::support::problem;
 use proptest::prelude::*;
@@ -172,6 +173,12 @@ fn flatted_data_without_end_is_cut_and_said() {
     items.push(json!("end"));
     let (evidence, _) = read_file("bomb.json", &Value::Array(items).to_string());
     assert!(problem(&evidence, "bomb.json", "truncated").lossy);
+}
+
+#[test]
+fn nothing_of_the_document_is_lost() {
+    nothing_is_lost("execution.json", &parent("x"));
+    nothing_is_lost("child.json", &child(child_data()));
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! What the tests of orchestrators share: reading one document, and what holds for all.
 
-use crate::support::{Inputs, Texts, read_path};
+use crate::support::{Inputs, Texts, corpus, read_path};
 use leakgraph_ingest::{Limits, discover, explain, link};
 use leakgraph_model::Evidence;
 use leakgraph_model::tables::{Handoff, Job, Run};
@@ -165,6 +165,18 @@ fn pointers(path: &str, value: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// Every text of a document is handed over, as it is or decoded, whether a row needs it or not.
+pub(crate) fn nothing_is_lost(name: &str, document: &Value) {
+    let (_, texts) = read_file(name, &document.to_string());
+    let mut paths = Vec::new();
+    pointers("", document, &mut paths);
+    for path in paths {
+        let Some(text) = document.pointer(&path).and_then(Value::as_str) else { continue };
+        let is_json = text.starts_with(['{', '[', '"']);
+        assert!(text.is_empty() || is_json || texts.count(text) > 0, "{path} of {name} was not handed over");
+    }
+}
+
 /// Reads without a panic, leaves a row, and is linked.
 pub(crate) fn survives(name: &str, content: &str) {
     let (mut evidence, _) = read_file(name, content);
@@ -221,5 +233,19 @@ fn other_objects_of_the_same_families_are_not_runs() {
     ];
     for (name, content) in others {
         assert_eq!(kind(name, content), None, "{name}");
+    }
+}
+
+#[test]
+fn no_real_file_of_another_platform_is_taken_for_one_of_these() {
+    let Some(corpus) = corpus() else { return };
+    let ours = ["argo", "tekton", "airflow", "temporal", "n8n", "step_functions"];
+    let (items, _) = discover(&[corpus.join("workflows"), corpus.join("identities")], &Limits::default());
+    assert!(items.len() > 500, "{} items", items.len());
+    for item in items.iter().filter(|item| item.bytes < 1 << 20) {
+        let (recognised, _) = explain(item, &Limits::default(), &mut Texts::default());
+        for one in recognised {
+            assert!(!ours.contains(&one.platform), "{} is taken for {} {}", one.path, one.platform, one.kind);
+        }
     }
 }

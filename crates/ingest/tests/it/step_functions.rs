@@ -3,7 +3,8 @@
 //! from a running execution", "Wait for a Callback with the Task Token").
 
 use crate::orchestrators::{
-    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, only_run, places, read_file, survives,
+    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, nothing_is_lost, only_run, places,
+    read_file, survives,
 };
 use leakgraph_model::Timestamp;
 use leakgraph_model::tables::identity_key;
@@ -168,6 +169,12 @@ fn lists_of_executions_are_runs() {
     let (evidence, texts) = read_file("list.json", &list.to_string());
     assert_eq!(evidence.runs.len(), 2);
     assert_eq!(places(&texts, "described-output"), ["job_output", "job_output"]);
+}
+
+#[test]
+fn nothing_of_the_document_is_lost() {
+    nothing_is_lost("history.json", &history("x"));
+    nothing_is_lost("child.json", &describe(CHILD, &json!({})));
 }
 
 proptest! {

@@ -3,7 +3,8 @@
 //! Results", and "Using manual approval in OpenShift Pipelines"; labels of tektoncd/triggers.
 
 use crate::orchestrators::{
-    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, only_run, places, read_file, survives,
+    assert_owner, damaged, handoff, inputs, job, kind, linked, marker, nothing_is_lost, only_run, places,
+    read_file, survives,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -212,6 +213,12 @@ fn manual_approvals_name_who_answered() {
     assert_eq!(states, [("ana", "approved"), ("cy", "rejected")]);
     let (run, _) = read_file("run.yaml", PIPELINE_RUN);
     assert_eq!(evidence.approvals[0].run_key, only_run(&run).run_key);
+}
+
+#[test]
+fn nothing_of_the_document_is_lost() {
+    nothing_is_lost("task.json", &task_run("x"));
+    nothing_is_lost("child.json", &child());
 }
 
 proptest! {

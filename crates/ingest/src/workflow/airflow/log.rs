@@ -416,7 +416,7 @@ pub(super) fn import_answer(document: &Document<'_>, value: &Value, sink: &mut d
         carried.take(event);
     }
     carried.rest(owner, "", value);
-    carried.finish();
+    evidence.problems.extend(carried.finish());
     evidence
 }
 

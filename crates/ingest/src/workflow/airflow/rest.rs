@@ -82,7 +82,7 @@ pub(super) fn import(
         carried.take(object);
     }
     carried.rest(Owner::default(), "", value);
-    carried.finish();
+    evidence.problems.extend(carried.finish());
     evidence.problems.extend(incomplete(document, nameless, "objects do not say of which run they are"));
     evidence
 }

@@ -1,6 +1,6 @@
 //! Workflows that a workflow creates with a `resource` template ("Workflow of workflows").
 
-use super::{GROUP, Workflow, run_of};
+use super::{GROUP, Template, Workflow, run_of};
 use crate::value::{text, time};
 use crate::workflow::carried::{Carried, Owner, child_run, sent};
 use crate::workflow::kubernetes::{account, is_kind, list};
@@ -14,21 +14,21 @@ impl Workflow<'_> {
     pub(super) fn created(
         &self,
         node: &Value,
-        template: &Value,
+        template: &Template<'_>,
         job: Key,
         carried: &mut Carried<'_, '_>,
         evidence: &mut Evidence,
     ) {
-        let Some(manifest) = text(template, "/resource/manifest").and_then(|text| manifest(&text)) else {
+        let created = template.manifest.as_ref().filter(|manifest| is_kind(manifest, GROUP, &["Workflow"]));
+        let Some(manifest) = created
+            .filter(|manifest| carried.may_share(1 + list(manifest, "/spec/arguments/parameters").count()))
+        else {
             return;
         };
-        if !is_kind(&manifest, GROUP, &["Workflow"]) {
-            return;
-        }
-        let namespace = text(&manifest, "/metadata/namespace").filter(|name| !name.contains("{{"));
+        let namespace = text(manifest, "/metadata/namespace").filter(|name| !name.contains("{{"));
         let namespace = namespace.unwrap_or_else(|| self.namespace.clone());
         let source = self.document.source_key;
-        let mut handoff = match self.created_name(node, template) {
+        let mut handoff = match self.created_name(node, template.value) {
             Some(name) => child_run(self.run, run_of(&namespace, &name), source),
             None => {
                 let mut unlinked = sent("child_run", source);
@@ -38,9 +38,9 @@ impl Workflow<'_> {
             }
         };
         handoff.parent_job_key = Some(job);
-        handoff.child_workflow = text(&manifest, "/spec/workflowTemplateRef/name")
-            .or_else(|| Some(text(&manifest, "/metadata/generateName")?.trim_end_matches('-').to_owned()))
-            .or_else(|| text(&manifest, "/metadata/name"));
+        handoff.child_workflow = text(manifest, "/spec/workflowTemplateRef/name")
+            .or_else(|| Some(text(manifest, "/metadata/generateName")?.trim_end_matches('-').to_owned()))
+            .or_else(|| text(manifest, "/metadata/name"));
         "service_account".clone_into(&mut handoff.credential_kind);
         handoff.credential_subject =
             text(self.object, "/spec/serviceAccountName").map(|name| account(&self.namespace, &name));
@@ -50,7 +50,7 @@ impl Workflow<'_> {
         handoff.sent_at = time(node, "/startedAt");
         let owner = Owner::run(self.run).job(job).handoff(handoff.handoff_key);
         evidence.handoffs.push(handoff);
-        for parameter in list(&manifest, "/spec/arguments/parameters") {
+        for parameter in list(manifest, "/spec/arguments/parameters") {
             let Some(name) = text(parameter, "/name") else { continue };
             let value = text(parameter, "/value").unwrap_or_default();
             carried.input(owner, &name, &filled(&value, node), evidence);
@@ -69,17 +69,27 @@ impl Workflow<'_> {
 }
 
 /// A manifest in YAML. Where placeholders make it no YAML, it says nothing.
-fn manifest(text: &str) -> Option<Value> {
+pub(super) fn manifest(text: &str) -> Option<Value> {
     let first = serde_yaml_ng::Deserializer::from_str(text).next()?;
     Value::deserialize(first).ok()
 }
+
+/// Bytes that a value may grow to by the inputs that are put into it.
+const MAX_FILLED_BYTES: usize = 64 * 1024;
 
 /// A value with the node's inputs in place of `{{inputs.parameters.NAME}}`.
 fn filled(value: &str, node: &Value) -> String {
     let mut value = value.to_owned();
     for parameter in list(node, "/inputs/parameters") {
+        if !value.contains("{{inputs.parameters.") {
+            break;
+        }
         if let (Some(name), Some(with)) = (text(parameter, "/name"), text(parameter, "/value")) {
-            value = value.replace(&format!("{{{{inputs.parameters.{name}}}}}"), &with);
+            let placeholder = format!("{{{{inputs.parameters.{name}}}}}");
+            let grown = value.matches(&placeholder).count().saturating_mul(with.len());
+            if grown.saturating_add(value.len()) <= MAX_FILLED_BYTES {
+                value = value.replace(&placeholder, &with);
+            }
         }
     }
     value

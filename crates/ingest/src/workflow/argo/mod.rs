@@ -15,6 +15,7 @@ use crate::{Document, TextSink};
 use leakgraph_model::tables::{Approval, IdentityUsed, Job, Problem, Run, Step, Trigger, job_key, run_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
+use std::collections::HashMap;
 
 const GROUP: &str = "argoproj.io";
 const LABEL: &str = "workflows.argoproj.io/";
@@ -53,7 +54,7 @@ impl Importer for Argo {
                 }
             }
         }
-        carried.finish();
+        evidence.problems.extend(carried.finish());
         evidence.problems.extend(incomplete(
             document,
             nameless,
@@ -73,12 +74,38 @@ struct Workflow<'a> {
     object: &'a Value,
     namespace: String,
     run: Key,
+    templates: HashMap<String, Template<'a>>,
+}
+
+/// A template, and what it creates if it is a `resource`.
+struct Template<'a> {
+    value: &'a Value,
+    manifest: Option<Value>,
+}
+
+/// The templates of a workflow: its own, those of its workflow template, and others that were
+/// stored with its status.
+fn templates(object: &Value) -> HashMap<String, Template<'_>> {
+    let stored = object.pointer("/status/storedTemplates").and_then(Value::as_object);
+    let mut templates = HashMap::new();
+    for value in list(object, "/spec/templates")
+        .chain(list(object, "/status/storedWorkflowTemplateSpec/templates"))
+        .chain(stored.into_iter().flat_map(|stored| stored.values()))
+    {
+        let Some(name) = text(value, "/name") else { continue };
+        templates.entry(name).or_insert_with(|| Template {
+            value,
+            manifest: text(value, "/resource/manifest").and_then(|text| created::manifest(&text)),
+        });
+    }
+    templates
 }
 
 impl<'a> Workflow<'a> {
     fn of(document: &'a Document<'a>, object: &'a Value) -> Option<Self> {
         let (namespace, name) = names(object)?;
-        Some(Self { document, object, run: run_of(&namespace, &name), namespace })
+        let run = run_of(&namespace, &name);
+        Some(Self { document, object, run, namespace, templates: templates(object) })
     }
 
     fn import(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
@@ -229,21 +256,15 @@ impl<'a> Workflow<'a> {
         }
     }
 
-    /// The template of a node: of the workflow itself, of its workflow template, or one that
-    /// was stored with its status.
-    fn template(&self, node: &Value) -> Option<&'a Value> {
+    fn template(&self, node: &Value) -> Option<&Template<'a>> {
         let name = text(node, "/templateName").or_else(|| text(node, "/templateRef/template"))?;
-        let is_it = |template: &&Value| text(template, "/name").as_deref() == Some(name.as_str());
-        let stored = self.object.pointer("/status/storedTemplates").and_then(Value::as_object);
-        list(self.object, "/spec/templates")
-            .chain(list(self.object, "/status/storedWorkflowTemplateSpec/templates"))
-            .chain(stored.into_iter().flat_map(|stored| stored.values()))
-            .find(is_it)
+        self.templates.get(&name)
     }
 
     fn job(&self, node: &'a Value, ordinal: usize, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
         let Some(name) = text(node, "/name") else { return };
         let (key, template) = (job_key(self.run, &name), self.template(node));
+        let definition = template.map(|template| template.value);
         let phase = text(node, "/phase");
         let (started_at, ended_at) = (time(node, "/startedAt"), time(node, "/finishedAt"));
         let conclusion = phase.as_deref().and_then(conclusion).map(str::to_owned);
@@ -260,8 +281,8 @@ impl<'a> Workflow<'a> {
             source_key: self.document.source_key,
             ..Job::default()
         });
-        self.identity(key, template, evidence);
-        let container = container(node, template);
+        self.identity(key, definition, evidence);
+        let container = container(node, definition);
         let image = container.and_then(|container| text(container, "/image"));
         let step = Step {
             step_key: Key::of("step", &[&key.to_string(), "node"]),
@@ -340,7 +361,7 @@ impl<'a> Workflow<'a> {
     /// A suspended node waits for somebody, unless it only waits for some time.
     fn approval(&self, node: &Value, evidence: &mut Evidence) {
         let template = self.template(node);
-        if template.is_some_and(|template| template.pointer("/suspend/duration").is_some()) {
+        if template.is_some_and(|template| template.value.pointer("/suspend/duration").is_some()) {
             return;
         }
         let state = match text(node, "/phase").as_deref() {

@@ -17,6 +17,7 @@ use leakgraph_model::tables::{Approval, Job, Problem, Run, SecretPassed, Step, T
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 const MODES: [&str; 10] =
     ["chat", "cli", "error", "evaluation", "integrated", "internal", "manual", "retry", "trigger", "webhook"];
@@ -57,7 +58,7 @@ impl Importer for N8n {
             // The unfolded values are gone after this turn, and so are their addresses.
             carried.flush();
         }
-        carried.finish();
+        evidence.problems.extend(carried.finish());
         let reason = "executions do not say of which workflow and execution they are";
         evidence.problems.extend(incomplete(document, nameless, reason));
         evidence
@@ -140,6 +141,7 @@ struct Execution<'a> {
     data: Option<&'a Value>,
     id: Option<(String, String)>,
     run: Key,
+    nodes: HashMap<String, &'a Value>,
 }
 
 impl<'a> Execution<'a> {
@@ -154,7 +156,9 @@ impl<'a> Execution<'a> {
                 Key::of("run", &["source", &source, &document.part.to_string(), &ordinal.to_string()])
             }
         };
-        Self { document, value, data, id, run }
+        let nodes = list(value, "/workflowData/nodes");
+        let nodes = nodes.filter_map(|node| Some((text(node, "/name")?, node))).collect();
+        Self { document, value, data, id, run, nodes }
     }
 
     fn import(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
@@ -275,10 +279,6 @@ impl<'a> Execution<'a> {
             .collect()
     }
 
-    fn node(&self, name: &str) -> Option<&'a Value> {
-        list(self.value, "/workflowData/nodes").find(|node| text(node, "/name").as_deref() == Some(name))
-    }
-
     fn job(
         &self,
         name: &str,
@@ -303,7 +303,7 @@ impl<'a> Execution<'a> {
             Some(_) => None,
             None => Some(if failed { "failure" } else { "success" }),
         };
-        let node = self.node(name);
+        let node = self.nodes.get(name).copied();
         evidence.jobs.push(Job {
             job_key: key,
             run_key: self.run,
@@ -352,14 +352,19 @@ impl<'a> Execution<'a> {
         carried: &mut Carried<'_, '_>,
         evidence: &mut Evidence,
     ) {
+        // A node in a loop runs many times with the same definition.
+        let may_share = carried.may_share(0);
         if let Some(parameters) = node.get("parameters") {
-            for (ordinal, (name, value)) in leaves("", parameters).into_iter().enumerate() {
-                evidence.bindings.push(binding(step, "with", &name, Some(&value), ordinal));
+            let leaves = if may_share { leaves("", parameters) } else { Vec::new() };
+            if carried.may_share(leaves.len()) {
+                for (ordinal, (name, value)) in leaves.into_iter().enumerate() {
+                    evidence.bindings.push(binding(step, "with", &name, Some(&value), ordinal));
+                }
             }
             carried.value(owner, Spot::step("with_binding", step.step_key), "", parameters);
         }
         let credentials = node.get("credentials").and_then(Value::as_object);
-        for (kind, credential) in credentials.into_iter().flatten() {
+        for (kind, credential) in credentials.into_iter().flatten().take_while(|_| carried.may_share(1)) {
             let name = text(credential, "/name").or_else(|| text(credential, "/id")).unwrap_or_default();
             evidence.secrets_passed.push(SecretPassed {
                 job_key: Some(step.job_key),

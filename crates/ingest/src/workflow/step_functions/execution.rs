@@ -17,13 +17,45 @@ struct Pending {
     inputs: Value,
 }
 
+/// What came before an event, by its id. Unknown in a part of a history.
+#[derive(Default)]
+pub(super) struct Before {
+    /// The event that entered the state it belongs to.
+    entered: HashMap<i64, i64>,
+    /// The event that scheduled the task it belongs to.
+    scheduled: HashMap<i64, i64>,
+}
+
+impl Before {
+    pub(super) fn of(events: &[Event<'_>]) -> Self {
+        let mut sorted: Vec<&Event<'_>> = events.iter().collect();
+        // An event follows one of a lower number, in whatever order they were asked for.
+        sorted.sort_by_key(|event| event.id);
+        let mut before = Self::default();
+        for event in sorted {
+            let (id, previous) = (event.id, event.previous);
+            if event.kind.ends_with("StateEntered") {
+                before.entered.insert(id, id);
+                continue;
+            }
+            if let Some(entered) = before.entered.get(&previous).copied() {
+                before.entered.insert(id, entered);
+            }
+            let scheduled = (event.kind == "TaskScheduled").then_some(id);
+            if let Some(scheduled) = scheduled.or_else(|| before.scheduled.get(&previous).copied()) {
+                before.scheduled.insert(id, scheduled);
+            }
+        }
+        before
+    }
+}
+
 /// An execution while its events are read.
 pub(super) struct Execution<'a> {
     document: &'a Document<'a>,
     pub(super) run: Run,
     role: Option<String>,
-    /// Previous event and type, by the id of the event.
-    pub(super) before: HashMap<i64, (i64, String)>,
+    pub(super) before: Before,
     /// States that ran tasks, by the id of the event that entered them: row of `jobs`.
     states: HashMap<i64, usize>,
     jobs: Vec<Job>,
@@ -37,7 +69,7 @@ impl<'a> Execution<'a> {
             document,
             run,
             role: None,
-            before: HashMap::new(),
+            before: Before::default(),
             states: HashMap::new(),
             jobs: Vec::new(),
             roles: HashMap::new(),
@@ -93,25 +125,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// The event that entered the state of an event; `None` in a part of a history.
-    fn entered(&self, id: i64) -> Option<i64> {
-        self.back(id, |kind| kind.ends_with("StateEntered"))
-    }
-
-    /// The last event of a kind before and with this one.
-    fn back(&self, mut id: i64, wanted: impl Fn(&str) -> bool) -> Option<i64> {
-        for _ in 0..=self.before.len() {
-            let (previous, kind) = self.before.get(&id)?;
-            if wanted(kind) {
-                return Some(id);
-            }
-            id = *previous;
-        }
-        None
-    }
-
     fn job_at(&mut self, id: i64) -> Option<&mut Job> {
-        let at = *self.states.get(&self.entered(id)?)?;
+        let at = *self.states.get(self.before.entered.get(&id)?)?;
         self.jobs.get_mut(at)
     }
 
@@ -261,7 +276,7 @@ impl<'a> Execution<'a> {
         let output = embedded(&text(event.details, "/output").unwrap_or_default());
         let child = text(&output, "/ExecutionArn").or_else(|| text(&output, "/executionArn"));
         let Some(child) = child.filter(|arn| arn.starts_with("arn:")) else { return };
-        let scheduled = self.back(event.id, |kind| kind == "TaskScheduled");
+        let scheduled = self.before.scheduled.get(&event.id).copied();
         let known = child_run(self.run.run_key, run_of(&child), self.document.source_key);
         let job = self.job_at(event.id).map(|job| job.job_key);
         let parent = self.run.platform_run_id.clone();

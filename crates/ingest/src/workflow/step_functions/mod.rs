@@ -15,7 +15,7 @@ use crate::importer::{Importer, Recognised};
 use crate::value::text;
 use crate::{Document, TextSink};
 use event::{Event, at, is_history_event, is_log_event, logged};
-use execution::Execution;
+use execution::{Before, Execution};
 use leakgraph_model::tables::{Run, run_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
@@ -80,7 +80,7 @@ impl Importer for StepFunctions {
                 Lines::None => log(document, &[value], &mut carried, &mut evidence),
             },
         }
-        carried.finish();
+        evidence.problems.extend(carried.finish());
         evidence
     }
 }
@@ -241,7 +241,7 @@ fn execute(
         ));
     }
     let mut execution = Execution::of(document, run);
-    execution.before = events.iter().map(|event| (event.id, (event.previous, event.kind.clone()))).collect();
+    execution.before = Before::of(&events);
     for event in &events {
         execution.event(event, carried, evidence);
     }

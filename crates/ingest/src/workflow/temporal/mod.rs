@@ -418,7 +418,7 @@ impl<'a, 's> History<'a, 's> {
             let gap = gap(self.run.run_key, "runs", "scan", "encoded_payload", "lower_bound_only");
             self.evidence.evidence_gaps.push(gap);
         }
-        self.carried.finish();
+        self.evidence.problems.extend(self.carried.finish());
         self.evidence.runs.push(self.run);
         self.evidence
     }
