@@ -74,6 +74,12 @@ pub(crate) trait Importer: Sync {
         None
     }
 
+    /// Whether a text of `kind` may be JSON itself, as a log in JSON Lines is: the reader then
+    /// does not take it for a structured file.
+    fn is_json_text(&self, _kind: &str) -> bool {
+        false
+    }
+
     /// Rows of a text that was recognised as `kind`, its `source_files` row included; the
     /// text goes to `sink` once.
     fn import_text(
@@ -98,4 +104,10 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::circleci::CircleCi,
     &workflow::github::GitHub,
     &workflow::travis::Travis,
+    &workflow::Argo,
+    &workflow::Tekton,
+    &workflow::Airflow,
+    &workflow::Temporal,
+    &workflow::N8n,
+    &workflow::StepFunctions,
 ];

@@ -6,6 +6,7 @@ use crate::documents;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::unread::{Note, Unread};
+use crate::workflow::LogPath;
 use crate::workflow::azure_devops;
 use crate::workflow::github::{self, log::BOM};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
@@ -26,6 +27,9 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     hasher.update(github::RunPath::of(&item.display).to_string());
     // So does it tell of which repository a workflow file or an answer of the API is.
     hasher.update(github::DefinitionPath::of(&item.display).to_string());
+    if let Some(task) = LogPath::of(&item.display) {
+        hasher.update(task.to_string());
+    }
     match &item.kind {
         WorkKind::File => copy(&item.path, &mut hasher)?,
         WorkKind::LogFolder(files) => {
@@ -151,7 +155,8 @@ impl<'a> Reader<'a> {
         let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
         // A title inside JSON may quote a log, and a log may begin with a bracket.
-        if matches!(start.first(), Some(b'{' | b'[')) && (known.is_none() || is_json(start)) {
+        let is_log = known.is_some_and(|(importer, recognised)| importer.is_json_text(recognised.kind));
+        if matches!(start.first(), Some(b'{' | b'[')) && !is_log && (known.is_none() || is_json(start)) {
             return self.values(path, bytes, "json", documents::json);
         }
         match known {

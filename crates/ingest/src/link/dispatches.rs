@@ -1,7 +1,7 @@
 //! Handoffs to the runs and jobs they started.
 
 use super::children::{self, SKEW_SECONDS};
-use super::merged;
+use super::{fill, merged};
 use crate::workflow::github::crossing;
 use leakgraph_model::tables::{Handoff, Run};
 use leakgraph_model::{Evidence, Key};
@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) fn link(evidence: &mut Evidence) {
     evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, merge_handoff);
-    evidence.handoff_inputs.dedup();
+    distinct_inputs(evidence);
+    super::named::link(evidence);
     drop_covered_references(evidence);
     children::link(evidence);
     carried_parents(evidence);
@@ -18,16 +19,36 @@ pub(super) fn link(evidence: &mut Evidence) {
     gates(evidence);
 }
 
-/// A handoff that both sides tell: each knows what the other does not.
+/// Both sides of a handoff, or several files, may tell of it: what one does not know, the other
+/// does; the surer link counts.
 fn merge_handoff(kept: &mut Handoff, other: Handoff) {
-    kept.parent_job_key = kept.parent_job_key.or(other.parent_job_key);
-    kept.child_job_key = kept.child_job_key.or(other.child_job_key);
-    kept.child_repo = kept.child_repo.take().or(other.child_repo);
-    kept.child_workflow = kept.child_workflow.take().or(other.child_workflow);
-    kept.child_ref = kept.child_ref.take().or(other.child_ref);
-    kept.child_sha = kept.child_sha.take().or(other.child_sha);
-    kept.credential_subject = kept.credential_subject.take().or(other.credential_subject);
-    kept.sent_at = kept.sent_at.or(other.sent_at);
+    fill!(
+        kept,
+        other,
+        parent_run_key,
+        parent_job_key,
+        child_job_key,
+        child_repo,
+        child_workflow,
+        credential_subject,
+        child_ref,
+        child_sha,
+        sent_at
+    );
+    if kept.credential_kind == "unknown" {
+        kept.credential_kind = other.credential_kind;
+    }
+    if kept.child_run_key.is_none() || other.confidence > kept.confidence {
+        kept.child_run_key = other.child_run_key.or(kept.child_run_key);
+        kept.link_method = other.link_method;
+        kept.confidence = other.confidence;
+    }
+}
+
+/// One row per handoff and name, the first: both sides of a handoff may show its inputs.
+fn distinct_inputs(evidence: &mut Evidence) {
+    let mut seen: HashSet<(Key, String)> = HashSet::new();
+    evidence.handoff_inputs.retain(|input| seen.insert((input.handoff_key, input.name.clone())));
 }
 
 /// A chain in the log says more than `referenced_workflows` of the same call.

@@ -4,7 +4,10 @@ mod artifacts;
 mod children;
 mod dispatches;
 mod identities;
+mod named;
 mod upstream;
+
+pub(crate) use named::named_run;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
 use leakgraph_model::{Evidence, Key};
@@ -43,6 +46,7 @@ macro_rules! fill {
         $( if $kept.$field.is_none() { $kept.$field = $other.$field; } )+
     };
 }
+use fill;
 
 fn merge_run(kept: &mut Run, other: Run) {
     // REST knows who and why; the log knows the commit of the workflow.

@@ -1,8 +1,23 @@
 //! Workflow platforms, one module each.
 
+mod airflow;
+mod argo;
 pub(crate) mod azure_devops;
 pub(crate) mod buildkite;
+mod carried;
 pub(crate) mod circleci;
 pub(crate) mod github;
 mod hosted;
+mod kubernetes;
+mod n8n;
+mod step_functions;
+mod tekton;
+mod temporal;
 pub(crate) mod travis;
+
+pub(crate) use airflow::{Airflow, LogPath};
+pub(crate) use argo::Argo;
+pub(crate) use n8n::N8n;
+pub(crate) use step_functions::StepFunctions;
+pub(crate) use tekton::Tekton;
+pub(crate) use temporal::Temporal;

@@ -3,6 +3,8 @@
 //! Tests on real files need `LEAKGRAPH_CORPUS`; what they expect is counted from the
 //! raw bytes by means that share nothing with the importers.
 
+mod airflow;
+mod argo;
 mod azure_devops;
 mod buildkite;
 mod circleci;
@@ -17,7 +19,12 @@ mod hosted_random;
 mod hostile_archives;
 mod hostile_texts;
 mod layouts;
+mod n8n;
+mod orchestrators;
 mod random;
+mod step_functions;
 mod support;
+mod tekton;
+mod temporal;
 mod texts;
 mod travis;

@@ -7,7 +7,7 @@ crate::table! {
     "runs" Run {
         /// Key of (platform, repo, platform run id, attempt); where the id is unknown, of the source.
         run_key: Key,
-        /// github, gitlab, azure_devops, circleci, buildkite, travis, …
+        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, …
         platform: String,
         /// `owner/name`.
         repo: Option<String>,
@@ -15,7 +15,7 @@ crate::table! {
         platform_run_id: Option<String>,
         /// Attempt, from 1.
         attempt: Option<i64>,
-        /// Title of the workflow.
+        /// Title of the workflow; name of the DAG, pipeline or state machine.
         workflow_name: Option<String>,
         /// Path of the workflow file.
         workflow_path: Option<String>,
@@ -23,11 +23,11 @@ crate::table! {
         workflow_ref: Option<String>,
         /// Commit of the workflow file.
         workflow_sha: Option<String>,
-        /// Event that started it: push, pull_request, workflow_dispatch, …
+        /// Event that started it: push, pull_request, workflow_dispatch, …; child_run, continued_run, schedule, start, … of orchestrators.
         event: Option<String>,
         /// queued, in_progress, completed, …
         status: Option<String>,
-        /// success, failure, cancelled, partial, abandoned, …
+        /// success, failure, cancelled, partial, abandoned, timed_out, continued (as another run), …
         conclusion: Option<String>,
         /// Branch or tag.
         head_ref: Option<String>,
@@ -157,7 +157,7 @@ crate::table! {
         step_key: Key,
         /// Its job.
         job_key: Key,
-        /// env, with, docker_e, inputs.
+        /// env, with, docker_e, inputs (parameters of an orchestrator's task).
         place: String,
         /// Variable or input name.
         name: String,
@@ -167,7 +167,7 @@ crate::table! {
         value_bytes: Option<i64>,
         /// cloud_key, registry, scm_token, ssh_key, webhook, ai_key, db, generic, none: by the name.
         guessed_kind: String,
-        /// Byte offset of the line in its source.
+        /// Byte offset of the line in its source; 0 in structured files.
         byte_offset: i64,
         /// Where the row comes from.
         source_key: Key,
@@ -201,7 +201,7 @@ crate::table! {
         run_key: Key,
         /// Secret name.
         name: String,
-        /// repo, org, env, inherited, unknown.
+        /// repo, org, env, namespace, inherited, unknown.
         secret_scope: String,
         /// binding, audit_list, yaml_reference, inherit_all, tojson_all, run_variable (a secret variable of the run), context (a named set of secrets, by the set's name).
         how: String,
@@ -227,13 +227,13 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other, build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others).
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), signal, callback (work that is answered with a token).
         mechanism: String,
-        /// GITHUB_TOKEN, System.AccessToken, continuation_key, app, pat, user, none, unknown: what authorised it.
+        /// GITHUB_TOKEN, System.AccessToken, continuation_key, app, pat, user, service_account, task_token (whoever holds it answers for the task), none, unknown: what authorised it.
         credential_kind: String,
         /// Login or NHI that authorised it.
         credential_subject: Option<String>,
-        /// none, repo, org, platform: which boundary it crosses.
+        /// none, repo (or namespace), org (or account), platform: which boundary it crosses.
         crosses: String,
         /// explicit_id, chain, cause, correlation_input, url_in_log, temporal, unlinked.
         link_method: String,
@@ -337,9 +337,9 @@ crate::table! {
         run_key: Option<Key>,
         /// The identity, where it is in an inventory or has a natural key.
         identity_key: Option<Key>,
-        /// aws_role, aws_user, gcp_sa, azure_sp, github_app, github_token, service_connection, …
+        /// aws_role, aws_user, gcp_sa, azure_sp, k8s_sa, github_app, github_token, service_connection, …
         identity_kind: String,
-        /// oidc, static, job_token, app_token, ambient, unknown.
+        /// oidc, static, job_token, app_token, assigned (the definition names it), ambient (all on that machine or in that namespace have it), unknown.
         how: String,
         /// ARN, e-mail, OIDC subject or login.
         subject: Option<String>,
