@@ -81,5 +81,11 @@ pub(crate) trait Importer: Sync {
 }
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
-pub(crate) static IMPORTERS: &[&dyn Importer] =
-    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
+pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &identity::Aws,
+    &identity::GitHub,
+    &activity::CloudTrail,
+    &workflow::github::GitHub,
+    &workflow::gitlab::GitLab,
+    &workflow::jenkins::Jenkins,
+];

@@ -14,6 +14,7 @@ mod identity;
 mod importer;
 mod limits;
 mod link;
+mod percent;
 mod reader;
 mod texts;
 mod value;

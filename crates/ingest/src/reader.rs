@@ -5,6 +5,7 @@ use crate::documents;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::workflow::github::{self, log::BOM};
+use crate::workflow::{gitlab, jenkins};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key, hex};
@@ -21,6 +22,8 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     let mut hasher = Sha256::new();
     // The path decides which run a log belongs to, so it is part of the content.
     hasher.update(github::RunPath::of(&item.display).to_string());
+    hasher.update(gitlab::place::Place::of_path(&item.display).to_string());
+    hasher.update(jenkins::Place::of_path(&item.display).to_string());
     match &item.kind {
         WorkKind::File => copy(&item.path, &mut hasher)?,
         WorkKind::LogFolder(files) => {
@@ -327,25 +330,11 @@ fn other_platform(bytes: &[u8]) -> (&'static str, &'static str, &'static str) {
     if nuls > 0 && !is_utf16 {
         return ("unknown", "binary", "");
     }
-    if has(b"section_start:") || has(b"Running with gitlab-runner") {
-        return (
-            "gitlab",
-            "unsupported_platform",
-            "a GitLab job trace: scanned, but its jobs have no importer yet",
-        );
-    }
     if has(b"travis_fold:") || has(b"travis_time:") {
         return (
             "travis",
             "unsupported_platform",
             "a Travis log: scanned, but its jobs have no importer yet",
-        );
-    }
-    if has(b"[Pipeline]") || has(b"Started by ") {
-        return (
-            "jenkins",
-            "unsupported_platform",
-            "a Jenkins console: scanned, but its builds have no importer yet",
         );
     }
     ("unknown", "unrecognised", "text of no known kind: scanned for secrets only")

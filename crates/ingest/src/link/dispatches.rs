@@ -13,13 +13,74 @@ const SKEW_SECONDS: f64 = 2.0;
 const LEAST_CONFIDENCE: f64 = 0.2;
 
 pub(super) fn link(evidence: &mut Evidence) {
-    evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, |_, _| {});
+    evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, merge_handoff);
+    drop_scheduled(evidence);
     evidence.handoff_inputs.dedup();
     drop_covered_references(evidence);
     link_children(evidence);
     join_deliveries(evidence);
     link_jobs(evidence);
     gates(evidence);
+}
+
+/// The surest row of a handoff, completed by the others.
+fn merge_handoff(kept: &mut Handoff, mut other: Handoff) {
+    if other.confidence > kept.confidence {
+        std::mem::swap(kept, &mut other);
+    }
+    fill!(
+        kept,
+        other,
+        parent_run_key,
+        parent_job_key,
+        child_run_key,
+        child_job_key,
+        child_repo,
+        child_workflow,
+        credential_subject,
+        child_ref,
+        child_sha,
+        sent_at
+    );
+    // A console does not say whether a step or a post-build trigger started it.
+    if kept.mechanism == "upstream_cause" {
+        kept.mechanism = other.mechanism;
+    }
+    if kept.credential_kind == "unknown" {
+        kept.credential_kind = other.credential_kind;
+    }
+    if kept.link_method == "cause" && other.link_method == "explicit_id" {
+        kept.link_method = other.link_method;
+    }
+}
+
+/// A build that was scheduled without waiting has no number in the log of its parent. Where
+/// the child names that parent, it is the same handoff.
+fn drop_scheduled(evidence: &mut Evidence) {
+    let place =
+        |handoff: &Handoff| Some((handoff.parent_run_key?, handoff.child_repo.as_ref()?.to_lowercase()));
+    let mut told: HashMap<(Key, String), usize> = HashMap::new();
+    for handoff in evidence.handoffs.iter().filter(|handoff| handoff.link_method == "cause") {
+        if let Some(place) = place(handoff) {
+            *told.entry(place).or_default() += 1;
+        }
+    }
+    // Those the log of the parent gives a number are told already: no second time.
+    let is_scheduled = |handoff: &Handoff| {
+        handoff.link_method == "unlinked"
+            && handoff.evidence == "log"
+            && matches!(handoff.mechanism.as_str(), "build_step" | "upstream_cause")
+    };
+    evidence.handoffs.retain(|handoff| {
+        let left = place(handoff).filter(|_| is_scheduled(handoff)).and_then(|place| told.get_mut(&place));
+        match left {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        }
+    });
 }
 
 /// A chain in the log says more than `referenced_workflows` of the same call.

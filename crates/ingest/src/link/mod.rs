@@ -1,7 +1,15 @@
 //! Joins what different files say of the same thing.
 
+/// Takes from the other row what this one does not know.
+macro_rules! fill {
+    ($kept:ident, $other:ident, $($field:ident),+) => {
+        $( if $kept.$field.is_none() { $kept.$field = $other.$field; } )+
+    };
+}
+
 mod dispatches;
 mod identities;
+mod runs;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
 use leakgraph_model::{Evidence, Key};
@@ -10,6 +18,7 @@ use std::collections::{BTreeMap, HashSet};
 /// Merges rows of equal keys, links handoffs to the runs and jobs they started, and
 /// joins identities used to inventories.
 pub fn link(evidence: &mut Evidence) {
+    runs::join_by_job(evidence);
     evidence.runs = merged(std::mem::take(&mut evidence.runs), |run| run.run_key, merge_run);
     evidence.jobs = merged(std::mem::take(&mut evidence.jobs), |job| job.job_key, merge_job);
     evidence.steps = steps(std::mem::take(&mut evidence.steps));
@@ -31,12 +40,6 @@ fn merged<R>(rows: Vec<R>, key: fn(&R) -> Key, merge: fn(&mut R, R)) -> Vec<R> {
         }
     }
     kept.into_values().collect()
-}
-
-macro_rules! fill {
-    ($kept:ident, $other:ident, $($field:ident),+) => {
-        $( if $kept.$field.is_none() { $kept.$field = $other.$field; } )+
-    };
 }
 
 fn merge_run(kept: &mut Run, other: Run) {
@@ -78,6 +81,11 @@ fn merge_job(kept: &mut Job, other: Job) {
     if kept.labels.is_empty() {
         kept.labels = other.labels;
     }
+    // A log may have no better name than its file's.
+    if rank(&other.evidence) > rank(&kept.evidence) {
+        kept.name = other.name;
+        kept.evidence = other.evidence;
+    }
     kept.has_log |= other.has_log;
     kept.chain_depth = kept.chain_depth.max(other.chain_depth);
     fill!(
@@ -97,6 +105,15 @@ fn merge_job(kept: &mut Job, other: Job) {
         condition,
         condition_result
     );
+}
+
+/// How well a source names a job.
+fn rank(evidence: &str) -> u8 {
+    match evidence {
+        "rest" => 2,
+        "webhook" | "disk" => 1,
+        _ => 0,
+    }
 }
 
 fn merge_identity(kept: &mut Identity, other: Identity) {

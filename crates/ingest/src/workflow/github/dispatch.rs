@@ -249,7 +249,7 @@ pub(crate) fn class(value: &str) -> &'static str {
     let is_sha = matches!(value.len(), 40 | 64) && value.bytes().all(|byte| byte.is_ascii_hexdigit());
     if value.is_empty() {
         "empty"
-    } else if value.contains("***") {
+    } else if value.contains("***") || value.contains("[MASKED]") {
         "masked"
     } else if matches!(value, "true" | "false") {
         "bool"

@@ -3,7 +3,7 @@
 //! Formats: the runner's sources (`JobExtension.cs`, `Handler.cs`, `ScriptHandler.cs`,
 //! `Logging.cs`) and real logs; see `log` for lines and `setup` for the first section.
 
-mod dispatch;
+pub(crate) mod dispatch;
 mod import;
 mod job;
 pub(crate) mod log;
@@ -11,7 +11,7 @@ mod members;
 mod rest;
 mod run_path;
 mod setup;
-mod steps;
+pub(crate) mod steps;
 mod system;
 mod webhook;
 

@@ -1,0 +1,78 @@
+//! Jenkins: console texts, build JSON and `build.xml`.
+//!
+//! Formats: Jenkins' sources (`Cause.java`, `ConsoleNote.java`), its plug-ins (workflow,
+//! credentials-binding, pipeline-input-step, Timestamper) and real consoles. A build is one
+//! run with one job: its agents and stages are steps.
+
+mod build_xml;
+mod causes;
+mod console;
+mod import;
+mod place;
+mod rest;
+mod xml;
+
+pub(crate) use place::Place;
+
+use crate::importer::{Importer, Recognised, TextFile};
+use crate::limits::Limits;
+use crate::{Document, TextSink};
+use leakgraph_model::Evidence;
+use serde_json::Value;
+
+const PLATFORM: &str = "jenkins";
+
+/// Builds of Jenkins.
+pub(crate) struct Jenkins;
+
+impl Importer for Jenkins {
+    fn platform(&self) -> &'static str {
+        PLATFORM
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        rest::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        _kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        rest::import(document, value, sink)
+    }
+
+    fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
+        if build_xml::is_build(file.bytes) {
+            return Some(Recognised::new("build_xml", "a build with actions, as Jenkins keeps it"));
+        }
+        Some(Recognised::new("console", console::tell(file.bytes)?))
+    }
+
+    fn import_text(
+        &self,
+        kind: &'static str,
+        file: TextFile<'_>,
+        limits: &Limits,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        match kind {
+            "build_xml" => build_xml::import(file.path, file.bytes, limits, sink),
+            _ => import::import(file.path, file.bytes, limits, sink),
+        }
+    }
+}
+
+/// success, failure, … of a build's result.
+fn conclusion(result: &str) -> Option<&'static str> {
+    Some(match result {
+        "SUCCESS" => "success",
+        "FAILURE" => "failure",
+        "UNSTABLE" => "unstable",
+        "ABORTED" => "cancelled",
+        "NOT_BUILT" => "skipped",
+        _ => return None,
+    })
+}
