@@ -6,8 +6,10 @@
 mod corpus_all;
 mod corpus_identities;
 mod corpus_workflows;
+mod gitlab;
 mod hostile_archives;
 mod hostile_texts;
+mod jenkins;
 mod layouts;
 mod random;
 mod support;

@@ -54,6 +54,10 @@ pub(crate) fn recognise(path: &str, value: &Value) -> Option<Recognised> {
     if !is_yaml || FOREIGN.iter().any(|key| members.contains_key(*key)) {
         return None;
     }
+    // The header of a file with inputs; its jobs are the next document.
+    if members.len() == 1 && value.pointer("/spec/inputs").is_some_and(Value::is_object) {
+        return Some(Recognised::new("ci_yaml", "`spec` with `inputs` and nothing else"));
+    }
     let stages = members.get("stages").and_then(Value::as_array);
     let has_stages = stages.is_some_and(|stages| !stages.is_empty() && stages.iter().all(Value::is_string));
     let is_sure = |job: &Map<String, Value>| {
@@ -243,6 +247,7 @@ mod tests {
         assert!(is_known("x/.gitlab-ci.yml", json!({"build": {"script": "make"}})));
         assert!(is_known("ci/deploy.yml", json!({"stages": ["a"], "job": {"script": ["make"]}})));
         assert!(is_known("ci/child.yaml", json!({"job": {"trigger": "a/b", "rules": []}})));
+        assert!(is_known("t/c.yml", json!({"spec": {"inputs": {"stage": {"default": "test"}}}})));
         assert!(is_known("ci/inc.yml", json!({"include": [{"project": "a/b", "file": "/x.yml"}]})));
         // GitHub, CircleCI, Azure, Compose, Travis, Taskfile, and anything with a script.
         assert!(!is_known("w.yml", json!({"on": "push", "jobs": {"a": {"steps": []}}})));

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 /// `2024-05-14T11:19:20.000000Z 00O+`
 const PREFIX: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddddddZ hhs+";
 const STAMP_BYTES: usize = 27;
+/// The year 3000: what is later is no time.
+const MAX_SECONDS: i64 = 32_503_680_000;
 /// A trace tells what it is within so many bytes.
 const HEAD_BYTES: usize = 64 << 10;
 
@@ -95,6 +97,7 @@ pub(crate) fn marker(text: &[u8]) -> Option<Marker<'_>> {
     };
     let colon = rest.iter().take(20).position(|byte| *byte == b':')?;
     let seconds: i64 = std::str::from_utf8(rest.get(..colon)?).ok()?.parse().ok()?;
+    (0..=MAX_SECONDS).contains(&seconds).then_some(())?;
     let name = rest.get(colon + 1..)?;
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
     let end = name.iter().position(|byte| !is_name(byte)).unwrap_or(name.len());

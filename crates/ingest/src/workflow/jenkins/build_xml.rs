@@ -10,7 +10,7 @@ use crate::reader::{Content, source_file};
 use crate::workflow::inputs::Carrier;
 use crate::{TextContext, TextSink};
 use leakgraph_model::tables::{Job, Problem, Run};
-use leakgraph_model::{Evidence, Key, Timestamp};
+use leakgraph_model::{Evidence, Key};
 
 const HEAD_BYTES: usize = 64 << 10;
 
@@ -80,12 +80,9 @@ struct Build<'a> {
 impl Build<'_> {
     fn rows(&mut self, root: &Element, evidence: &mut Evidence, sink: &mut dyn TextSink) {
         let millis = |name: &str| root.text_of(name).and_then(|text| text.parse::<i64>().ok());
-        let created = millis("timestamp").map(|at| Timestamp(at.saturating_mul(1000)));
-        let started = millis("startTime").filter(|at| *at > 0).map(|at| Timestamp(at.saturating_mul(1000)));
-        let start = started.or(created);
-        let ended = start.zip(millis("duration").filter(|duration| *duration > 0));
-        let ended =
-            ended.map(|(start, duration)| Timestamp(start.0.saturating_add(duration.saturating_mul(1000))));
+        let created = millis("timestamp").and_then(super::time);
+        let start = millis("startTime").and_then(super::time).or(created);
+        let ended = super::ended(start, millis("duration"));
         let result = root.text_of("result");
         let actions = root.child("actions").map(|actions| actions.children.as_slice()).unwrap_or_default();
         let causes: Vec<Cause> = actions

@@ -17,7 +17,7 @@ pub(crate) use place::Place;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::{Document, TextSink};
-use leakgraph_model::Evidence;
+use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
 
 const PLATFORM: &str = "jenkins";
@@ -63,6 +63,17 @@ impl Importer for Jenkins {
             _ => import::import(file.path, file.bytes, limits, sink),
         }
     }
+}
+
+/// A time as Jenkins writes it: milliseconds since 1970, up to the year 3000.
+fn time(millis: i64) -> Option<Timestamp> {
+    (1..=32_503_680_000_000).contains(&millis).then(|| Timestamp(millis * 1000))
+}
+
+/// When something ended that took so many milliseconds.
+fn ended(start: Option<Timestamp>, duration: Option<i64>) -> Option<Timestamp> {
+    let (start, duration) = start.zip(duration.filter(|duration| *duration > 0))?;
+    time((start.0 / 1000).saturating_add(duration))
 }
 
 /// success, failure, … of a build's result.

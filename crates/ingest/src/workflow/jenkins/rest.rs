@@ -8,8 +8,8 @@ use crate::reader::incomplete;
 use crate::value::text;
 use crate::workflow::inputs::Carrier;
 use crate::{Document, TextSink};
+use leakgraph_model::Evidence;
 use leakgraph_model::tables::{Job, Run};
-use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
 
 /// A build, or a job with its builds (`depth=1` or `tree=builds[…]`).
@@ -62,11 +62,8 @@ fn build(
     };
     let causes: Vec<Cause> =
         lists("causes").into_iter().filter_map(|cause| Cause::of_json(cause, 0)).collect();
-    let started = millis(value, "timestamp").map(|at| Timestamp(at.saturating_mul(1000)));
-    let duration = millis(value, "duration").filter(|duration| *duration > 0);
-    let ended = started
-        .zip(duration)
-        .map(|(at, duration)| Timestamp(at.0.saturating_add(duration.saturating_mul(1000))));
+    let started = millis(value, "timestamp").and_then(super::time);
+    let ended = super::ended(started, millis(value, "duration"));
     let caused = Caused {
         run_key,
         name: place.name.as_deref(),
