@@ -7,6 +7,7 @@ mod corpus_all;
 mod corpus_identities;
 mod corpus_workflows;
 mod gitlab;
+mod gitlab_traces;
 mod hostile_archives;
 mod hostile_texts;
 mod jenkins;

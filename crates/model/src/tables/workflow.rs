@@ -7,9 +7,9 @@ crate::table! {
     "runs" Run {
         /// Key of (platform, repo, platform run id, attempt); where the id is unknown, of the source.
         run_key: Key,
-        /// github, gitlab, …
+        /// github, gitlab, jenkins, …
         platform: String,
-        /// `owner/name`.
+        /// `owner/name`; a GitLab project's path, the full name of a Jenkins job.
         repo: Option<String>,
         /// The platform's run id.
         platform_run_id: Option<String>,
@@ -23,7 +23,7 @@ crate::table! {
         workflow_ref: Option<String>,
         /// Commit of the workflow file.
         workflow_sha: Option<String>,
-        /// Event that started it: push, pull_request, workflow_dispatch, …
+        /// Event that started it: push, pull_request, workflow_dispatch, …; GitLab's pipeline source; of Jenkins manual, schedule, push, upstream, remote, replay or the class of the cause.
         event: Option<String>,
         /// queued, in_progress, completed, …
         status: Option<String>,
@@ -49,7 +49,7 @@ crate::table! {
         ended_at: Option<Timestamp>,
         /// Who can read its log: public, internal, private.
         visibility: Option<String>,
-        /// log, rest, webhook.
+        /// log, rest, webhook, disk (a file of the server).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -59,7 +59,7 @@ crate::table! {
 crate::table! {
     /// One row per job execution.
     "jobs" Job {
-        /// Key of (run key, job name or platform id).
+        /// Key of (run key, job name or platform id). GitLab: of (project, job id).
         job_key: Key,
         /// Its run.
         run_key: Key,
@@ -99,7 +99,7 @@ crate::table! {
         condition_result: Option<bool>,
         /// Whether a log of it was read.
         has_log: bool,
-        /// log, rest, webhook.
+        /// log, rest, webhook, disk (a file of the server).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -119,7 +119,7 @@ crate::table! {
         ordinal: i64,
         /// Name.
         name: String,
-        /// setup, action, run, container_action, post, complete.
+        /// setup, action, run, container_action, post, complete; section (GitLab), stage (Jenkins).
         kind: String,
         /// Action reference, as `owner/name@ref`.
         uses: Option<String>,
@@ -155,11 +155,11 @@ crate::table! {
         step_key: Key,
         /// Its job.
         job_key: Key,
-        /// env, with, docker_e, inputs.
+        /// env, with, docker_e, inputs, withCredentials.
         place: String,
         /// Variable or input name.
         name: String,
-        /// masked (`***` only), partial (`***` inside other text), clear, empty.
+        /// masked (`***`, `[MASKED]` or `****` only), partial (that inside other text), clear, empty.
         state: String,
         /// Bytes of the shown value.
         value_bytes: Option<i64>,
@@ -195,13 +195,13 @@ crate::table! {
     "secrets_passed" SecretPassed {
         /// Its job, where known.
         job_key: Option<Key>,
-        /// Its run.
+        /// Its run; of a definition, the key of its source.
         run_key: Key,
-        /// Secret name.
+        /// Secret name; of credential_id, the credential's id or description.
         name: String,
-        /// repo, org, env, inherited, unknown.
+        /// repo, org, env, inherited, external (a vault), job, unknown.
         secret_scope: String,
-        /// binding, audit_list, yaml_reference, inherit_all, tojson_all.
+        /// binding, audit_list, yaml_reference, inherit_all, tojson_all, id_token (an OIDC token made for the job), credential_id (Jenkins names the credential), interpolated (pasted into a command by Groovy).
         how: String,
         /// Where the row comes from.
         source_key: Key,
@@ -225,9 +225,9 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, job_output, artifact, api_other.
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, job_output, artifact, trigger_child, trigger_multi, include, remote_exec, upstream_cause, build_step, api_other.
         mechanism: String,
-        /// GITHUB_TOKEN, app, pat, user, none, unknown: what authorised it.
+        /// GITHUB_TOKEN, app, pat, job_token, trigger_token, user, none, unknown: what authorised it.
         credential_kind: String,
         /// Login or NHI that authorised it.
         credential_subject: Option<String>,
@@ -245,7 +245,7 @@ crate::table! {
         gate: String,
         /// When it was sent.
         sent_at: Option<Timestamp>,
-        /// log, rest, webhook, inferred.
+        /// log, rest, webhook, disk, yaml (a definition), inferred.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -267,7 +267,7 @@ crate::table! {
         entropy: Option<f64>,
         /// Keyed fingerprint of the value where it is long enough to identify (8 bytes).
         value_fingerprint: Option<String>,
-        /// webhook, log, api, none.
+        /// webhook, log, api, yaml, disk, none.
         visible: String,
         /// Whether its class restricts it to a closed set.
         validated: Option<bool>,
@@ -331,9 +331,9 @@ crate::table! {
         run_key: Option<Key>,
         /// The identity, where it is in an inventory or has a natural key.
         identity_key: Option<Key>,
-        /// aws_role, aws_user, gcp_sa, azure_sp, github_app, github_token, …
+        /// aws_role, aws_user, gcp_sa, azure_sp, github_app, github_token, gitlab_user, jenkins_user, …
         identity_kind: String,
-        /// oidc, static, job_token, app_token, ambient.
+        /// oidc, static, job_token, app_token, ambient, inherited.
         how: String,
         /// ARN, e-mail, OIDC subject or login.
         subject: Option<String>,

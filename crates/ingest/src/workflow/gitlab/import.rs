@@ -114,11 +114,12 @@ fn run(owner: &Owner, trace: &Trace) -> Run {
 fn job(path: &str, owner: &Owner, trace: &Trace) -> Job {
     let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or(file);
+    let unnamed = owner.place.job.as_ref().map_or_else(|| stem.to_owned(), |id| format!("job {id}"));
     Job {
         job_key: owner.job_key,
         run_key: owner.run_key,
         platform_job_id: owner.place.job.clone(),
-        name: trace.variable("CI_JOB_NAME").unwrap_or(stem).to_owned(),
+        name: trace.variable("CI_JOB_NAME").map_or(unnamed, str::to_owned),
         environment: trace.variable("CI_ENVIRONMENT_NAME").map(str::to_owned),
         runner_kind: Some(trace.runner_kind().to_owned()),
         runner_name: trace.runner_name.clone(),

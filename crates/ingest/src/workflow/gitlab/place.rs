@@ -35,11 +35,15 @@ impl Place {
             part.contains('.')
                 && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte))
         };
-        if let Some(at) = parts.iter().position(|part| *part == "projects") {
-            let rest = parts.get(at + 1..).unwrap_or_default();
-            let project =
-                rest.first().map(|part| percent::decoded_text(part)).filter(|part| part.contains('/'));
-            return Self { project, ..Self::ids(rest.get(1..).unwrap_or_default()) };
+        let name_of = |at: usize| {
+            parts.get(at + 1).map(|part| percent::decoded_text(part)).filter(|name| name.contains('/'))
+        };
+        let is_request = |at: &usize| {
+            let is_id = parts.get(at + 1).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+            parts.get(*at) == Some(&"projects") && (is_id || name_of(*at).is_some())
+        };
+        if let Some(at) = (0..parts.len()).rfind(is_request) {
+            return Self { project: name_of(at), ..Self::ids(parts.get(at + 2..).unwrap_or_default()) };
         }
         let dash = parts.iter().position(|part| *part == "-");
         let host = dash.and_then(|dash| parts.iter().take(dash).rposition(is_host));
@@ -148,6 +152,8 @@ mod tests {
         assert_eq!(Place::of_path("projects/21/jobs/8.log"), place("", "", "8"));
         assert_eq!(Place::of_path("/data/gitlab.example.com/a/b/-/jobs/7/raw"), place("a/b", "", "7"));
         assert_eq!(Place::of_path("/data/a/b/jobs/7/trace"), Place::default());
+        assert_eq!(Place::of_path("/home/me/projects/x/jobs/7/trace"), Place::default());
+        assert_eq!(Place::of_path("/home/projects/x/projects/a%2Fb/jobs/7/trace"), place("a/b", "", "7"));
     }
 
     #[test]

@@ -16,6 +16,9 @@ const MAX_MARKS: usize = 20_000;
 const MAX_SHOWN_BYTES: usize = 16 << 10;
 /// Causes stand within so many lines: what a tool put before a console is short.
 const HEAD_LINES: usize = 100;
+/// What steps of Pipeline begin with, and how many tell a console.
+const PIPELINE: &[u8] = b"[Pipeline] ";
+const MIN_PIPELINE_LINES: usize = 3;
 const NOTE: &[u8] = b"\x1b[8mha:";
 const NOTE_END: &[u8] = b"\x1b[0m";
 
@@ -85,8 +88,9 @@ fn shown(line: &[u8]) -> Cow<'_, [u8]> {
 pub(super) fn tell(bytes: &[u8]) -> Option<&'static str> {
     let head = bytes.get(..bytes.len().min(HEAD_BYTES)).unwrap_or_default();
     let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
-    if has(b"[Pipeline] Start of Pipeline")
-        && lines(head).any(|line| *line.text == b"[Pipeline] Start of Pipeline"[..])
+    // A text that quotes one line is no console; a piece of a console has several.
+    if has(PIPELINE)
+        && lines(head).filter(|line| line.text.starts_with(PIPELINE)).nth(MIN_PIPELINE_LINES - 1).is_some()
     {
         return Some("lines that only Jenkins Pipeline writes");
     }
@@ -212,7 +216,7 @@ impl Console {
     }
 
     fn line(&mut self, line: &Line<'_>) {
-        if let Some(step) = line.text.strip_prefix(b"[Pipeline] ") {
+        if let Some(step) = line.text.strip_prefix(PIPELINE) {
             self.is_pipeline = true;
             self.pipeline(line, &String::from_utf8_lossy(step));
             return self.mark(line, "log");
@@ -453,7 +457,8 @@ mod tests {
 
     #[test]
     fn consoles_are_told_from_texts_that_quote_them() {
-        assert!(tell(b"Push event to branch x\n[Pipeline] Start of Pipeline\n").is_some());
+        assert!(tell(b"x\n[Pipeline] Start of Pipeline\n[Pipeline] node\n[Pipeline] {\n").is_some());
+        assert!(tell(b"It says\n[Pipeline] node\n[Pipeline] {\nand waits.\n").is_none());
         assert!(tell(b"Started by user a\nBuilding in workspace /w\n").is_some());
         assert!(tell(b"Started by user a\nok\nFinished: SUCCESS\n").is_some());
         assert!(tell(b"Started by user a\nand so on\n").is_none());
