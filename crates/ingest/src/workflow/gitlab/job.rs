@@ -86,7 +86,7 @@ impl Trace {
             let title = (!has_sections).then(|| titled(line.text, all.peek())).flatten();
             if let Some(name) = title {
                 trace.open.clear();
-                trace.start(&line, name, line.at());
+                trace.start(&line, name, line.at);
                 // Its duration is no text of the job.
                 all.next();
                 continue;
@@ -147,16 +147,16 @@ impl Trace {
             last.part == part
                 && last.place == place
                 && last.name == name
-                && (line.stamp.is_none() || last.at == line.at())
+                && (line.at.is_none() || last.at == line.at)
         });
         if !is_same && self.marks.len() < MAX_MARKS {
-            self.marks.push(PartMark { offset: line.offset, part, place, name, at: line.at() });
+            self.marks.push(PartMark { offset: line.offset, part, place, name, at: line.at });
         }
     }
 
     fn line(&mut self, line: &Line<'_>, has_colours: bool) {
-        if line.stamp.is_some() {
-            self.last_at = line.at();
+        if line.at.is_some() {
+            self.last_at = line.at;
             self.first_at = self.first_at.or(self.last_at);
         }
         let kind = self.open.last().and_then(|part| self.parts.get(*part)).map_or("", |part| part.kind);
@@ -195,7 +195,7 @@ impl Trace {
         let sent = Some(command).filter(|command| command.len() < MAX_SHOWN_BYTES).and_then(dispatch::sent);
         self.awaits_child = sent.as_ref().is_some_and(|sent| sent.mechanism == "api_other");
         if let Some(sent) = sent {
-            let at = line.at().or_else(|| self.parts.get(index).and_then(|part| part.started_at));
+            let at = line.at.or_else(|| self.parts.get(index).and_then(|part| part.started_at));
             self.handed.push(Handed { sent, part: index, at, child: None });
         }
     }

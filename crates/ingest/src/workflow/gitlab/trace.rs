@@ -27,14 +27,10 @@ pub(crate) struct Line<'a> {
     /// The text from its first visible byte on.
     pub(crate) text: &'a [u8],
     /// Its own time or that of the line before.
-    pub(crate) stamp: Option<&'a [u8]>,
+    pub(crate) at: Option<Timestamp>,
 }
 
 impl Line<'_> {
-    pub(crate) fn at(&self) -> Option<Timestamp> {
-        self.stamp.and_then(|stamp| std::str::from_utf8(stamp).ok()).and_then(Timestamp::parse)
-    }
-
     /// The visible text.
     pub(crate) fn shown(&self) -> Cow<'_, str> {
         match plain(self.text) {
@@ -46,19 +42,19 @@ impl Line<'_> {
 
 /// The lines that are not empty. A bare CR ends a line, too: some traces have nothing else.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    let (mut start, mut stamp) = (0, None);
+    let (mut start, mut at) = (0, None);
     memchr::memchr2_iter(b'\n', b'\r', bytes).chain([bytes.len()]).filter_map(move |end| {
         let offset = std::mem::replace(&mut start, end + 1);
         let line = bytes.get(offset..end)?;
         let raw = match line.split_at_checked(PREFIX.len()) {
             Some((prefix, text)) if is_prefix(prefix) => {
-                stamp = prefix.get(..STAMP_BYTES);
+                at = time(prefix);
                 text
             }
             _ => line,
         };
         let text = visible(raw);
-        (!text.is_empty()).then_some(Line { offset, raw, text, stamp })
+        (!text.is_empty()).then_some(Line { offset, raw, text, at })
     })
 }
 
@@ -70,6 +66,14 @@ fn is_prefix(bytes: &[u8]) -> bool {
         b'+' => matches!(byte, b' ' | b'+'),
         other => byte == other,
     })
+}
+
+/// The time of a prefix. With a seventh digit it has the form of GitHub's runners, which is read
+/// without a general parser.
+fn time(prefix: &[u8]) -> Option<Timestamp> {
+    let mut text = String::from_utf8_lossy(prefix.get(..STAMP_BYTES - 1)?).into_owned();
+    text.push_str("0Z");
+    Timestamp::parse(&text)
 }
 
 /// What follows the escape sequences at the start.
@@ -182,7 +186,7 @@ mod tests {
         let bytes =
             b"2024-05-14T11:19:20.000000Z 00O Hey \n2024-05-14T11:19:21.500000Z 01E+there\ra\nno stamp";
         assert_eq!(texts(bytes), ["Hey ", "there", "a", "no stamp"]);
-        let times: Vec<_> = lines(bytes).map(|line| line.at().unwrap().to_string()).collect();
+        let times: Vec<_> = lines(bytes).map(|line| line.at.unwrap().to_string()).collect();
         assert_eq!(times.first().map(String::as_str), Some("2024-05-14T11:19:20Z"));
         assert!(times.iter().skip(1).all(|time| time == "2024-05-14T11:19:21.5Z"));
     }
