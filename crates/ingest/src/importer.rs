@@ -110,4 +110,6 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::Temporal,
     &workflow::N8n,
     &workflow::StepFunctions,
+    &workflow::gitlab::GitLab,
+    &workflow::jenkins::Jenkins,
 ];

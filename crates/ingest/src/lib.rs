@@ -15,6 +15,7 @@ mod identity;
 mod importer;
 mod limits;
 mod link;
+mod percent;
 mod reader;
 mod shapes;
 mod texts;
@@ -65,7 +66,7 @@ pub struct TextContext {
     pub job_key: Option<Key>,
     /// The handoff whose input it is.
     pub handoff_key: Option<Key>,
-    /// Place where no mark holds: log, system, handoff_input, webhook, json.
+    /// Place where no mark holds: log, system, handoff_input, webhook, json, yaml, xml.
     pub place: &'static str,
     /// Name of the input or field.
     pub name: Option<String>,

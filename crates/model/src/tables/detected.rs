@@ -69,7 +69,7 @@ crate::table! {
         line: i64,
         /// Byte offset of the occurrence in the file.
         byte_offset: i64,
-        /// log, script_echo, env_binding, with_binding, job_output, system, handoff_input, webhook.
+        /// log, script_echo, env_binding, with_binding, job_output, system, handoff_input, webhook, json, yaml, xml.
         place: String,
         /// Name of the variable, input or key it was assigned to, where known.
         name: Option<String>,
