@@ -12,6 +12,7 @@ mod hostile;
 mod invariants;
 mod keywords;
 mod known;
+mod mask;
 mod near_miss;
 mod sample;
 mod seal;
