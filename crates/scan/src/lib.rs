@@ -1,6 +1,7 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
 mod allow;
+mod anomaly;
 mod assign;
 mod block;
 mod check;
@@ -28,6 +29,7 @@ mod view;
 mod wrap;
 
 pub use allow::{Allow, AllowedBy, Suppressed};
+pub use anomaly::{MaskAnomaly, MaskAnomalyKind, mask_anomalies};
 pub use engine::{Scanner, Worker};
 pub use fingerprint::FingerprintKey;
 pub use mask::{MaskOutcome, MaskSimulation, MaskSimulations};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod allow;
+mod anomaly;
 mod checksum;
 mod corpus;
 mod disguises;
