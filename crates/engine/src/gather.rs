@@ -167,8 +167,10 @@ fn gather(
         .map(|binding| (binding.job_key, binding.name.to_ascii_lowercase()))
         .collect();
     mark_masked(&mut sink.sightings, &masked);
+    sink.simulate_masks(&evidence.source_files);
     evidence.secrets.append(&mut sink.secrets);
     evidence.secret_sightings.append(&mut sink.sightings);
+    evidence.mask_anomalies.append(&mut sink.anomalies);
     evidence.evidence_gaps.append(&mut sink.gaps);
     sink.redact(&mut evidence);
     Some(Gathered { evidence, source: source.ok(), scanned_bytes: sink.bytes })

@@ -83,4 +83,5 @@ evidence! {
     evidence_gaps: EvidenceGap,
     secrets: Secret,
     secret_sightings: SecretSighting,
+    mask_anomalies: MaskAnomaly,
 }
