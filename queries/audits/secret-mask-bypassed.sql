@@ -9,7 +9,7 @@
 WITH named AS (
   SELECT b.job_key, lower(b.name) AS name, min(s.started_at) AS started_at
   FROM bindings b JOIN steps s ON s.step_key = b.step_key
-  WHERE b.state = 'masked' GROUP BY b.job_key, lower(b.name)),
+  WHERE b.state = 'masked' AND b.place <> 'with' GROUP BY b.job_key, lower(b.name)),
 given AS (
   SELECT step_key, min(name) AS name FROM bindings WHERE state = 'masked' AND guessed_kind <> 'none' GROUP BY step_key),
 -- 1: a form that the masker misses. 2: before the mask was set. 3: encoded and without a name, by a step that was

@@ -2,7 +2,7 @@
 
 use crate::Detection;
 use leakgraph_ingest::{Mark, TextContext, TextSink};
-use leakgraph_model::tables::{EvidenceGap, MaskAnomaly, Secret, SecretSighting, SourceFile};
+use leakgraph_model::tables::{Binding, EvidenceGap, MaskAnomaly, Secret, SecretSighting, SourceFile};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_scan::{MaskOutcome, MaskSimulations, Sighting, Worker, mask_anomalies};
 use std::collections::{HashMap, HashSet};
@@ -186,13 +186,31 @@ impl<'s> ScanSink<'s> {
     }
 }
 
-/// Marks the sightings whose variable the job also showed masked.
-pub(crate) fn mark_masked(sightings: &mut [SecretSighting], masked: &HashSet<(Key, String)>) {
+/// Marks the sightings whose variable the job also showed masked. Names of action inputs
+/// (`token`) mean something within their step only.
+pub(crate) fn mark_masked(sightings: &mut [SecretSighting], bindings: &[Binding]) {
+    let masked: HashSet<(Key, String)> = bindings
+        .iter()
+        .filter(|binding| binding.state == "masked")
+        .map(|binding| {
+            let scope = if binding.place == "with" { binding.step_key } else { binding.job_key };
+            (scope, variable(&binding.name))
+        })
+        .collect();
     for sighting in sightings {
-        if let (Some(job), Some(name)) = (sighting.job_key, &sighting.name) {
-            sighting.masked_elsewhere = masked.contains(&(job, name.to_ascii_lowercase()));
-        }
+        let Some(name) = sighting.name.as_deref().map(variable) else { continue };
+        let scopes = [sighting.job_key, sighting.step_key];
+        sighting.masked_elsewhere =
+            scopes.into_iter().flatten().any(|scope| masked.contains(&(scope, name.clone())));
     }
+}
+
+/// A variable's name without what runners and tools put before it: inputs of actions are
+/// `INPUT_X`, variables of Terraform `TF_VAR_x`.
+fn variable(name: &str) -> String {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let bare = ["input_", "tf_var_", "env."].iter().find_map(|prefix| name.strip_prefix(prefix));
+    bare.map_or_else(|| name.clone(), str::to_owned)
 }
 
 /// The mark that holds at `offset`.
