@@ -1,7 +1,7 @@
 -- ---
 -- id: mask-residue
 -- severity: low
--- requires: mask_anomalies
+-- requires: source_files
 -- rationale: What stands beside a mask tells of the secret: base 64 that was encoded with it, the address of a masked host, the length of the value.
 -- remediation: Do not print what is derived from secrets, encoded or shortened; where user and password were encoded together, treat the user as known.
 -- ---

@@ -84,21 +84,40 @@ pub fn mask_anomalies(text: &[u8]) -> Vec<MaskAnomaly> {
     survey.anomalies(text)
 }
 
+/// How many masks, and the first.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    count: usize,
+    first: Option<usize>,
+}
+
+impl Tally {
+    fn add(&mut self, at: usize) {
+        self.count += 1;
+        self.first = self.first.or(Some(at));
+    }
+
+    fn with(self, other: Self) -> Self {
+        let first = [self.first, other.first].into_iter().flatten().min();
+        Self { count: self.count + other.count, first }
+    }
+}
+
 /// What was seen so far.
 #[derive(Default)]
 struct Survey {
     /// Masks in text that is known: one is enough.
-    certain: Vec<usize>,
+    certain: Tally,
     /// Masks glued to a word or number.
-    glued: Vec<usize>,
+    glued: Tally,
     /// Masks that are a part of a name, as `***-it`. A host or an account may be a secret of
     /// ordinary length, so that they only count beside the others.
-    named: Vec<usize>,
-    /// The different words and numbers.
+    named: Tally,
+    /// Different words and numbers, as many as are needed.
     contexts: BTreeSet<(Vec<u8>, Vec<u8>)>,
-    residue: Vec<usize>,
-    alias: Vec<usize>,
-    length_kept: Vec<usize>,
+    residue: Tally,
+    alias: Tally,
+    length_kept: Tally,
 }
 
 impl Survey {
@@ -106,41 +125,39 @@ impl Survey {
         let around = Around::of(text, mask);
         if !is_named && mask.len() > 4 {
             if mask.len() >= MIN_KEPT_LENGTH && around.is_value_of_secret() {
-                self.length_kept.push(mask.start);
+                self.length_kept.add(mask.start);
             }
             return;
         }
         if around.is_residue() {
-            self.residue.push(mask.start);
+            self.residue.add(mask.start);
         } else if around.is_alias() {
-            self.alias.push(mask.start);
+            self.alias.add(mask.start);
         } else if around.is_in_known_text() {
-            self.certain.push(mask.start);
+            self.certain.add(mask.start);
         } else if let Some((left, right)) = around.glued() {
-            self.glued.push(mask.start);
-            self.contexts.insert((left.to_vec(), right.to_vec()));
+            self.glued.add(mask.start);
+            if self.contexts.len() < MIN_CONTEXTS {
+                self.contexts.insert((left.to_vec(), right.to_vec()));
+            }
         } else if around.is_part_of_name() {
-            self.named.push(mask.start);
+            self.named.add(mask.start);
         }
     }
 
-    fn anomalies(mut self, text: &[u8]) -> Vec<MaskAnomaly> {
-        let mut over = self.certain;
-        if !over.is_empty() || self.contexts.len() >= MIN_CONTEXTS {
-            over.append(&mut self.glued);
-            over.append(&mut self.named);
-            over.sort_unstable();
-        }
+    fn anomalies(&self, text: &[u8]) -> Vec<MaskAnomaly> {
+        let is_over = self.certain.count > 0 || self.contexts.len() >= MIN_CONTEXTS;
+        let over = if is_over { self.certain.with(self.glued).with(self.named) } else { Tally::default() };
         let kinds = [
             (MaskAnomalyKind::OverMasking, over),
             (MaskAnomalyKind::Residue, self.residue),
             (MaskAnomalyKind::Alias, self.alias),
             (MaskAnomalyKind::LengthKept, self.length_kept),
         ];
-        let found = kinds.into_iter().filter_map(|(kind, places)| {
-            let offset = *places.first()?;
+        let found = kinds.into_iter().filter_map(|(kind, tally)| {
+            let offset = tally.first?;
             let line = 1 + memchr::memchr_iter(b'\n', text.get(..offset)?).count();
-            Some(MaskAnomaly { kind, count: places.len(), offset, line })
+            Some(MaskAnomaly { kind, count: tally.count, offset, line })
         });
         found.collect()
     }
