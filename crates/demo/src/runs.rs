@@ -2,7 +2,7 @@
 
 use crate::clock::Moment;
 use crate::joblog::{JobLog, Setup, action_header, script_header};
-use crate::organisation::{Dispatch, LEAKS, Leak, Mechanism, ORGANISATION, Workflow};
+use crate::organisation::{Dispatch, LEAKS, Leak, MASKS, Masks, Mechanism, ORGANISATION, Workflow};
 use crate::random::Random;
 use crate::shape;
 use crate::vault::{ACCOUNT, secret};
@@ -89,6 +89,14 @@ impl Run {
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &'static Leak> + '_ {
         LEAKS.iter().filter(|leak| {
             leak.repo == self.workflow.repo && leak.file == self.workflow.file && leak.run == self.ordinal + 1
+        })
+    }
+
+    pub(crate) fn masks(&self) -> impl Iterator<Item = &'static Masks> + '_ {
+        MASKS.iter().filter(|masks| {
+            masks.repo == self.workflow.repo
+                && masks.file == self.workflow.file
+                && masks.run == self.ordinal + 1
         })
     }
 
@@ -236,6 +244,11 @@ fn main_job(
     }
     for leak in run.leaks() {
         spill(&mut log, leak);
+    }
+    for masks in run.masks() {
+        let mut lines = script_header(&["./scripts/connect.sh".to_owned()], &[]);
+        lines.extend(masks.lines.iter().map(|line| (*line).to_owned()));
+        log.step("Run ./scripts/connect.sh", lines);
     }
     if let Some(role) = workflow.ambient_role {
         let mut lines =
