@@ -67,6 +67,12 @@ pub(crate) trait Importer: Sync {
         None
     }
 
+    /// Whether a text of `kind` is JSON all the same, and its values are not looked at one by
+    /// one: the importer wants all of them at once.
+    fn takes_json(&self, _kind: &str) -> bool {
+        false
+    }
+
     /// Rows of a text that was recognised as `kind`, its `source_files` row included; the
     /// text goes to `sink` once.
     fn import_text(
@@ -81,5 +87,10 @@ pub(crate) trait Importer: Sync {
 }
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
-pub(crate) static IMPORTERS: &[&dyn Importer] =
-    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
+pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &workflow::generic::Generic,
+    &identity::Aws,
+    &identity::GitHub,
+    &activity::CloudTrail,
+    &workflow::github::GitHub,
+];

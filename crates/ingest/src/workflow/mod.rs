@@ -1,3 +1,4 @@
 //! Workflow platforms, one module each.
 
+pub(crate) mod generic;
 pub(crate) mod github;

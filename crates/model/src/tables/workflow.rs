@@ -49,7 +49,7 @@ crate::table! {
         ended_at: Option<Timestamp>,
         /// Who can read its log: public, internal, private.
         visibility: Option<String>,
-        /// log, rest, webhook.
+        /// log, rest, webhook, export (a table of the generic schema).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -99,7 +99,7 @@ crate::table! {
         condition_result: Option<bool>,
         /// Whether a log of it was read.
         has_log: bool,
-        /// log, rest, webhook.
+        /// log, rest, webhook, export (a table of the generic schema).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -183,7 +183,7 @@ crate::table! {
         scope: String,
         /// none, read, write.
         access: String,
-        /// log, rest, yaml.
+        /// log, rest, yaml, export.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -245,7 +245,7 @@ crate::table! {
         gate: String,
         /// When it was sent.
         sent_at: Option<Timestamp>,
-        /// log, rest, webhook, inferred.
+        /// log, rest, webhook, inferred, export.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
