@@ -92,5 +92,7 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &identity::Aws,
     &identity::GitHub,
     &activity::CloudTrail,
+    &activity::Entra,
+    &activity::GoogleCloud,
     &workflow::github::GitHub,
 ];

@@ -1,6 +1,7 @@
 //! Joins what different files say of the same thing.
 
 mod dispatches;
+mod federation;
 mod identities;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
@@ -16,6 +17,7 @@ pub fn link(evidence: &mut Evidence) {
     evidence.identities =
         merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
     dispatches::link(evidence);
+    federation::link(evidence);
     identities::link(evidence);
 }
 

@@ -6,6 +6,7 @@
 mod corpus_all;
 mod corpus_identities;
 mod corpus_workflows;
+mod federation;
 mod generic;
 mod hostile_archives;
 mod hostile_texts;

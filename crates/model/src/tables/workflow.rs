@@ -331,14 +331,18 @@ crate::table! {
         run_key: Option<Key>,
         /// The identity, where it is in an inventory or has a natural key.
         identity_key: Option<Key>,
-        /// aws_role, aws_user, gcp_sa, azure_sp, github_app, github_token, …
+        /// aws_role, aws_user, gcp_sa, gcp_principal, azure_sp, github_app, github_token, …
         identity_kind: String,
         /// oidc, static, job_token, app_token, ambient.
         how: String,
         /// ARN, e-mail, OIDC subject or login.
         subject: Option<String>,
-        /// Cloud session name.
+        /// Cloud session name; for Entra, which has none, the OIDC subject that was presented.
         session_name: Option<String>,
+        /// Cloud session id: `AROA…:name` (assumedRoleId) of AWS.
+        session_id: Option<String>,
+        /// Id of the session's temporary key, as `activity.session` of the calls it signed.
+        access_key_id: Option<String>,
         /// Cloud account or tenant.
         account: Option<String>,
         /// Time of issue.
