@@ -89,6 +89,7 @@ pub(crate) trait Importer: Sync {
 /// Everything that can be imported. Of several that know a file the first one gets it.
 pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::generic::Generic,
+    &workflow::otel::OpenTelemetry,
     &identity::Aws,
     &identity::GitHub,
     &activity::CloudTrail,

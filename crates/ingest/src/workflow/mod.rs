@@ -2,3 +2,4 @@
 
 pub(crate) mod generic;
 pub(crate) mod github;
+pub(crate) mod otel;

@@ -11,5 +11,6 @@ mod generic;
 mod hostile_archives;
 mod hostile_texts;
 mod layouts;
+mod otel;
 mod random;
 mod support;

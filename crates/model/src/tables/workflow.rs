@@ -119,7 +119,7 @@ crate::table! {
         ordinal: i64,
         /// Name.
         name: String,
-        /// setup, action, run, container_action, post, complete.
+        /// setup, action, run, container_action, post, complete, tool, model.
         kind: String,
         /// Action reference, as `owner/name@ref`.
         uses: Option<String>,
@@ -225,7 +225,7 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, job_output, artifact, api_other.
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, job_output, artifact, agent_call, span_link, api_other.
         mechanism: String,
         /// GITHUB_TOKEN, app, pat, user, none, unknown: what authorised it.
         credential_kind: String,

@@ -15,7 +15,7 @@ mod steps;
 mod system;
 mod webhook;
 
-pub(crate) use dispatch::input;
+pub(crate) use dispatch::{flatten, input};
 pub(crate) use import::import_archive;
 pub(crate) use members::{numbered, run_archives};
 pub(crate) use run_path::RunPath;
