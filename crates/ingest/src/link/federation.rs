@@ -4,6 +4,7 @@
 //! is the job's own or holds the run's id; the OIDC subject together with the time. A session
 //! that several jobs could have opened is kept for each of them, with as much less confidence.
 
+use super::subjects::{is_of_repo, presents};
 use crate::identity::oidc::{self, Subject};
 use leakgraph_model::tables::{Assumption, IdentityUsed, Job, Run};
 use leakgraph_model::{Evidence, Key, Timestamp};
@@ -242,44 +243,6 @@ fn is_during(run: &Run, at: Option<Timestamp>) -> bool {
     let start = run.started_at.or(run.created_at);
     start.is_none_or(|start| at.seconds_since(start) >= -SKEW_SECONDS)
         && run.ended_at.is_none_or(|end| end.seconds_since(at) >= -SKEW_SECONDS)
-}
-
-fn is_of_repo(subject: &Subject, run: &Run) -> bool {
-    let is_platform = subject.platform == run.platform;
-    let is_repo = match (&subject.repo, &run.repo) {
-        (Some(subject), Some(run)) => subject.eq_ignore_ascii_case(run),
-        _ => true,
-    };
-    is_platform && is_repo
-}
-
-/// Whether a job could get a token of this subject. What is unknown excludes nothing.
-fn presents(subject: &Subject, run: &Run, job: &Job) -> bool {
-    let environment = match (&subject.environment, &job.environment) {
-        (Some(wanted), Some(own)) => wanted.eq_ignore_ascii_case(own),
-        // A job with an environment presents it in place of the ref.
-        (None, Some(_)) => subject.head_ref.is_none() && !subject.is_pull_request,
-        (_, None) => true,
-    };
-    let head_ref = match (&subject.head_ref, &run.head_ref) {
-        (Some(wanted), Some(own)) => wanted == oidc::short(own),
-        _ => true,
-    };
-    let event = match run.event.as_deref() {
-        Some(event) if subject.is_pull_request => {
-            event.starts_with("pull_request") || event == "merge_request_event"
-        }
-        Some("pull_request") => subject.head_ref.is_none(),
-        _ => true,
-    };
-    let workflow =
-        match (&subject.job_workflow_ref, job.job_workflow_path.as_ref().or(run.workflow_path.as_ref())) {
-            (Some(wanted), Some(path)) => {
-                wanted.split('@').next().is_some_and(|wanted| wanted.ends_with(path.as_str()))
-            }
-            _ => true,
-        };
-    is_of_repo(subject, run) && environment && head_ref && event && workflow
 }
 
 /// Completes the row that the log made of this session, or adds one.

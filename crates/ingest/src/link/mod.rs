@@ -3,6 +3,7 @@
 mod dispatches;
 mod federation;
 mod identities;
+mod subjects;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
 use leakgraph_model::{Evidence, Key};
