@@ -1,5 +1,6 @@
 //! The month: which runs happened, who started them, what they printed.
 
+use crate::aws::unique_id;
 use crate::clock::Moment;
 use crate::joblog::{JobLog, Setup, action_header, script_header};
 use crate::organisation::{Dispatch, LEAKS, Leak, MASKS, Masks, Mechanism, ORGANISATION, Workflow};
@@ -306,7 +307,8 @@ fn assume(log: &mut JobLog, run: &Run, role: &str) {
         &[],
     );
     lines.push("Assuming role with OIDC".to_owned());
-    lines.push(format!("Authenticated as assumedRoleId AROAEXAMPLEROLEID0000:{session}"));
+    // As CloudTrail has it: by this id the session is joined to the run.
+    lines.push(format!("Authenticated as assumedRoleId {}:{session}", unique_id("AROA", role)));
     log.step("Run aws-actions/configure-aws-credentials@v4", lines);
 }
 

@@ -1,6 +1,7 @@
 //! The values of a structured file: JSON, JSON Lines, concatenated pages, YAML documents.
 
 use crate::workflow::github::log::BOM;
+use leakgraph_model::tables::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
@@ -9,6 +10,19 @@ pub(crate) struct Malformed {
     pub(crate) offset: usize,
     pub(crate) code: &'static str,
     pub(crate) reason: String,
+}
+
+impl Malformed {
+    /// The row that says so.
+    pub(crate) fn problem(self, path: &str) -> Problem {
+        Problem {
+            path: path.to_owned(),
+            offset: i64::try_from(self.offset).ok(),
+            code: self.code.to_owned(),
+            reason: self.reason,
+            lossy: true,
+        }
+    }
 }
 
 /// The values of a file, up to the first malformed one.

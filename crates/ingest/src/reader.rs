@@ -157,9 +157,9 @@ impl<'a> Reader<'a> {
         let file = TextFile { path, bytes };
         let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
+        let takes_json = known.is_some_and(|(importer, known)| importer.takes_json(known.kind));
         // A title inside JSON may quote a log, and a log may begin with a bracket.
-        let is_log = known.is_some_and(|(importer, recognised)| importer.is_json_text(recognised.kind));
-        if matches!(start.first(), Some(b'{' | b'[')) && !is_log && (known.is_none() || is_json(start)) {
+        if matches!(start.first(), Some(b'{' | b'[')) && !takes_json && (known.is_none() || is_json(start)) {
             return self.values(path, bytes, "json", documents::json);
         }
         match known {
@@ -238,13 +238,7 @@ impl<'a> Reader<'a> {
                 },
                 Err(malformed) => {
                     is_malformed = true;
-                    self.evidence.problems.push(Problem {
-                        path: path.to_owned(),
-                        offset: i64::try_from(malformed.offset).ok(),
-                        code: malformed.code.to_owned(),
-                        reason: malformed.reason,
-                        lossy: true,
-                    });
+                    self.evidence.problems.push(malformed.problem(path));
                 }
             }
         }

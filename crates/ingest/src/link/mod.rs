@@ -3,9 +3,11 @@
 mod artifacts;
 mod children;
 mod dispatches;
+mod federation;
 mod identities;
 mod named;
 mod runs;
+mod subjects;
 mod upstream;
 
 pub(crate) use named::named_run;
@@ -26,6 +28,7 @@ pub fn link(evidence: &mut Evidence) {
     dispatches::link(evidence);
     upstream::link(evidence);
     artifacts::link(evidence);
+    federation::link(evidence);
     identities::link(evidence);
 }
 

@@ -46,7 +46,7 @@ crate::table! {
         path: String,
         /// Byte offset of the trouble, where known.
         offset: Option<i64>,
-        /// Stable code: unreadable, unrecognised, api_error, empty, unused, malformed_json, truncated, bad_archive, too_large, too_deep, ratio_exceeded, invalid_utf8, unsupported_platform, mixed_runs, malformed_policy, malformed_xml, …
+        /// Stable code: unreadable, unrecognised, api_error, empty, unused, malformed_json, truncated, bad_archive, too_large, too_deep, ratio_exceeded, invalid_utf8, unsupported_platform, mixed_runs, malformed_policy, malformed_xml, unknown_column, missing_column, mistyped, …
         code: String,
         /// What is wrong, redacted, in one sentence.
         reason: String,

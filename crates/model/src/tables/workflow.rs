@@ -51,7 +51,7 @@ crate::table! {
         ended_at: Option<Timestamp>,
         /// Who can read its log: public, internal, private.
         visibility: Option<String>,
-        /// log, rest, webhook, audit, disk (a file of the server).
+        /// log, rest, webhook, audit, disk (a file of the server), export (a table of the generic schema).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -101,7 +101,7 @@ crate::table! {
         condition_result: Option<bool>,
         /// Whether a log of it was read.
         has_log: bool,
-        /// log, rest, webhook, audit, disk (a file of the server).
+        /// log, rest, webhook, audit, disk (a file of the server), export (a table of the generic schema).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -121,7 +121,7 @@ crate::table! {
         ordinal: i64,
         /// Name.
         name: String,
-        /// setup, action, run, container_action, post, complete; section (GitLab), stage (Jenkins).
+        /// setup, action, run, container_action, post, complete; section (GitLab), stage (Jenkins), tool and model (agents).
         kind: String,
         /// Action reference, as `owner/name@ref`.
         uses: Option<String>,
@@ -185,7 +185,7 @@ crate::table! {
         scope: String,
         /// none, read, write.
         access: String,
-        /// log, rest, yaml.
+        /// log, rest, yaml, export.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -227,7 +227,7 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, include, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), signal, callback (work that is answered with a token).
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, include, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), agent_call and span_link (OpenTelemetry), signal, callback (work that is answered with a token).
         mechanism: String,
         /// GITHUB_TOKEN, job_token, trigger_token, System.AccessToken, continuation_key, app, pat, user, service_account, task_token (whoever holds it answers for the task), none, unknown: what authorised it.
         credential_kind: String,
@@ -251,7 +251,7 @@ crate::table! {
         gate: String,
         /// When it was sent.
         sent_at: Option<Timestamp>,
-        /// log, rest, webhook, audit, disk (a file of the server), yaml (a definition), inferred.
+        /// log, rest, webhook, audit, disk (a file of the server), yaml (a definition), inferred, export.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -337,14 +337,18 @@ crate::table! {
         run_key: Option<Key>,
         /// The identity, where it is in an inventory or has a natural key.
         identity_key: Option<Key>,
-        /// aws_role, aws_user, gcp_sa, azure_sp, k8s_sa, github_app, github_token, gitlab_user, jenkins_user, service_connection, …
+        /// aws_role, aws_user, gcp_sa, azure_sp, k8s_sa, github_app, github_token, gitlab_user, jenkins_user, service_connection, gcp_principal, …
         identity_kind: String,
         /// oidc, static, job_token, app_token, inherited, assigned (the definition names it), ambient (all on that machine or in that namespace have it), unknown.
         how: String,
         /// ARN, e-mail, OIDC subject or login.
         subject: Option<String>,
-        /// Cloud session name.
+        /// Cloud session name; for Entra, which has none, the OIDC subject that was presented.
         session_name: Option<String>,
+        /// Cloud session id: `AROA…:name` (assumedRoleId) of AWS.
+        session_id: Option<String>,
+        /// Id of the session's temporary key, as `activity.session` of the calls it signed.
+        access_key_id: Option<String>,
         /// Cloud account or tenant.
         account: Option<String>,
         /// Time of issue.
