@@ -50,10 +50,14 @@ impl<'s> ScanSink<'s> {
     /// Takes out of rows the secrets that their texts quote: a step is named after
     /// its command, an archive member after its step, a run after its commit.
     pub(crate) fn redact(&mut self, evidence: &mut Evidence) {
+        // Rows repeat each other, and no text goes on in the next: an empty line says so.
         let mut quoted = String::new();
+        let mut seen = HashSet::new();
         evidence.for_each_text(&mut |text| {
-            quoted.push_str(text);
-            quoted.push('\n');
+            if seen.insert(Key::of("text", &[text])) {
+                quoted.push_str(text);
+                quoted.push_str("\n\n");
+            }
         });
         for worker in &mut self.redactors {
             // One scan of all texts tells in most cases that there is nothing to do.
