@@ -16,8 +16,12 @@ const MIN_BASE64_BYTES: usize = 20;
 const MIN_HEX_BYTES: usize = 32;
 /// Longer candidates are cut, which is a gap.
 pub(crate) const MAX_CANDIDATE_BYTES: usize = 1 << 20;
+/// Fewer decoded bytes hold no secret.
+const MIN_INFLATED_BYTES: u64 = 8;
 /// What a compressed stream may inflate to.
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
+/// So many letters of a gzip stream show whether it is one.
+const PROBE_LETTERS: usize = 1024;
 /// So many leading groups of four letters decide whether a decoding makes sense.
 const PROBE_GROUPS: usize = 5;
 /// From one try to the next in a run that does not begin with text.
@@ -53,14 +57,47 @@ const SEXTETS: [u8; 256] = {
 /// Base 64 of a gzip stream wherever its header stands: random letters may have `+` and
 /// `/` so often that no run among them is long.
 pub(crate) fn gzip(text: &[u8], mut found: impl FnMut(Decoded)) {
+    // The run that was read last, where its last long part of word characters ends, and
+    // what was decoded of it: each header of many in one run must not cost the whole run.
+    let (mut end, mut long_end, mut done) = (0, 0, 0);
     for at in memchr::memmem::find_iter(text, b"H4sI") {
-        let end = at + runs::leading(&text[at..], BASE64);
-        let has_run =
-            text[at..end].split(|byte| !runs::is(*byte, runs::WORD)).any(|part| part.len() >= runs::MIN_RUN);
-        if !has_run && end - at >= MIN_BASE64_BYTES {
-            decode_at(text, Span::from(at..end), 0, &mut found);
+        if at >= end {
+            end = at + runs::leading(&text[at..], BASE64);
+            long_end = long_part_end(text, Span::from(at..end));
+        }
+        let span = Span::from(at..end);
+        if at >= done && long_end < at + runs::MIN_RUN && inflates(&text[span.range()]) {
+            decode_at(text, span, 0, &mut |decoded: Decoded| {
+                done = decoded.span.end;
+                found(decoded);
+            });
         }
     }
+}
+
+/// Where the last part of a run ends that is long and of word characters only; else 0.
+fn long_part_end(text: &[u8], run: Span) -> usize {
+    let mut end = run.end;
+    while end > run.start {
+        let length = runs::trailing(&text[run.start..end], runs::WORD);
+        if length >= runs::MIN_RUN {
+            return end;
+        }
+        end = (end - length).saturating_sub(1);
+    }
+    0
+}
+
+/// Whether letters begin with a gzip stream of more than a few bytes.
+#[expect(clippy::disallowed_types, reason = "capped at MIN_INFLATED_BYTES")]
+fn inflates(letters: &[u8]) -> bool {
+    let head = &letters[..letters.len().min(PROBE_LETTERS)];
+    let dash = head.iter().position(|byte| runs::is(*byte, runs::DASH)).unwrap_or(head.len());
+    let Ok(bytes) = STANDARD_64.decode(&head[..dash - dash % 4]) else { return false };
+    let mut first = Zeroizing::new(Vec::new());
+    let stream = flate2::read::GzDecoder::new(bytes.as_slice());
+    let _partial = stream.take(MIN_INFLATED_BYTES).read_to_end(&mut first);
+    first.len() as u64 == MIN_INFLATED_BYTES
 }
 
 /// What a run of word characters encodes: base 64 or hex. Gives the end of what was
@@ -504,6 +541,31 @@ mod tests {
         assert_eq!(texts(r"a\nb\u0041\/"), [(vec!["json"], "a\nbA/".to_owned())]);
         let utf16: Vec<u8> = PLAIN.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(texts(&STANDARD.encode(utf16)), [(vec!["base64", "utf16"], PLAIN.to_owned())]);
+    }
+
+    #[test]
+    fn a_stream_is_found_behind_headers_of_none() {
+        // Runs without a long part of word characters, as chance makes them.
+        let streams = (0..5000).map(|number| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut encoder, format!("k: of {number}").as_bytes()).unwrap();
+            STANDARD.encode(encoder.finish().unwrap())
+        });
+        let short = |stream: &String| {
+            let stream = stream.trim_end_matches('=').as_bytes();
+            stream.split(|byte| !runs::is(*byte, runs::WORD)).all(|part| part.len() < runs::MIN_RUN)
+        };
+        let stream = streams.into_iter().find(short).unwrap();
+        for decoys in [0, 1, 50] {
+            let mut found = 0;
+            let text = format!("{}{stream} x", "H4sI/".repeat(decoys));
+            gzip(text.as_bytes(), |decoded| {
+                found += 1;
+                assert!(decoded.bytes.starts_with(b"k: "));
+                assert_eq!(decoded.span.start, 5 * decoys);
+            });
+            assert_eq!(found, 1, "{decoys}");
+        }
     }
 
     #[test]
