@@ -50,7 +50,15 @@ fn statements(text: &str) {
         let (actions, resources, conditions) = (next(), next(), next());
         let conditions = (!conditions.is_empty()).then(|| conditions.to_owned());
         let effect = pick(&["allow", "deny"], flags);
-        if flags & 0x40 == 0 {
+        if flags % 7 == 6 {
+            // As the importer writes what it cannot read.
+            let all = || vec!["*".to_owned()];
+            let (actions, resources) = (all(), all());
+            let policy_kind = pick(&["identity", "boundary"], flags >> 1);
+            let (platform, effect) = ("aws".to_owned(), "allow".to_owned());
+            let holding = Grant { identity_key: role, platform, effect, policy_kind, ..Grant::default() };
+            grants.push(Grant { actions, resources, ..holding });
+        } else if flags & 0x40 == 0 {
             grants.push(Grant {
                 identity_key: role,
                 platform: pick(&["aws", "aws", "aws", "github"], flags >> 4),
@@ -61,7 +69,7 @@ fn statements(text: &str) {
                 not_actions: flags & 8 != 0,
                 not_resources: flags & 24 == 24,
                 conditions,
-                understood: flags % 7 != 6,
+                understood: true,
                 ..Grant::default()
             });
         } else {
