@@ -1,7 +1,7 @@
 //! Where time grows faster than the text: repeated units, long and four times as long.
 //!
 //! Prints `BYTES SECONDS GROWTH PARSER UNIT` for what is slow (below 2 MB/s) or grows
-//! more than eightfold; units are the words of the dictionaries, alone and in pairs.
+//! more than eightfold; units are the words of the dictionaries and what structures are made of.
 
 #![forbid(unsafe_code)]
 

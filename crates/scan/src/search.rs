@@ -346,11 +346,17 @@ impl Worker<'_> {
             return;
         }
         let is_respelled = matches!(encodings.first(), Some(&("json" | "percent")));
+        // All values together: thousands, each looked for in each of thousands, take seconds.
+        let length = inner.iter().map(|found| found.value.len() + 1).sum();
+        let mut values = Zeroizing::new(Vec::with_capacity(length));
+        for found in &inner {
+            values.extend_from_slice(&found.value);
+            values.push(0);
+        }
         // What was taken for a value is the encoding of one, or a piece of one.
         hits.retain(|hit| {
-            let is_beaten = !is_respelled
-                || inner.iter().any(|found| memchr::memmem::find(&found.value, &hit.value).is_some());
-            !(overlap(hit.span, span) && self.rank(hit) > 1 && is_beaten)
+            let is_weak = overlap(hit.span, span) && self.rank(hit) > 1;
+            !(is_weak && (!is_respelled || memchr::memmem::find(&values, &hit.value).is_some()))
         });
         let name = name_before(text, span.start);
         hits.extend(inner.into_iter().map(|hit| Hit {

@@ -89,6 +89,23 @@ fn bombs_do_not_hide_what_stands_behind_them() {
     }
 }
 
+#[test]
+fn every_value_of_a_long_query_is_seen() {
+    let scanner = scanner();
+    let mut worker = scanner.worker();
+    let values: Vec<Vec<u8>> = (0..200).map(|seed| token(scanner, seed)).collect();
+    let query = |value: &Vec<u8>| {
+        let weak = value.iter().rev().take(24).map(|byte| char::from(*byte)).collect::<String>();
+        format!("my_secret={weak}%26t%3D{}%26", String::from_utf8_lossy(value))
+    };
+    let text: String = values.iter().map(query).collect();
+    let seen = worker.scan(text.as_bytes()).sightings;
+    for value in &values {
+        let fingerprint = worker.fingerprint(value);
+        assert_eq!(seen.iter().filter(|one| one.fingerprint == fingerprint).count(), 1);
+    }
+}
+
 /// Each header, keyword or line could be the beginning of much that follows.
 #[test]
 fn what_begins_everywhere_is_not_read_to_the_end_each_time() {
