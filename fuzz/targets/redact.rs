@@ -28,6 +28,10 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(rest);
     let secret = planted()[which % planted().len()];
     let value = String::from_utf8_lossy(&secret.value);
+    // Glued to other letters it is no token.
+    if text.contains(&*value) {
+        return;
+    }
     let at = (0..=text.len() * place / 255).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let (before, after) = text.split_at(at);
     let mut worker = scanner().worker();
