@@ -18,6 +18,10 @@ const MIN_HEX_BYTES: usize = 32;
 pub(crate) const MAX_CANDIDATE_BYTES: usize = 1 << 20;
 /// What a compressed stream may inflate to.
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
+/// So many letters show whether a long run decodes to something.
+const PROBE_LETTERS: usize = 1024;
+/// So many characters tell UTF-16; no more than `PROBE_LETTERS` hold.
+const UTF16_PAIRS: usize = 256;
 /// So many leading groups of four letters decide whether a decoding makes sense.
 const PROBE_GROUPS: usize = 5;
 /// From one try to the next in a run that does not begin with text.
@@ -53,14 +57,35 @@ const SEXTETS: [u8; 256] = {
 /// Base 64 of a gzip stream wherever its header stands: random letters may have `+` and
 /// `/` so often that no run among them is long.
 pub(crate) fn gzip(text: &[u8], mut found: impl FnMut(Decoded)) {
+    // The run that was read last, where its last long part of word characters ends, and
+    // what was decoded of it: each header of many in one run must not cost the whole run.
+    let (mut end, mut long_end, mut done) = (0, 0, 0);
     for at in memchr::memmem::find_iter(text, b"H4sI") {
-        let end = at + runs::leading(&text[at..], BASE64);
-        let has_run =
-            text[at..end].split(|byte| !runs::is(*byte, runs::WORD)).any(|part| part.len() >= runs::MIN_RUN);
-        if !has_run && end - at >= MIN_BASE64_BYTES {
-            decode_at(text, Span::from(at..end), 0, &mut found);
+        if at >= end {
+            end = at + runs::leading(&text[at..], BASE64);
+            long_end = long_part_end(text, Span::from(at..end));
+        }
+        let span = Span::from(at..end);
+        if at >= done && long_end < at + runs::MIN_RUN && span.len() >= MIN_BASE64_BYTES {
+            decode_at(text, span, 0, &mut |decoded: Decoded| {
+                done = decoded.span.end;
+                found(decoded);
+            });
         }
     }
+}
+
+/// Where the last part of a run ends that is long and of word characters only; else 0.
+fn long_part_end(text: &[u8], run: Span) -> usize {
+    let mut end = run.end;
+    while end > run.start {
+        let length = runs::trailing(&text[run.start..end], runs::WORD);
+        if length >= runs::MIN_RUN {
+            return end;
+        }
+        end = (end - length).saturating_sub(1);
+    }
+    0
 }
 
 /// What a run of word characters encodes: base 64 or hex. Gives the end of what was
@@ -194,6 +219,18 @@ fn is_compressed(letters: &[u8]) -> bool {
 fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decoded)) -> bool {
     let start = span.start + from;
     let letters = &text[start..span.end.min(start + MAX_CANDIDATE_BYTES)];
+    // Much of a long run may look like a beginning: the first letters decide.
+    if letters.len() > PROBE_LETTERS && decoded(&letters[..PROBE_LETTERS]).is_none() {
+        return false;
+    }
+    let Some(decoded) = decoded(letters) else { return false };
+    let span = Span::from(start..start + decoded.span.end);
+    found(Decoded { span, ..decoded });
+    true
+}
+
+/// What letters encode from the first one on, if it makes sense.
+fn decoded(letters: &[u8]) -> Option<Decoded> {
     // A run may go from one alphabet over into the other: decode up to there.
     let (plus, dash) = (
         letters.iter().position(|byte| runs::is(*byte, runs::PLUS)).unwrap_or(letters.len()),
@@ -203,17 +240,11 @@ fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decode
     let letters = &letters[..end];
     // A length of 4n+1 cannot be decoded: the last letter is a stray.
     let letters = &letters[..letters.len() - usize::from(letters.len() % 4 == 1)];
-    let Ok(bytes) = engine.decode(letters) else { return false };
-    let bytes = Zeroizing::new(bytes);
-    let (inner, bytes) = unpacked(bytes);
+    let (inner, bytes) = unpacked(Zeroizing::new(engine.decode(letters).ok()?));
     let is_text = |byte: &u8| matches!(byte, 0x20..=0x7e | b'\n' | b'\r' | b'\t');
-    if bytes.len() < 8 || inner.is_none() && !bytes.iter().take(9).all(is_text) {
-        return false;
-    }
-    let mut encodings = vec!["base64"];
-    encodings.extend(inner);
-    found(Decoded { span: Span::from(start..start + letters.len()), encodings, bytes });
-    true
+    let is_something = bytes.len() >= 8 && (inner.is_some() || bytes.iter().take(9).all(is_text));
+    let encodings = ["base64"].into_iter().chain(inner).collect();
+    is_something.then_some(Decoded { span: Span::from(0..letters.len()), encodings, bytes })
 }
 
 /// Base 64 whose lines were put together.
@@ -455,10 +486,10 @@ fn is_zlib(bytes: &[u8]) -> bool {
         .is_some_and(|head| head[0] == 0x78 && matches!(head[1], 0x01 | 0x5e | 0x9c | 0xda))
 }
 
+/// By its first characters: others may follow.
 fn is_utf16(bytes: &[u8]) -> bool {
-    let pairs = bytes.chunks_exact(2);
-    bytes.len() >= 12
-        && pairs.len() == pairs.filter(|pair| pair[1] == 0 && pair[0].is_ascii() && pair[0] != 0).count()
+    let is_narrow = |pair: &[u8]| pair[1] == 0 && pair[0].is_ascii() && pair[0] != 0;
+    bytes.len() >= 12 && bytes.chunks_exact(2).take(UTF16_PAIRS).all(is_narrow)
 }
 
 #[cfg(test)]
@@ -506,6 +537,43 @@ mod tests {
         assert_eq!(texts(r"a\nb\u0041\/"), [(vec!["json"], "a\nbA/".to_owned())]);
         let utf16: Vec<u8> = PLAIN.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(texts(&STANDARD.encode(utf16)), [(vec!["base64", "utf16"], PLAIN.to_owned())]);
+    }
+
+    #[test]
+    fn the_first_letters_of_a_long_run_decide() {
+        // Each place looks like UTF-16 for a few letters and is not.
+        let broken =
+            STANDARD.encode([b"A\0B\0C\0D\0E\0F\0G\0H\0".as_slice(), &[1, 2, 3, 4, 5, 6, 7, 8]].concat());
+        assert!(texts(&broken.trim_end_matches('=').repeat(400)).is_empty());
+        let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let long = format!("{}é {PLAIN}", PLAIN.repeat(40));
+        let found = texts(&STANDARD.encode(wide(&long)));
+        assert_eq!(found, [(vec!["base64", "utf16"], long.replace('é', "\u{fffd}"))]);
+    }
+
+    #[test]
+    fn a_stream_is_found_behind_headers_of_none() {
+        // Runs without a long part of word characters, as chance makes them.
+        let streams = (0..5000).map(|number| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut encoder, format!("k: of {number}").as_bytes()).unwrap();
+            STANDARD.encode(encoder.finish().unwrap())
+        });
+        let short = |stream: &String| {
+            let stream = stream.trim_end_matches('=').as_bytes();
+            stream.split(|byte| !runs::is(*byte, runs::WORD)).all(|part| part.len() < runs::MIN_RUN)
+        };
+        let stream = streams.into_iter().find(short).unwrap();
+        for decoys in [0, 1, 50] {
+            let mut found = 0;
+            let text = format!("{}{stream} x", "H4sI/".repeat(decoys));
+            gzip(text.as_bytes(), |decoded| {
+                found += 1;
+                assert!(decoded.bytes.starts_with(b"k: "));
+                assert_eq!(decoded.span.start, 5 * decoys);
+            });
+            assert_eq!(found, 1, "{decoys}");
+        }
     }
 
     #[test]

@@ -79,10 +79,13 @@ impl Worker<'_> {
         for found in source.found {
             if self.kind(found.rule) == "aws_access_key_id" {
                 let span = view.origin_span(found.span);
+                // What fails its check alone may pass it with the lines around.
+                block.mark(found.span);
                 self.pairs(source.text, span, &mut sweep.hits);
             }
             let is_line_end = view.bytes.get(found.span.end).is_none_or(|byte| *byte == b'\n');
             if is_line_end && self.scanner.matcher.may_go_on(found.rule, found.span.len()) {
+                block.mark(found.span);
                 sweep.hits.extend(self.carried_on(source, found.rule, found.span, Some(found.span)));
             }
         }
@@ -467,8 +470,12 @@ struct Gathered {
 fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> Gathered {
     let mut gathered = Gathered::default();
     let mut is_open = true;
-    let width = visible_width(text, block::line_around(text, end));
-    for index in 0..MAX_TOKEN_LINES {
+    let first = block::line_around(text, end);
+    let width = visible_width(text, first);
+    // In the midst of lines as wide, all of one token, a long one has begun before.
+    let is_amid = block::line_before(text, first.start).is_some_and(|line| is_token_line(text, line, width));
+    let most = if is_amid { MAX_LOOSE_LINES + 1 } else { MAX_TOKEN_LINES };
+    for index in 0..most {
         let Some(line) = block::line_after(text, end) else { break };
         let mut view = View::default();
         block::push_line(text, line, &mut view);
@@ -500,7 +507,7 @@ fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> G
         } else {
             gathered.ends.push(joined.bytes.len());
         }
-        is_open &= view.bytes.len() >= width;
+        is_open &= view.bytes.len() == width;
         let is_enough = index >= MAX_LOOSE_LINES && !is_open;
         if !fills || is_enough || joined.bytes.len() > MAX_MATCH_BYTES {
             break;
@@ -509,6 +516,14 @@ fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> G
     }
     gathered.is_wrapped = WIDTHS.contains(&width);
     gathered
+}
+
+/// Whether a line is `width` columns of one token.
+fn is_token_line(text: &[u8], line: Span, width: usize) -> bool {
+    let mut view = View::default();
+    block::push_line(text, line, &mut view);
+    view.bytes.len() == width
+        && runs::leading(view.bytes.trim_ascii(), TOKEN) == view.bytes.trim_ascii().len()
 }
 
 fn visible_width(text: &[u8], line: Span) -> usize {

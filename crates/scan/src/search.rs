@@ -187,19 +187,13 @@ impl Worker<'_> {
         self.join(&source, block, depth, budget, sweep);
         self.spent(Stage::Join, started);
         let started = self.clock();
-        let candidates = self.candidates(&view.bytes, block, &mut leads, sweep);
+        let (candidates, costly) = self.candidates(&view, block, &mut leads, sweep, budget);
         self.spent(Stage::Decode, started);
+        costly.iter().for_each(|span| block.mark(*span));
         for decoded in candidates {
-            let span = decoded.span;
-            let before = budget.excess;
-            let is_allowed = budget.allows(span.len(), decoded.bytes.len(), view.origin(span.start));
-            if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
-                budget.hit(view.origin(span.start));
-            }
-            if is_allowed {
-                self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
-            }
-            if budget.excess != before || !is_allowed {
+            let (span, before) = (decoded.span, budget.excess);
+            self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
+            if budget.excess != before {
                 block.mark(span);
             }
         }
@@ -270,10 +264,33 @@ impl Worker<'_> {
         leads
     }
 
-    /// Everything in a block that may be an encoding of something else.
-    fn candidates(&self, text: &[u8], block: &Block, leads: &mut Leads, sweep: &Sweep) -> Vec<Decoded> {
-        let mut all = Vec::new();
-        let mut add = |decoded| all.push(decoded);
+    /// Everything in a block that may be an encoding of something else, as far as the
+    /// budget goes: many small streams may inflate to more than memory holds. And what
+    /// was paid for.
+    fn candidates(
+        &self,
+        view: &View,
+        block: &Block,
+        leads: &mut Leads,
+        sweep: &Sweep,
+        budget: &mut Budget,
+    ) -> (Vec<Decoded>, Vec<Span>) {
+        let text = view.bytes.as_slice();
+        let (mut all, mut costly) = (Vec::new(), Vec::new());
+        let mut add = |decoded: Decoded| {
+            let (span, before) = (decoded.span, budget.excess);
+            let at = view.origin(span.start);
+            let is_allowed = budget.allows(span.len(), decoded.bytes.len(), at);
+            if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
+                budget.hit(at);
+            }
+            if budget.excess != before || !is_allowed {
+                costly.push(span);
+            }
+            if is_allowed {
+                all.push(decoded);
+            }
+        };
         let mut done = 0;
         let mut line = 0;
         for word in &leads.words {
@@ -303,7 +320,7 @@ impl Worker<'_> {
                 add(decode::reversed(text, *span));
             }
         }
-        all
+        (all, costly)
     }
 
     /// Looks at decoded bytes and adds what the text itself did not show.
@@ -336,11 +353,17 @@ impl Worker<'_> {
             return;
         }
         let is_respelled = matches!(encodings.first(), Some(&("json" | "percent")));
+        // All values together: thousands, each looked for in each of thousands, take seconds.
+        let length = inner.iter().map(|found| found.value.len() + 1).sum();
+        let mut values = Zeroizing::new(Vec::with_capacity(length));
+        for found in &inner {
+            values.extend_from_slice(&found.value);
+            values.push(0);
+        }
         // What was taken for a value is the encoding of one, or a piece of one.
         hits.retain(|hit| {
-            let is_beaten = !is_respelled
-                || inner.iter().any(|found| memchr::memmem::find(&found.value, &hit.value).is_some());
-            !(overlap(hit.span, span) && self.rank(hit) > 1 && is_beaten)
+            let is_weak = overlap(hit.span, span) && self.rank(hit) > 1;
+            !(is_weak && (!is_respelled || memchr::memmem::find(&values, &hit.value).is_some()))
         });
         let name = name_before(text, span.start);
         hits.extend(inner.into_iter().map(|hit| Hit {
