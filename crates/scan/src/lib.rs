@@ -1,9 +1,11 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
 mod allow;
+mod armour;
 mod assign;
 mod block;
 mod check;
+mod cut;
 mod decode;
 mod engine;
 mod fingerprint;
@@ -15,6 +17,7 @@ mod join;
 pub mod known;
 mod matcher;
 mod memo;
+mod near;
 mod profile;
 mod redact;
 mod rules;
