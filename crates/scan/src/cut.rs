@@ -1,92 +1,132 @@
 //! Tokens that a line end cuts in two or more.
+//!
+//! What stands on the next line may be the rest of a token, or another thing. A match
+//! over the line end counts when its form leaves no doubt: a checksum, a fixed length, a
+//! line that is nothing but the rest and looks random, or one as wide as tools wrap. Where
+//! the first part is a secret by itself and little says that more belongs to it, the whole
+//! is reported beside it and only as possible.
 
 use crate::assign::Announced;
-use crate::block;
 use crate::engine::{Hit, Worker};
 use crate::join::Source;
-use crate::matcher::{Event, Found, MAX_MATCH_BYTES};
+use crate::matcher::{Event, Found};
 use crate::runs::{self, DASH, DIGIT, TOKEN};
+use crate::seam::{Seam, are_siblings, is_odd, raw_token_end};
 use crate::search::Sweep;
 use crate::tier::Tier;
 use crate::view::View;
-use crate::{Confidence, Verification};
+use crate::{Confidence, Verification, block};
 use regex_automata::Span;
 
-/// A wrapped token ends within so many lines.
-const MAX_TOKEN_LINES: usize = 64;
-/// Behind a line that is not full a token ends within so many.
-const MAX_LOOSE_LINES: usize = 3;
-/// Where terminals, loggers and encoders wrap.
-pub(crate) const WIDTHS: [usize; 13] = [64, 72, 76, 78, 79, 80, 100, 120, 128, 132, 160, 200, 256];
+const TIERS: [Tier; 4] = [Tier::Token, Tier::Line, Tier::Near, Tier::Any];
+/// A token reaches so far before its keyword.
+const MAX_LEAD: usize = 512;
 const MAX_TAIL: usize = 128;
-/// Shorter lines are not wrapped ones.
-const MIN_WRAP_COLUMNS: usize = 60;
+/// What is looked at before a cut for the beginning of a keyword.
+const MAX_KEYWORD_BYTES: usize = 64;
+/// Parts of a token between its signs that tell whether it is random.
+const MIN_PART: usize = 8;
 
 impl Worker<'_> {
-    /// A token whose line ends before it does: `keyword` is in its first part. `whole` is
-    /// what matched in the line alone.
+    /// A token whose line ends before it does: `keyword` is in its first part. `is_whole`
+    /// says that this part matched alone.
     pub(crate) fn carried_on(
         &mut self,
         source: &Source<'_>,
         rule: usize,
         keyword: Span,
-        whole: Option<Span>,
-    ) -> Option<Hit> {
+        is_whole: bool,
+    ) -> Vec<Hit> {
         let bytes = &source.view.bytes;
-        let line_end = keyword.start + memchr::memchr(b'\n', bytes.get(keyword.start..)?)?;
-        let start = keyword.start
-            - runs::trailing(bytes.get(keyword.start.saturating_sub(512)..keyword.start)?, TOKEN);
-        let mut joined = View::default();
-        push_pieces(source.view, Span::from(start..line_end), &mut joined);
-        let cut = joined.bytes.len();
-        let raw_end = source.view.origin(line_end);
-        let wrap_only = whole.is_some();
-        let gathered = gather(source.text, raw_end, &mut joined, !wrap_only);
-        if wrap_only {
-            let column =
-                line_end - memchr::memrchr(b'\n', bytes.get(..keyword.start)?).map_or(0, |at| at + 1);
-            if column < MIN_WRAP_COLUMNS || !gathered.is_pure {
-                return None;
+        let rest = &bytes[keyword.start..];
+        let line_end = keyword.start + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let low = keyword.start.saturating_sub(MAX_LEAD);
+        let start = keyword.start - runs::trailing(&bytes[low..keyword.start], TOKEN);
+        let head = Span::from(start..line_end);
+        let at = keyword.start - start;
+        let keyword = Span::from(at..at + if is_whole { 1 } else { keyword.len() });
+        let mut hits = Vec::new();
+        for may_assign in [true, false] {
+            let seam = Seam::of_tokens(source.text, source.view, head, may_assign);
+            for end in &seam.ends {
+                hits.extend(self.confirmed(&seam, rule, *end, keyword, is_whole));
+                if hits.len() > usize::from(seam.is_doubtful) {
+                    break;
+                }
+            }
+            if !hits.is_empty() || !seam.has_sign {
+                break;
             }
         }
-        let at = keyword.start - start;
-        let keyword = Span::from(at..at + if wrap_only { 1 } else { keyword.len() });
-        gathered.ends.iter().find_map(|end| {
-            let part = joined.bytes.get(..*end)?;
-            let event = self.scanner.matcher.confirm(&mut self.state.caches, rule, part, keyword)?;
-            let Event::Found(found) = event else { return None };
-            self.crossing(&joined, &found, cut, &gathered)
-        })
+        // Words and signs may follow in a line that is wrapped.
+        if hits.is_empty()
+            && let Some(seam) = Seam::of_lines(source.text, source.view, head)
+        {
+            hits.extend(self.confirmed(&seam, rule, seam.joined.bytes.len(), keyword, is_whole));
+        }
+        hits
+    }
+
+    fn confirmed(
+        &mut self,
+        seam: &Seam,
+        rule: usize,
+        end: usize,
+        keyword: Span,
+        is_whole: bool,
+    ) -> Option<Hit> {
+        let part = seam.joined.bytes.get(..end)?;
+        let event = self.scanner.matcher.confirm(&mut self.state.caches, rule, part, keyword)?;
+        let Event::Found(found) = event else { return None };
+        self.crossing(seam, &found, is_whole)
     }
 
     /// A hit in lines put together, if it goes over the cut and what is behind the cut looks
     /// like a part of it.
-    fn crossing(&self, joined: &View, found: &Found, cut: usize, gathered: &Gathered) -> Option<Hit> {
-        if found.span.start >= cut || found.span.end <= cut {
+    fn crossing(&self, seam: &Seam, found: &Found, is_whole: bool) -> Option<Hit> {
+        let Seam { joined, cut, .. } = seam;
+        if found.span.start >= *cut || found.span.end <= *cut {
             return None;
         }
         let mut hit = self.hit(&joined.bytes, found.span, found.secret, found.rule)?;
-        let rest = joined.bytes.get(cut..found.span.end)?;
-        let is_proved = hit.checked.verification == Verification::ChecksumValid;
-        // One letter at a line's edge is chance.
-        if !is_proved && (cut - found.span.start).min(rest.len()) < 2 {
-            return None;
-        }
-        let is_checked = hit.checked.verification != Verification::Unverified;
         let has_check = self.scanner.rules.rules().get(found.rule)?.check.is_some();
-        let is_fixed = self.scanner.matcher.has_fixed_length(found.rule);
-        let is_folded = gathered.is_wrapped
-            && gathered.is_pure
-            && rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        if !is_proved && !is_fixed && !is_folded && !looks_random(rest) {
-            return None;
-        }
+        let is_checked = hit.checked.verification != Verification::Unverified;
         if has_check && !is_checked && hit.checked.confidence == Confidence::Possible {
             return None;
         }
+        let rest = joined.bytes.get(*cut..found.span.end)?;
         hit.span = joined.origin_span(found.span);
-        hit.is_joined = true;
+        match self.belongs(seam, found, rest, is_whole) {
+            _ if hit.checked.verification == Verification::ChecksumValid => hit.is_joined = true,
+            Some(true) => hit.is_joined = true,
+            Some(false) => hit.checked.confidence = Confidence::Possible,
+            None => return None,
+        }
         Some(hit)
+    }
+
+    /// Whether what is behind the cut is a part of the token: surely, or only perhaps.
+    fn belongs(&self, seam: &Seam, found: &Found, rest: &[u8], is_whole: bool) -> Option<bool> {
+        let is_alone = seam.is_pure && seam.ends.contains(&found.span.end);
+        let is_fixed = self.scanner.matcher.has_fixed_length(found.rule);
+        // One letter at a line's edge is chance, if it is not all of the line.
+        let least = (seam.cut - found.span.start).min(rest.len());
+        if least < 2 && !is_alone && !seam.are_siblings {
+            return None;
+        }
+        if least < 2 && seam.cut - found.span.start < 2 && !is_fixed {
+            return Some(false);
+        }
+        let has_capital = rest.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        let is_folded = seam.is_wrapped && is_alone && has_capital;
+        if is_fixed || seam.are_siblings || is_folded {
+            return Some(true);
+        }
+        match (is_whole, looks_random(rest)) {
+            (false, true) => Some(true),
+            (false, false) => is_alone.then_some(false),
+            (true, _) => (is_alone && (is_odd(rest) || seam.is_wrapped)).then_some(false),
+        }
     }
 
     /// The end of a line that is too short for a token but may be the beginning of one.
@@ -98,7 +138,7 @@ impl Worker<'_> {
         sweep: &mut Sweep,
     ) {
         let bytes = &source.view.bytes;
-        let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        let is_odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || *byte == b'_';
         if !bytes[tail.range()].iter().any(is_odd) {
             return;
         }
@@ -114,51 +154,97 @@ impl Worker<'_> {
         });
         for (rule, keyword) in dangling {
             *is_dirty = true;
-            sweep.hits.extend(self.carried_on(source, rule, keyword, None));
+            sweep.hits.extend(self.carried_on(source, rule, keyword, false));
         }
     }
 
-    /// A token whose beginning ends the line before.
+    /// A token whose beginning ends the line before the one at `at`.
     pub(crate) fn rest_of_token(&mut self, text: &[u8], at: usize, sweep: &mut Sweep) {
         let Some(before) = block::line_before(text, at) else { return };
-        let mut first = View::default();
-        block::push_line(text, before, &mut first);
-        let length = runs::trailing(&first.bytes, TOKEN);
-        if length == 0 || first.bytes.len() < 2 {
+        if !raw_token_end(text, before) {
             return;
         }
-        let mut joined = View::default();
-        push_pieces(&first, Span::from(first.bytes.len() - length..first.bytes.len()), &mut joined);
-        let cut = joined.bytes.len();
-        let gathered = gather(text, before.end, &mut joined, false);
-        for end in &gathered.ends {
-            let mut found = Vec::new();
-            let part = Span::from(0..*end);
-            let bytes = joined.bytes.get(..*end).unwrap_or_default();
-            let Self { scanner, state, profile, .. } = self;
-            for tier in [Tier::Token, Tier::Line, Tier::Any] {
-                scanner.matcher.find(&mut state.caches, tier, bytes, part, profile, |event| {
-                    if let Event::Found(one) = event {
-                        found.push(one);
-                    }
-                });
-            }
+        let mut first = View::default();
+        block::push_line(text, before, &mut first);
+        let end = first.bytes.len();
+        let start = token_start(&first.bytes);
+        if start == end || end < 2 {
+            return;
+        }
+        let head = Span::from(start..end);
+        let seam = Seam::behind(text, &first, head, (before.end, end), false);
+        self.over(&seam, sweep);
+        let token = first.bytes.get(head.range()).unwrap_or_default();
+        if are_siblings(token, seam.joined.bytes.get(seam.cut..).unwrap_or_default()) {
+            let seam = Seam::behind(text, &first, head, (before.end, end), true);
+            self.over(&seam, sweep);
+        }
+    }
+
+    /// A long random run at the end of a line, as keys that are marked at their end have it.
+    pub(crate) fn open_run(&mut self, source: &Source<'_>, run: Span, sweep: &mut Sweep) {
+        let seam = Seam::of_tokens(source.text, source.view, run, true);
+        self.over(&seam, sweep);
+    }
+
+    /// What any rule finds over the cut.
+    fn over(&mut self, seam: &Seam, sweep: &mut Sweep) {
+        let low = seam.cut.saturating_sub(MAX_KEYWORD_BYTES);
+        let bytes = &seam.joined.bytes;
+        if bytes.len() == seam.cut {
+            return;
+        }
+        let part = Span::from(low..bytes.len());
+        let has_keyword = TIERS.iter().any(|tier| self.scanner.matcher.holds_keyword(*tier, bytes, part));
+        let has_name = self.announces(bytes);
+        if !has_keyword && !has_name {
+            return;
+        }
+        for end in &seam.ends {
+            let bytes = bytes.get(..*end).unwrap_or_default();
             let before = sweep.hits.len();
-            for one in found {
-                if !self.is_shape(one.rule) {
-                    sweep.hits.extend(self.crossing(&joined, &one, cut, &gathered));
+            if has_keyword {
+                for one in self.found_in(bytes, low).iter().filter(|one| !self.is_shape(one.rule)) {
+                    sweep.hits.extend(self.crossing(seam, one, false));
                 }
             }
-            self.assigned_over(&joined, *end, cut, &gathered, sweep);
-            if sweep.hits.len() > before {
+            if has_name {
+                self.assigned_over(seam, *end, sweep);
+            }
+            if sweep.hits.len() > before + usize::from(seam.is_doubtful) {
                 break;
             }
         }
     }
 
+    /// What all tiers find behind `low`.
+    fn found_in(&mut self, bytes: &[u8], low: usize) -> Vec<Found> {
+        let Self { scanner, state, profile, .. } = self;
+        let mut found = Vec::new();
+        for tier in TIERS {
+            let part = Span::from(low..bytes.len());
+            scanner.matcher.find(&mut state.caches, tier, bytes, part, profile, |event| {
+                if let Event::Found(one) = event {
+                    found.push(one);
+                }
+            });
+        }
+        found
+    }
+
+    fn announces(&self, text: &[u8]) -> bool {
+        let mut is_announced = false;
+        if memchr::memchr2(b'=', b':', text).is_some() {
+            self.scanner
+                .assignments
+                .find(text, |found| is_announced |= matches!(found, Announced::Assignment(_)));
+        }
+        is_announced
+    }
+
     /// Values that their names tell, where the line end cuts one of the two.
-    fn assigned_over(&self, joined: &View, end: usize, cut: usize, gathered: &Gathered, sweep: &mut Sweep) {
-        let text = joined.bytes.get(..end).unwrap_or_default();
+    fn assigned_over(&self, seam: &Seam, end: usize, sweep: &mut Sweep) {
+        let text = seam.joined.bytes.get(..end).unwrap_or_default();
         let scanner = self.scanner;
         scanner.assignments.find(text, |announced| {
             let Announced::Assignment(found) = announced else { return };
@@ -166,9 +252,10 @@ impl Worker<'_> {
                 let span = Span::from(found.name.start..secret.end);
                 let one = Found { rule, span, secret };
                 // What the second line says without the first needs no first.
-                let is_alone = secret.start >= cut && self.tells(text.get(cut..), rule);
+                let is_alone = secret.start >= seam.cut && self.tells(text.get(seam.cut..), rule);
                 if span.end == end && !is_alone {
-                    sweep.hits.extend(self.crossing(joined, &one, cut, gathered));
+                    let is_whole = self.tells(text.get(..seam.cut), rule);
+                    sweep.hits.extend(self.crossing(seam, &one, is_whole));
                 }
             });
         });
@@ -186,98 +273,36 @@ impl Worker<'_> {
         is_told
     }
 
-    /// An assignment that fills its line: the value may go on in the next.
-    pub(crate) fn assignment_goes_on(&self, source: &Source<'_>, tail: Span, sweep: &mut Sweep) {
-        let mut joined = View::default();
-        push_pieces(source.view, tail, &mut joined);
-        let cut = joined.bytes.len();
-        let gathered = gather(source.text, source.view.origin(tail.end), &mut joined, false);
+    /// An assignment that ends its line: the value may go on in the next.
+    pub(crate) fn assignment_goes_on(&self, source: &Source<'_>, assigned: Span, sweep: &mut Sweep) {
+        let seam = Seam::of_tokens(source.text, source.view, assigned, false);
         let before = sweep.hits.len();
-        for end in &gathered.ends {
-            self.assigned_over(&joined, *end, cut, &gathered, sweep);
-            if sweep.hits.len() > before {
+        for end in &seam.ends {
+            self.assigned_over(&seam, *end, sweep);
+            if sweep.hits.len() > before + usize::from(seam.is_doubtful) {
                 break;
             }
         }
     }
 }
 
-/// Appends a part of a view with the places it came from.
-pub(crate) fn push_pieces(from: &View, part: Span, to: &mut View) {
-    let mut at = part.start;
-    let mut next = from.pieces.partition_point(|piece| piece.view <= at);
-    while at < part.end {
-        let end = from.pieces.get(next).map_or(part.end, |piece| piece.view.min(part.end));
-        to.push(&from.bytes[at..end], from.origin(at));
-        at = end;
-        next += 1;
+/// Where the token that ends a line begins, with the name of a quoted value.
+fn token_start(line: &[u8]) -> usize {
+    let start = line.len() - runs::trailing(line, TOKEN);
+    match line.get(..start) {
+        Some([name @ .., b'=' | b':', b'"' | b'\'']) => name.len() - runs::trailing(name, TOKEN),
+        _ => start,
     }
 }
 
-/// What [`gather`] appended.
-#[derive(Default)]
-struct Gathered {
-    /// Whether the first token is all of its line.
-    is_pure: bool,
-    /// Whether the line that is carried on is as wide as terminals and tools make it.
-    is_wrapped: bool,
-    /// Where the joined text may end, the likeliest end first.
-    ends: Vec<usize>,
-}
-
-/// Appends the tokens that the lines behind `end` begin with, as long as they are all of
-/// their lines; or, of the first line, the value it assigns.
-fn gather(text: &[u8], mut end: usize, joined: &mut View, may_assign: bool) -> Gathered {
-    let mut gathered = Gathered::default();
-    let mut is_open = true;
-    let width = visible_width(text, block::line_around(text, end));
-    for index in 0..MAX_TOKEN_LINES {
-        let Some(line) = block::line_after(text, end) else { break };
-        let mut view = View::default();
-        block::push_line(text, line, &mut view);
-        let from = view.bytes.iter().take_while(|byte| b" \t\"'|>+".contains(byte)).count();
-        let rest = view.bytes.get(from..).unwrap_or_default();
-        let mut part = Span::from(from..from + runs::leading(rest, TOKEN));
-        let token = view.bytes.get(part.range()).unwrap_or_default();
-        // `part2=…`
-        if index == 0
-            && may_assign
-            && let Some(sign) = token.iter().take(40).position(|byte| matches!(byte, b'=' | b':'))
-            && sign > 0
-            && sign + 2 < token.len()
-            && token[sign + 1] != b'='
-        {
-            part.start += sign + 1;
-        }
-        if part.is_empty() {
-            break;
-        }
-        push_pieces(&view, part, joined);
-        let fills = part.end == view.bytes.trim_ascii_end().len();
-        if index == 0 {
-            gathered.is_pure = fills && part.start == from;
-        }
-        // Of a wrapped token only the last line is not full.
-        if is_open {
-            gathered.ends.insert(0, joined.bytes.len());
-        } else {
-            gathered.ends.push(joined.bytes.len());
-        }
-        is_open &= view.bytes.len() >= width;
-        let is_enough = index >= MAX_LOOSE_LINES && !is_open;
-        if !fills || is_enough || joined.bytes.len() > MAX_MATCH_BYTES {
-            break;
-        }
-        end = line.end;
-    }
-    gathered.is_wrapped = WIDTHS.contains(&width);
-    gathered
-}
-
-fn visible_width(text: &[u8], line: Span) -> usize {
-    let mut view = View::default();
-    block::push_line(text, line, &mut view);
-    view.bytes.len()
+/// Whether a token has a part between its signs that looks random. Paths and places in
+/// files have none, though they have digits. What stands before an `@` may be short.
+pub(crate) fn has_random_part(token: &[u8]) -> bool {
+    let is_random = |(at, part): (usize, &[u8])| -> bool {
+        part.len() >= MIN_PART && looks_random(part)
+            || at == 0 && is_odd(part) && token.get(part.len()) == Some(&b'@')
+    };
+    token.split(|byte| !runs::is(*byte, runs::WORD)).enumerate().any(is_random)
 }
 
 /// Digits among letters, or letters of both cases in turn, as words do not have.

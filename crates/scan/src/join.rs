@@ -6,11 +6,11 @@
 //! never remembered as clean.
 
 use crate::block::Block;
-use crate::cut::{WIDTHS, looks_random};
+use crate::cut::{has_random_part, looks_random};
 use crate::decode;
 use crate::engine::Worker;
 use crate::matcher::{Event, Found};
-use crate::runs::{self, MIN_RUN, TOKEN, WORD};
+use crate::runs::{self, DASH, HEX, MIN_RUN, PLUS, TOKEN, WORD};
 use crate::search::{Budget, Depth, Sweep};
 use crate::view::View;
 use crate::wrap::is_base64_line;
@@ -18,7 +18,22 @@ use memchr::memmem;
 use regex_automata::Span;
 
 /// The least of a token that shows at the end of a line.
-const MIN_TAIL: usize = 6;
+const MIN_TAIL: usize = 5;
+/// The least of a token that shows at the beginning of the next.
+const MIN_REST: usize = 12;
+/// Behind a match this much of a token may end its line.
+const MAX_REST: usize = 64;
+/// Shorter, a line's last part and the next line's first make no key that is marked near
+/// its end; nor do they if it is longer.
+const MIN_OPEN_RUN: usize = 24;
+const MAX_OPEN_RUN: usize = 88;
+/// The least of a value that shows before a line's end, and the most that is looked at.
+const MIN_ASSIGNED: usize = 5;
+const MAX_ASSIGNED: usize = 256;
+const MIN_NAME: usize = 4;
+const MAX_NAME: usize = 80;
+const MAX_SIGNS: usize = 4;
+const BASE64: u8 = WORD | PLUS;
 
 /// The block a join starts from.
 pub(crate) struct Source<'b> {
@@ -49,7 +64,7 @@ impl Worker<'_> {
                 }
                 Event::Dangling { rule, keyword } => {
                     block.mark(*keyword);
-                    sweep.hits.extend(self.carried_on(source, *rule, *keyword, None));
+                    sweep.hits.extend(self.carried_on(source, *rule, *keyword, false));
                 }
                 Event::Found(_) | Event::Backwards(_) => {}
             }
@@ -59,9 +74,11 @@ impl Worker<'_> {
                 let span = view.origin_span(found.span);
                 self.pairs(source.text, span, &mut sweep.hits);
             }
-            let is_line_end = view.bytes.get(found.span.end).is_none_or(|byte| *byte == b'\n');
-            if is_line_end && self.scanner.matcher.may_go_on(found.rule, found.span.len()) {
-                sweep.hits.extend(self.carried_on(source, found.rule, found.span, Some(found.span)));
+            let rest = view.bytes.get(found.span.end..).unwrap_or_default();
+            let is_line_end = rest.iter().take(MAX_REST).find(|byte| !runs::is(**byte, TOKEN));
+            if is_line_end == Some(&b'\n') && self.scanner.matcher.may_go_on(found.rule, found.span.len()) {
+                block.mark(found.span);
+                sweep.hits.extend(self.carried_on(source, found.rule, found.span, true));
             }
         }
         for at in memmem::find_iter(&view.bytes, b"Secret") {
@@ -70,11 +87,11 @@ impl Worker<'_> {
                 self.manifest(source.text, view.origin(at), &mut sweep.hits);
             }
         }
-        self.line_starts(source, block, depth, budget, sweep);
+        self.lines(source, block, depth, budget, sweep);
     }
 
-    /// Lines that begin with a long run: the rest of a token, wrapped base 64, a hex dump.
-    fn line_starts(
+    /// What the ends and the beginnings of lines start.
+    fn lines(
         &mut self,
         source: &Source<'_>,
         block: &mut Block,
@@ -84,46 +101,111 @@ impl Worker<'_> {
     ) {
         let bytes = &source.view.bytes;
         for index in 0..block.lines.len() {
-            let line = &block.lines[index];
+            let start = block.lines[index].view;
             let end = block.lines.get(index + 1).map_or(bytes.len(), |next| next.view);
-            let (view_start, text_start) = (line.view, line.text);
-            let visible = bytes.get(view_start..end.saturating_sub(1)).unwrap_or_default();
-            let tail = runs::trailing(&visible[visible.len().saturating_sub(MIN_RUN)..], WORD);
-            if (MIN_TAIL..MIN_RUN).contains(&tail) {
-                let at = view_start + visible.len();
-                self.short_tail(source, Span::from(at - tail..at), &mut block.lines[index].is_dirty, sweep);
-            }
-            if WIDTHS.contains(&visible.len()) {
-                let tail = runs::trailing(visible, TOKEN);
-                let at = view_start + visible.len();
-                let token = &visible[visible.len() - tail..];
-                if token.iter().any(|byte| matches!(byte, b'=' | b':')) && looks_random(token) {
-                    block.lines[index].is_dirty = true;
-                    self.assignment_goes_on(source, Span::from(at - tail..at), sweep);
-                }
-            }
-            let lead = visible.iter().take(16).take_while(|byte| **byte == b' ').count();
-            let visible = &visible[lead..];
-            if runs::leading(&visible[..visible.len().min(6)], TOKEN) < 6 {
-                continue;
-            }
-            if runs::leading(&visible[..6], runs::HEX) == 6 && decode::dump_line(visible, &mut Vec::new()) {
-                block.lines[index].is_dirty = true;
-                self.dump(source.text, text_start, depth, budget, sweep);
-                continue;
-            }
-            let token = &visible[..runs::leading(visible, TOKEN)];
-            if token.len() < MIN_RUN {
-                continue;
-            }
-            if is_base64_line(visible) {
-                block.lines[index].is_dirty = true;
-                self.wrapped(source.text, text_start, depth, budget, sweep);
-            }
-            if looks_random(token) {
-                block.lines[index].is_dirty = true;
-                self.rest_of_token(source.text, text_start, sweep);
-            }
+            let line = Span::from(start..end.saturating_sub(1).max(start));
+            let is_dirty = self.line_end(source, line, sweep)
+                | self.line_start(source, line, block.lines[index].text, depth, budget, sweep);
+            block.lines[index].is_dirty |= is_dirty;
         }
     }
+
+    /// A line that ends with what may be the beginning of a secret; whether it does.
+    fn line_end(&mut self, source: &Source<'_>, line: Span, sweep: &mut Sweep) -> bool {
+        let bytes = &source.view.bytes;
+        let visible = &bytes[line.range()];
+        if !visible.last().is_some_and(|byte| runs::is(*byte, TOKEN)) {
+            return false;
+        }
+        let mut is_dirty = false;
+        let tail = runs::trailing(&visible[visible.len().saturating_sub(MIN_RUN)..], WORD);
+        if (MIN_TAIL..MIN_RUN).contains(&tail) {
+            let tail = Span::from(line.end - tail..line.end);
+            self.short_tail(source, tail, &mut is_dirty, sweep);
+        }
+        if let Some(run) = open_run(visible) {
+            is_dirty = true;
+            self.open_run(source, Span::from(line.end - run..line.end), sweep);
+        }
+        if let Some(name) = assigned(visible, |name| self.scanner.context.knows(name)) {
+            is_dirty = true;
+            self.assignment_goes_on(source, Span::from(line.start + name..line.end), sweep);
+        }
+        is_dirty
+    }
+
+    /// A line that begins with a long run: the rest of a token, wrapped base 64, a hex dump;
+    /// whether it does.
+    fn line_start(
+        &mut self,
+        source: &Source<'_>,
+        line: Span,
+        at: usize,
+        depth: Depth,
+        budget: &mut Budget,
+        sweep: &mut Sweep,
+    ) -> bool {
+        let visible = &source.view.bytes[line.range()];
+        let lead = visible.iter().take(16).take_while(|byte| **byte == b' ').count();
+        let visible = &visible[lead..];
+        if runs::leading(&visible[..visible.len().min(6)], TOKEN) < 6 {
+            return false;
+        }
+        if runs::leading(&visible[..6], runs::HEX) == 6 && decode::dump_line(visible, &mut Vec::new()) {
+            self.dump(source.text, at, depth, budget, sweep);
+            return true;
+        }
+        let token = &visible[..runs::leading(visible, TOKEN)];
+        let mut is_dirty = false;
+        if token.len() >= MIN_RUN && is_base64_line(visible) {
+            is_dirty = true;
+            self.wrapped(source.text, at, depth, budget, sweep);
+        }
+        if token.len() >= MIN_REST && has_random_part(token) {
+            is_dirty = true;
+            self.rest_of_token(source.text, at, sweep);
+        }
+        is_dirty
+    }
+}
+
+/// The length of a run at the end of a line that may be the beginning of a key that is
+/// marked near its end. Digests are no such run.
+fn open_run(line: &[u8]) -> Option<usize> {
+    let end = line.get(line.len().checked_sub(MIN_OPEN_RUN)?..)?;
+    // Most lines end with words.
+    let is_letter = |at: usize| end.get(at).is_some_and(|byte| runs::is(*byte, BASE64));
+    if ![0, 8, 16].into_iter().all(is_letter) || runs::leading(end, BASE64) < MIN_OPEN_RUN {
+        return None;
+    }
+    let run = runs::trailing(line, BASE64);
+    let bytes = &line[line.len() - run..];
+    let is_digest = matches!(run, 40 | 64) && runs::leading(bytes, HEX) == run;
+    let is_standard = !bytes.iter().any(|byte| runs::is(*byte, DASH));
+    (run <= MAX_OPEN_RUN && is_standard && !is_digest && looks_random(bytes)).then_some(run)
+}
+
+/// Whether a line ends in an assignment to a name that tells a secret: where it begins.
+fn assigned(line: &[u8], is_known: impl Fn(&[u8]) -> bool) -> Option<usize> {
+    let low = line.len().saturating_sub(MAX_ASSIGNED);
+    // The value may hold signs, too.
+    for sign in memchr::memrchr2_iter(b'=', b':', &line[low..]).take(MAX_SIGNS).map(|at| low + at) {
+        let rest = &line[sign + 1..];
+        let lead = rest.iter().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
+        let value = &rest[lead..];
+        if runs::leading(value, TOKEN) < value.len() {
+            return None;
+        }
+        let in_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(*byte);
+        let length = line[..sign].iter().rev().take(MAX_NAME).take_while(in_name).count();
+        let name = &line[sign - length..sign];
+        // Short values stand behind words and numbers of all kinds.
+        let is_long = value.len() >= MIN_ASSIGNED || name.iter().any(|byte| runs::is(*byte, DASH));
+        let is_long = if lead == 0 { is_long } else { value.len() >= MIN_RUN };
+        if is_long && length >= MIN_NAME && value.first().is_some_and(|byte| *byte != b'/') && is_known(name)
+        {
+            return Some(sign - length);
+        }
+    }
+    None
 }

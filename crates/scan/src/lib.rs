@@ -22,6 +22,7 @@ mod profile;
 mod redact;
 mod rules;
 mod runs;
+mod seam;
 mod search;
 mod sighting;
 mod tier;

@@ -1,10 +1,10 @@
 //! What encoders wrap over many lines: base 64 and hex dumps.
 
 use crate::block;
-use crate::cut::push_pieces;
 use crate::decode::{self, Decoded};
 use crate::engine::{Hit, Worker};
 use crate::runs::{self, MIN_RUN, PLUS, WORD};
+use crate::seam::push_pieces;
 use crate::search::{Budget, Depth, Sweep};
 use crate::view::View;
 use regex_automata::Span;

@@ -86,6 +86,11 @@ impl ContextRules {
             }
         }
     }
+
+    /// Whether a name holds a word of some rule.
+    pub(crate) fn knows(&self, name: &[u8]) -> bool {
+        names_secret(name) && self.words.is_match(&parts(name))
+    }
 }
 
 /// A name as its parts: `_dd_api_key_` of `DD-API-KEY`, `ddApiKey` and `dd.api.key`.
