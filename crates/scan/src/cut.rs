@@ -11,12 +11,13 @@ use crate::engine::{Hit, Worker};
 use crate::join::Source;
 use crate::matcher::{Event, Found};
 use crate::runs::{self, DASH, DIGIT, TOKEN};
-use crate::seam::{Seam, are_siblings, is_odd, raw_token_end};
+use crate::seam::{Seam, are_siblings, is_odd, may_go_on, plain_tail, raw_token_end};
 use crate::search::Sweep;
 use crate::tier::Tier;
 use crate::view::View;
 use crate::{Confidence, Verification, block};
 use regex_automata::Span;
+use zeroize::Zeroizing;
 
 const TIERS: [Tier; 4] = [Tier::Token, Tier::Line, Tier::Near, Tier::Any];
 /// A token reaches so far before its keyword.
@@ -30,6 +31,7 @@ const MIN_PART: usize = 8;
 impl Worker<'_> {
     /// A token whose line ends before it does: `keyword` is in its first part. `is_whole`
     /// says that this part matched alone.
+    #[inline(never)]
     pub(crate) fn carried_on(
         &mut self,
         source: &Source<'_>,
@@ -40,6 +42,9 @@ impl Worker<'_> {
         let bytes = &source.view.bytes;
         let rest = &bytes[keyword.start..];
         let line_end = keyword.start + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        if !may_go_on(source.text, source.view.origin(line_end)) {
+            return Vec::new();
+        }
         let low = keyword.start.saturating_sub(MAX_LEAD);
         let start = keyword.start - runs::trailing(&bytes[low..keyword.start], TOKEN);
         let head = Span::from(start..line_end);
@@ -130,6 +135,7 @@ impl Worker<'_> {
     }
 
     /// The end of a line that is too short for a token but may be the beginning of one.
+    #[inline(never)]
     pub(crate) fn short_tail(
         &mut self,
         source: &Source<'_>,
@@ -158,11 +164,27 @@ impl Worker<'_> {
         }
     }
 
-    /// A token whose beginning ends the line before the one at `at`.
-    pub(crate) fn rest_of_token(&mut self, text: &[u8], at: usize, sweep: &mut Sweep) {
+    /// A token whose beginning ends the line before the one at `at`; `token` is its rest, and
+    /// may be all of its line.
+    #[inline(never)]
+    pub(crate) fn rest_of_token(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        token: &[u8],
+        is_pure: bool,
+        sweep: &mut Sweep,
+    ) {
         let Some(before) = block::line_before(text, at) else { return };
         if !raw_token_end(text, before) {
             return;
+        }
+        // A quick look, where there is no third part and nothing to take out.
+        if !is_pure && let Some(head) = plain_tail(text, before) {
+            let window = Zeroizing::new([head, token].concat());
+            if !self.has_lead(&window, head.len()) {
+                return;
+            }
         }
         let mut first = View::default();
         block::push_line(text, before, &mut first);
@@ -182,21 +204,22 @@ impl Worker<'_> {
     }
 
     /// A long random run at the end of a line, as keys that are marked at their end have it.
+    #[inline(never)]
     pub(crate) fn open_run(&mut self, source: &Source<'_>, run: Span, sweep: &mut Sweep) {
-        let seam = Seam::of_tokens(source.text, source.view, run, true);
-        self.over(&seam, sweep);
+        if may_go_on(source.text, source.view.origin(run.end)) {
+            let seam = Seam::of_tokens(source.text, source.view, run, true);
+            self.over(&seam, sweep);
+        }
     }
 
     /// What any rule finds over the cut.
     fn over(&mut self, seam: &Seam, sweep: &mut Sweep) {
-        let low = seam.cut.saturating_sub(MAX_KEYWORD_BYTES);
         let bytes = &seam.joined.bytes;
-        if bytes.len() == seam.cut {
+        let low = seam.cut.saturating_sub(MAX_KEYWORD_BYTES);
+        if seam.ends.is_empty() {
             return;
         }
-        let part = Span::from(low..bytes.len());
-        let has_keyword = TIERS.iter().any(|tier| self.scanner.matcher.holds_keyword(*tier, bytes, part));
-        let has_name = self.announces(bytes);
+        let (has_keyword, has_name) = (self.has_keyword(bytes, low), self.announces(bytes));
         if !has_keyword && !has_name {
             return;
         }
@@ -215,6 +238,18 @@ impl Worker<'_> {
                 break;
             }
         }
+    }
+
+    /// Whether anything in a text with a cut leads to a secret.
+    fn has_lead(&self, bytes: &[u8], cut: usize) -> bool {
+        self.has_keyword(bytes, cut.saturating_sub(MAX_KEYWORD_BYTES))
+            || self.announces(bytes)
+            || are_siblings(bytes.get(..cut).unwrap_or_default(), bytes.get(cut..).unwrap_or_default())
+    }
+
+    fn has_keyword(&self, bytes: &[u8], low: usize) -> bool {
+        let part = Span::from(low..bytes.len());
+        TIERS.iter().any(|tier| self.scanner.matcher.holds_keyword(*tier, bytes, part))
     }
 
     /// What all tiers find behind `low`.
@@ -274,7 +309,11 @@ impl Worker<'_> {
     }
 
     /// An assignment that ends its line: the value may go on in the next.
+    #[inline(never)]
     pub(crate) fn assignment_goes_on(&self, source: &Source<'_>, assigned: Span, sweep: &mut Sweep) {
+        if !may_go_on(source.text, source.view.origin(assigned.end)) {
+            return;
+        }
         let seam = Seam::of_tokens(source.text, source.view, assigned, false);
         let before = sweep.hits.len();
         for end in &seam.ends {
@@ -298,11 +337,26 @@ fn token_start(line: &[u8]) -> usize {
 /// Whether a token has a part between its signs that looks random. Paths and places in
 /// files have none, though they have digits. What stands before an `@` may be short.
 pub(crate) fn has_random_part(token: &[u8]) -> bool {
-    let is_random = |(at, part): (usize, &[u8])| -> bool {
-        part.len() >= MIN_PART && looks_random(part)
-            || at == 0 && is_odd(part) && token.get(part.len()) == Some(&b'@')
-    };
-    token.split(|byte| !runs::is(*byte, runs::WORD)).enumerate().any(is_random)
+    let (mut start, mut digits, mut turns) = (0, 0, 0);
+    let mut was_lower = false;
+    for (at, byte) in token.iter().chain(b"/").enumerate() {
+        if runs::is(*byte, runs::WORD) {
+            digits += usize::from(byte.is_ascii_digit());
+            turns += usize::from(was_lower && byte.is_ascii_uppercase());
+            was_lower = byte.is_ascii_lowercase();
+            continue;
+        }
+        // Most parts are told by their counts alone.
+        let may_be = at - start >= MIN_PART && (digits >= 2 || turns >= 2);
+        if may_be && looks_random(&token[start..at]) {
+            return true;
+        }
+        if *byte == b'@' && start == 0 && digits + turns > 0 {
+            return true;
+        }
+        (start, digits, turns, was_lower) = (at + 1, 0, 0, false);
+    }
+    false
 }
 
 /// Digits among letters, or letters of both cases in turn, as words do not have.

@@ -228,6 +228,13 @@ pub(crate) fn wrapped(letters: &[u8]) -> Option<Decoded> {
     whole
 }
 
+/// Whether what the last letters decode to is text, if the rest is.
+pub(crate) fn ends_as_text(decoded: &Decoded, letters: usize) -> bool {
+    let bytes = &decoded.bytes;
+    let end = bytes.get(bytes.len().saturating_sub(letters / 4 * 3)..).unwrap_or_default();
+    decoded.encodings.len() > 1 || end.iter().all(|byte| matches!(byte, 0x20..=0x7e | b'\n' | b'\r' | b'\t'))
+}
+
 /// A short value that is base 64 of text as a whole, as in a Kubernetes secret.
 pub(crate) fn value(letters: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if !letters.len().is_multiple_of(4) || letters.len() < 12 {

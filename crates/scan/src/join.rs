@@ -23,8 +23,7 @@ const MIN_TAIL: usize = 5;
 const MIN_REST: usize = 12;
 /// Behind a match this much of a token may end its line.
 const MAX_REST: usize = 64;
-/// Shorter, a line's last part and the next line's first make no key that is marked near
-/// its end; nor do they if it is longer.
+/// Keys that are marked near their ends have 40 to 88 letters.
 const MIN_OPEN_RUN: usize = 24;
 const MAX_OPEN_RUN: usize = 88;
 /// The least of a value that shows before a line's end, and the most that is looked at.
@@ -44,6 +43,7 @@ pub(crate) struct Source<'b> {
 }
 
 impl Worker<'_> {
+    #[inline(never)]
     pub(crate) fn join(
         &mut self,
         source: &Source<'_>,
@@ -91,6 +91,7 @@ impl Worker<'_> {
     }
 
     /// What the ends and the beginnings of lines start.
+    #[inline(never)]
     fn lines(
         &mut self,
         source: &Source<'_>,
@@ -112,22 +113,23 @@ impl Worker<'_> {
 
     /// A line that ends with what may be the beginning of a secret; whether it does.
     fn line_end(&mut self, source: &Source<'_>, line: Span, sweep: &mut Sweep) -> bool {
-        let bytes = &source.view.bytes;
-        let visible = &bytes[line.range()];
-        if !visible.last().is_some_and(|byte| runs::is(*byte, TOKEN)) {
-            return false;
-        }
+        let visible = &source.view.bytes[line.range()];
+        let Some(tail) = Tail::of(visible) else { return false };
         let mut is_dirty = false;
-        let tail = runs::trailing(&visible[visible.len().saturating_sub(MIN_RUN)..], WORD);
-        if (MIN_TAIL..MIN_RUN).contains(&tail) {
-            let tail = Span::from(line.end - tail..line.end);
+        if tail.is_odd && (MIN_TAIL..MIN_RUN).contains(&tail.word) {
+            let tail = Span::from(line.end - tail.word..line.end);
             self.short_tail(source, tail, &mut is_dirty, sweep);
         }
-        if let Some(run) = open_run(visible) {
+        if tail.token >= MIN_OPEN_RUN
+            && tail.is_base64
+            && let Some(run) = open_run(visible)
+        {
             is_dirty = true;
             self.open_run(source, Span::from(line.end - run..line.end), sweep);
         }
-        if let Some(name) = assigned(visible, |name| self.scanner.context.knows(name)) {
+        if (tail.has_sign || tail.token >= MIN_RUN)
+            && let Some(name) = assigned(visible, |name| self.scanner.context.knows(name))
+        {
             is_dirty = true;
             self.assignment_goes_on(source, Span::from(line.start + name..line.end), sweep);
         }
@@ -163,49 +165,105 @@ impl Worker<'_> {
         }
         if token.len() >= MIN_REST && has_random_part(token) {
             is_dirty = true;
-            self.rest_of_token(source.text, at, sweep);
+            self.rest_of_token(source.text, at, token, token.len() == visible.len(), sweep);
         }
         is_dirty
+    }
+}
+
+/// The token that ends a line, as far as [`MIN_OPEN_RUN`] bytes show it.
+struct Tail {
+    token: usize,
+    /// How much of it is word characters.
+    word: usize,
+    /// Whether it has what words have not.
+    is_odd: bool,
+    has_sign: bool,
+    /// Whether it is all standard base 64.
+    is_base64: bool,
+}
+
+/// Classes of the bytes of a token: word characters, other letters of base 64, what words
+/// have not, signs of assignments, and all others.
+const LETTER: u8 = 1;
+const SLASH: u8 = 2;
+const ODD: u8 = 4;
+const SIGN: u8 = 8;
+const OTHER: u8 = 16;
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' => LETTER,
+            b'0'..=b'9' | b'A'..=b'Z' => LETTER | ODD,
+            b'_' => LETTER | ODD | OTHER,
+            b'-' => LETTER | OTHER,
+            b'+' | b'/' => SLASH,
+            b'=' | b':' => SIGN,
+            b'.' | b'~' | b'@' | b'!' => OTHER,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+impl Tail {
+    fn of(line: &[u8]) -> Option<Self> {
+        let (mut seen, mut token, mut word) = (0, 0, 0);
+        for byte in line.iter().rev().take(MIN_OPEN_RUN) {
+            let kind = KINDS[usize::from(*byte)];
+            if kind == 0 {
+                break;
+            }
+            word += usize::from(word == token && kind & LETTER != 0);
+            token += 1;
+            seen |= kind;
+        }
+        let tail = Self {
+            token,
+            word,
+            is_odd: seen & ODD != 0,
+            has_sign: seen & SIGN != 0,
+            is_base64: seen & (SIGN | OTHER) == 0,
+        };
+        (tail.is_odd && word >= MIN_TAIL || tail.has_sign || token >= MIN_RUN).then_some(tail)
     }
 }
 
 /// The length of a run at the end of a line that may be the beginning of a key that is
 /// marked near its end. Digests are no such run.
 fn open_run(line: &[u8]) -> Option<usize> {
-    let end = line.get(line.len().checked_sub(MIN_OPEN_RUN)?..)?;
-    // Most lines end with words.
-    let is_letter = |at: usize| end.get(at).is_some_and(|byte| runs::is(*byte, BASE64));
-    if ![0, 8, 16].into_iter().all(is_letter) || runs::leading(end, BASE64) < MIN_OPEN_RUN {
+    let run = runs::trailing(line, BASE64);
+    if !(MIN_OPEN_RUN..MAX_OPEN_RUN).contains(&run) {
         return None;
     }
-    let run = runs::trailing(line, BASE64);
     let bytes = &line[line.len() - run..];
     let is_digest = matches!(run, 40 | 64) && runs::leading(bytes, HEX) == run;
     let is_standard = !bytes.iter().any(|byte| runs::is(*byte, DASH));
-    (run <= MAX_OPEN_RUN && is_standard && !is_digest && looks_random(bytes)).then_some(run)
+    (is_standard && !is_digest && looks_random(bytes)).then_some(run)
 }
 
 /// Whether a line ends in an assignment to a name that tells a secret: where it begins.
 fn assigned(line: &[u8], is_known: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let low = line.len().saturating_sub(MAX_ASSIGNED);
+    let start = line.len() - runs::trailing(&line[low..], TOKEN);
+    let before = &line[..start];
+    let lead = before.iter().rev().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
+    let outer =
+        (before.len() - lead).checked_sub(1).filter(|at| lead > 0 && matches!(line[*at], b'=' | b':'));
     // The value may hold signs, too.
-    for sign in memchr::memrchr2_iter(b'=', b':', &line[low..]).take(MAX_SIGNS).map(|at| low + at) {
-        let rest = &line[sign + 1..];
-        let lead = rest.iter().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
-        let value = &rest[lead..];
-        if runs::leading(value, TOKEN) < value.len() {
-            return None;
-        }
+    let inner = memchr::memrchr2_iter(b'=', b':', &line[start..]).take(MAX_SIGNS).map(|at| start + at);
+    let sign = |(sign, value): (usize, &[u8])| {
         let in_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(*byte);
         let length = line[..sign].iter().rev().take(MAX_NAME).take_while(in_name).count();
         let name = &line[sign - length..sign];
         // Short values stand behind words and numbers of all kinds.
         let is_long = value.len() >= MIN_ASSIGNED || name.iter().any(|byte| runs::is(*byte, DASH));
-        let is_long = if lead == 0 { is_long } else { value.len() >= MIN_RUN };
-        if is_long && length >= MIN_NAME && value.first().is_some_and(|byte| *byte != b'/') && is_known(name)
-        {
-            return Some(sign - length);
-        }
-    }
-    None
+        let fits = is_long && length >= MIN_NAME && value.first() != Some(&b'/') && is_known(name);
+        fits.then_some(sign - length)
+    };
+    let outer = outer.map(|at| (at, &line[start..])).filter(|(_, value)| value.len() >= MIN_RUN);
+    inner.map(|at| (at, &line[at + 1..])).chain(outer).filter(|(_, value)| !value.is_empty()).find_map(sign)
 }

@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 /// Patterns that say no upper bound are searched this far.
 pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
 /// Shorter keywords are not looked for backwards.
-const MIN_REVERSED_BYTES: usize = 4;
+const MIN_REVERSED_BYTES: usize = 3;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
 /// So many keywords are searched for without a table, and so many on their own.
@@ -147,8 +147,10 @@ impl Matcher {
                 let keyword = keyword.as_bytes();
                 literals[tier as usize].push((keyword.to_vec(), index, false));
                 let is_token = keyword.iter().all(|byte| runs::is(*byte, TOKEN));
-                if tier == Tier::Token && is_token && keyword.len() >= MIN_REVERSED_BYTES {
-                    literals[tier as usize].push((keyword.iter().rev().copied().collect(), index, true));
+                // Backwards, tokens with a long run are looked at only.
+                if is_token && !rule_compiled.names_secret && keyword.len() >= MIN_REVERSED_BYTES {
+                    let backwards = keyword.iter().rev().copied().collect();
+                    literals[Tier::Token as usize].push((backwards, index, true));
                 }
             }
             compiled.push(rule_compiled);
@@ -198,8 +200,11 @@ impl Matcher {
             }
             Some((_, true)) if keyword.start >= done => {
                 let token = token_around(text, keyword);
-                done = token.end;
-                found(Event::Backwards(token));
+                // Three letters stand in any word; those of a prefix end the token.
+                if keyword.len() > MIN_REVERSED_BYTES || keyword.end == token.end {
+                    done = token.end;
+                    found(Event::Backwards(token));
+                }
             }
             _ => {}
         });

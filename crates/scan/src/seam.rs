@@ -3,13 +3,15 @@
 use crate::block;
 use crate::matcher::MAX_MATCH_BYTES;
 use crate::runs::{self, TOKEN};
-use crate::view::View;
+use crate::view::{self, View};
 use regex_automata::Span;
 
 /// A wrapped token ends within so many lines.
 const MAX_TOKEN_LINES: usize = 64;
 /// Behind a line that is not full a token ends within so many.
 const MAX_LOOSE_LINES: usize = 3;
+/// So much of a line is looked at before it is put together with another.
+const MAX_TOKEN_BYTES: usize = 256;
 /// Narrower lines are full by chance.
 const MIN_FULL: usize = 60;
 /// The longest name of a part.
@@ -209,4 +211,28 @@ pub(crate) fn raw_token_end(text: &[u8], line: Span) -> bool {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let last = &bytes[bytes.len().saturating_sub(64)..];
     last.last().is_some_and(|byte| runs::is(*byte, TOKEN)) || memchr::memchr2(0x1b, b'\r', last).is_some()
+}
+
+/// The token that ends a raw line, where it is seen as it is.
+pub(crate) fn plain_tail(text: &[u8], line: Span) -> Option<&[u8]> {
+    let bytes = text.get(line.range())?;
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let low = bytes.len().saturating_sub(MAX_TOKEN_BYTES);
+    let token = &bytes[bytes.len() - runs::trailing(&bytes[low..], TOKEN)..];
+    let has_prefix = view::prefix(bytes).len > bytes.len() - token.len();
+    let is_plain =
+        token.len() < MAX_TOKEN_BYTES && !has_prefix && memchr::memchr2(0x1b, b'\r', bytes).is_none();
+    let name_ends = bytes.get(..bytes.len() - token.len())?.last();
+    (is_plain && !matches!(name_ends, Some(b'"' | b'\''))).then_some(token)
+}
+
+/// Whether the line behind the one that ends at `end` may begin with a token; cheap, and
+/// true in doubt.
+pub(crate) fn may_go_on(text: &[u8], end: usize) -> bool {
+    let Some(line) = text.get(end + 1..) else { return false };
+    let line = &line[..line.len().min(MAX_TOKEN_BYTES)];
+    let line = &line[view::prefix(line).len..];
+    line.iter()
+        .find(|byte| !b" \t\"'|>+".contains(byte))
+        .is_none_or(|first| runs::is(*first, TOKEN) || *first == 0x1b)
 }

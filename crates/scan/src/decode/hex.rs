@@ -11,15 +11,17 @@ const MIN_HEX_BYTES: usize = 32;
 pub(super) fn parts(text: &[u8], word: Span, found: &mut impl FnMut(Decoded)) -> bool {
     let mut at = word.start;
     let mut is_hex = false;
-    while at < word.end {
-        let length = runs::leading(&text[at..word.end], runs::HEX);
-        if length >= MIN_HEX_BYTES {
-            is_hex |= length == word.len();
-            // `0x` or another letter may stand before.
-            let is_found =
-                [0, 1].into_iter().any(|shift| hex(text, Span::from(at + shift..at + length), found));
-            is_hex |= is_found;
+    while at + MIN_HEX_BYTES <= word.end {
+        // From its end: most parts are skipped after a look at a few letters.
+        let least = &text[at..at + MIN_HEX_BYTES];
+        if let Some(other) = least.iter().rposition(|byte| !runs::is(*byte, runs::HEX)) {
+            at += other + 1;
+            continue;
         }
+        let length = MIN_HEX_BYTES + runs::leading(&text[at + MIN_HEX_BYTES..word.end], runs::HEX);
+        is_hex |= length == word.len();
+        // `0x` or another letter may stand before.
+        is_hex |= [0, 1].into_iter().any(|shift| hex(text, Span::from(at + shift..at + length), found));
         at += length + 1;
     }
     is_hex
