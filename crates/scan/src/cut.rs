@@ -53,7 +53,7 @@ impl Worker<'_> {
         let mut hits = Vec::new();
         for may_assign in [true, false] {
             let seam = Seam::of_tokens(source.text, source.view, head, may_assign);
-            for end in &seam.ends {
+            for end in seam.ends.iter().filter(|_| !(seam.is_escaped && seam.is_wrapped)) {
                 hits.extend(self.confirmed(&seam, rule, *end, keyword, is_whole));
                 if hits.len() > usize::from(seam.is_doubtful) {
                     break;
@@ -63,11 +63,13 @@ impl Worker<'_> {
                 break;
             }
         }
-        // Words and signs may follow in a line that is wrapped.
-        if hits.is_empty()
-            && let Some(seam) = Seam::of_lines(source.text, source.view, head)
-        {
-            hits.extend(self.confirmed(&seam, rule, seam.joined.bytes.len(), keyword, is_whole));
+        // Words and signs may follow in a line that is wrapped, and precede the keyword.
+        if hits.is_empty() {
+            let line = memchr::memrchr(b'\n', &bytes[low..start]).map_or(low, |at| low + at + 1);
+            let keyword = Span::from(keyword.start + start - line..keyword.end + start - line);
+            if let Some(seam) = Seam::of_lines(source.text, source.view, Span::from(line..line_end)) {
+                hits.extend(self.confirmed(&seam, rule, seam.joined.bytes.len(), keyword, is_whole));
+            }
         }
         hits
     }
@@ -207,7 +209,10 @@ impl Worker<'_> {
     #[inline(never)]
     pub(crate) fn open_run(&mut self, source: &Source<'_>, run: Span, sweep: &mut Sweep) {
         if may_go_on(source.text, source.view.origin(run.end)) {
-            let seam = Seam::of_tokens(source.text, source.view, run, true);
+            let bytes = &source.view.bytes;
+            let low = run.start.saturating_sub(MAX_KEYWORD_BYTES);
+            let start = run.start - runs::trailing(&bytes[low..run.start], TOKEN);
+            let seam = Seam::of_tokens(source.text, source.view, Span::from(start..run.end), true);
             self.over(&seam, sweep);
         }
     }
@@ -223,12 +228,14 @@ impl Worker<'_> {
         if !has_keyword && !has_name {
             return;
         }
+        let whole = self.found_in(bytes.get(..seam.cut).unwrap_or_default(), low);
         for end in &seam.ends {
             let bytes = bytes.get(..*end).unwrap_or_default();
             let before = sweep.hits.len();
             if has_keyword {
                 for one in self.found_in(bytes, low).iter().filter(|one| !self.is_shape(one.rule)) {
-                    sweep.hits.extend(self.crossing(seam, one, false));
+                    let is_whole = whole.iter().any(|first| first.rule == one.rule);
+                    sweep.hits.extend(self.crossing(seam, one, is_whole));
                 }
             }
             if has_name {

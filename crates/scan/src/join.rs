@@ -20,15 +20,15 @@ use regex_automata::Span;
 /// The least of a token that shows at the end of a line.
 const MIN_TAIL: usize = 5;
 /// The least of a token that shows at the beginning of the next.
-const MIN_REST: usize = 12;
+const MIN_REST: usize = 11;
 /// Behind a match this much of a token may end its line.
 const MAX_REST: usize = 64;
 /// Keys that are marked near their ends have 40 to 88 letters.
-const MIN_OPEN_RUN: usize = 24;
+const MIN_OPEN_RUN: usize = 20;
 const MAX_OPEN_RUN: usize = 88;
 /// The least of a value that shows before a line's end, and the most that is looked at.
 const MIN_ASSIGNED: usize = 5;
-const MAX_ASSIGNED: usize = 256;
+const MAX_ASSIGNED: usize = 4096;
 const MIN_NAME: usize = 4;
 const MAX_NAME: usize = 80;
 const MAX_SIGNS: usize = 4;

@@ -198,10 +198,11 @@ impl Matcher {
                 }
                 event.into_iter().for_each(&mut found);
             }
-            Some((_, true)) if keyword.start >= done => {
+            Some((rule, true)) if keyword.start >= done => {
                 let token = token_around(text, keyword);
                 // Three letters stand in any word; those of a prefix end the token.
-                if keyword.len() > MIN_REVERSED_BYTES || keyword.end == token.end {
+                let is_prefix = self.rules.get(*rule).is_some_and(|rule| rule.is_prefix);
+                if keyword.len() > MIN_REVERSED_BYTES || !is_prefix || keyword.end == token.end {
                     done = token.end;
                     found(Event::Backwards(token));
                 }

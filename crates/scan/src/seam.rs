@@ -37,6 +37,8 @@ pub(crate) struct Seam {
     pub(crate) are_siblings: bool,
     /// Whether the last line of a wrapped token may be a word of its own.
     pub(crate) is_doubtful: bool,
+    /// Whether a percent sign stands behind the first token, as in escapes inside of one.
+    pub(crate) is_escaped: bool,
     /// Whether the first line was taken for an assignment.
     pub(crate) has_sign: bool,
 }
@@ -68,6 +70,7 @@ impl Seam {
             are_siblings: false,
             is_doubtful: false,
             has_sign: false,
+            is_escaped: false,
         };
         seam.gather(text, end, width, may_assign);
         seam
@@ -103,6 +106,7 @@ impl Seam {
             are_siblings: false,
             is_doubtful: false,
             has_sign: false,
+            is_escaped: false,
         })
     }
 
@@ -135,6 +139,7 @@ impl Seam {
             push_pieces(&view, part, &mut self.joined);
             let fills = part.end == view.bytes.trim_ascii_end().len();
             if index == 0 {
+                self.is_escaped = view.bytes.get(part.end) == Some(&b'%');
                 self.is_pure = fills && part.start == from;
             }
             // Of a wrapped token only the last line is not full; or all are, and a word follows.
@@ -234,5 +239,5 @@ pub(crate) fn may_go_on(text: &[u8], end: usize) -> bool {
     let line = &line[view::prefix(line).len..];
     line.iter()
         .find(|byte| !b" \t\"'|>+".contains(byte))
-        .is_none_or(|first| runs::is(*first, TOKEN) || *first == 0x1b)
+        .is_none_or(|first| runs::is(*first, TOKEN) || matches!(first, 0x1b | b'%'))
 }

@@ -57,13 +57,11 @@ impl Worker<'_> {
             return;
         }
         let mut decoded = decode::wrapped(&joined.bytes);
-        // A word may stand behind lines that are all full.
-        if lines > 2
-            && decoded
-                .as_ref()
-                .is_some_and(|decoded| !decode::ends_as_text(decoded, joined.bytes.len() - last))
+        // A word may stand behind lines that are all full, or behind a single one.
+        let letters = joined.bytes.len() - last;
+        if letters < width && decoded.as_ref().is_some_and(|decoded| !decode::ends_as_text(decoded, letters))
         {
-            decoded = decode::wrapped(&joined.bytes[..last]);
+            decoded = if lines > 2 { decode::wrapped(&joined.bytes[..last]) } else { None };
         }
         if let Some(decoded) = decoded {
             let found = self.decoded_apart(&joined, decoded, depth, budget);

@@ -5,6 +5,7 @@
 mod allow;
 mod checksum;
 mod corpus;
+mod cuts;
 mod disguises;
 mod every_rule;
 mod gitleaks_format;
