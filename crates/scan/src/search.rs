@@ -417,7 +417,8 @@ impl Worker<'_> {
             checked.confidence = Confidence::Possible;
         }
         let name = name_before(text, secret.start);
-        let value = Zeroizing::new(value.to_vec());
+        let completed = check::completed(spec.check.as_deref(), value);
+        let value = completed.unwrap_or_else(|| Zeroizing::new(value.to_vec()));
         Some(Hit { span, rule, value, name, encodings: Vec::new(), checked, is_joined: false })
     }
 
