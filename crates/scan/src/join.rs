@@ -239,10 +239,13 @@ fn open_run(line: &[u8]) -> Option<usize> {
     if !(MIN_OPEN_RUN..MAX_OPEN_RUN).contains(&run) {
         return None;
     }
-    let bytes = &line[line.len() - run..];
+    let (before, bytes) = line.split_at(line.len() - run);
     let is_digest = matches!(run, 40 | 64) && runs::leading(bytes, HEX) == run;
+    // Names of classes and tests have fewer capitals and digits, and dots before them.
+    let odd = bytes.iter().filter(|byte| KINDS[usize::from(**byte)] & ODD != 0).count();
+    let is_dense = odd * 4 >= run && !before.ends_with(b".");
     let is_standard = !bytes.iter().any(|byte| runs::is(*byte, DASH));
-    (is_standard && !is_digest && looks_random(bytes)).then_some(run)
+    (is_dense && is_standard && !is_digest && looks_random(bytes)).then_some(run)
 }
 
 /// Whether a line ends in an assignment to a name that tells a secret: where it begins.
