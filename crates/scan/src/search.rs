@@ -447,7 +447,8 @@ impl Worker<'_> {
             checked.confidence = Confidence::Possible;
         }
         let name = name_before(text, secret.start);
-        let value = Zeroizing::new(value.to_vec());
+        let completed = check::completed(spec.check.as_deref(), value);
+        let value = completed.unwrap_or_else(|| Zeroizing::new(value.to_vec()));
         Some(Hit { span, rule, value, name, encodings: Vec::new(), checked, is_joined: false })
     }
 
@@ -551,10 +552,12 @@ fn name_before(text: &[u8], at: usize) -> Option<String> {
     assign::name_before(text.get(from..)?, at - from)
 }
 
-/// A run of single characters with a dash after each.
+/// A run of single characters with a dash or an underscore after each.
 fn dashed(text: &[u8], word: Span) -> Option<Span> {
-    let dash = |at: usize| text.get(word.start + at).is_some_and(|byte| *byte == b'-');
-    match (dash(0) && dash(2) && dash(4), dash(1) && dash(3) && dash(5)) {
+    let at = |at: usize| text.get(word.start + at).filter(|byte| matches!(byte, b'-' | b'_'));
+    let turns =
+        |from: usize| at(from).is_some_and(|sign| [2, 4].iter().all(|step| at(from + step) == Some(sign)));
+    match (turns(0), turns(1)) {
         (true, false) => runs::spaced(text, word.start + 3),
         (false, true) => runs::spaced(text, word.start + 2),
         _ => None,
