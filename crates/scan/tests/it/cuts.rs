@@ -8,7 +8,7 @@ const STAMP: &str = "2026-11-02T09:14:07.1234567Z ";
 const WIDTHS: [usize; 7] = [60, 64, 76, 80, 120, 200, 256];
 /// All widths that tools wrap at.
 const WRAPPED: [usize; 14] = [60, 64, 72, 76, 78, 79, 80, 100, 120, 128, 132, 160, 200, 256];
-const SEEDS: [u64; 2] = [11, 12];
+const SEED: u64 = 11;
 
 /// Blocks of several lines: what cuts them at a line end is their own form. Whole lines of
 /// them are in `shapes`.
@@ -56,13 +56,14 @@ fn each_secret(mut tried: impl FnMut(&mut Worker<'_>, &Rule, &Sample, &str)) {
     let scanner = scanner();
     let mut worker = scanner.worker();
     for rule in scanner.rules().rules().iter().filter(|rule| !rule.pattern.is_empty()) {
-        for seed in SEEDS.into_iter().filter(|_| !ARMOURED.contains(&rule.id.as_str())) {
-            let made = drawn(rule, seed, false);
-            let text = String::from_utf8(made.text.clone()).unwrap();
-            let whole = fingerprints(&mut worker, rule, &format!("v {text} end"));
-            assert_eq!(whole.len(), 1, "{}", rule.id);
-            tried(&mut worker, rule, &made, &whole[0].0);
+        if ARMOURED.contains(&rule.id.as_str()) {
+            continue;
         }
+        let made = drawn(rule, SEED, false);
+        let text = String::from_utf8(made.text.clone()).unwrap();
+        let whole = fingerprints(&mut worker, rule, &format!("v {text} end"));
+        assert_eq!(whole.len(), 1, "{}", rule.id);
+        tried(&mut worker, rule, &made, &whole[0].0);
     }
 }
 

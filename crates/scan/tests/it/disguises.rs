@@ -127,29 +127,24 @@ fn disguises(value: &str) -> Vec<(&'static str, String)> {
 /// Base 64 up to three times, at every alignment, in one line and wrapped.
 fn encoded(value: &str) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
-    for lead in ["", "k=", "k: ", "x y "] {
-        for end in ["", " ", "\n"] {
-            let inner = format!("{lead}{value}{end}");
-            let once = STANDARD.encode(&inner);
-            all.push(("base64 aligned", format!("out {once} end")));
-            for second in ["", "a", "ab", "k="] {
-                let twice = STANDARD.encode(format!("{second}{once}"));
-                all.push(("base64 x2 aligned", format!("out {twice} end")));
-                all.push((
-                    "base64 x3 aligned",
-                    format!("out {} end", STANDARD.encode(format!("{second}{twice}"))),
-                ));
-            }
-            for (width, pad) in [(60, 2), (60, 55), (64, 31), (64, 40), (76, 1), (76, 30)] {
-                let long = STANDARD.encode(format!("{}{inner}", "y ".repeat(pad)));
-                all.push(("base64 wrapped", format!("{STAMP}{}\n{STAMP}next", folded(&long, width, STAMP))));
-                let again = STANDARD.encode(folded(&long, width, ""));
-                all.push(("base64 of wrapped", format!("{STAMP}{again}\n{STAMP}next")));
-                all.push((
-                    "base64 wrapped twice",
-                    format!("{STAMP}{}\n{STAMP}next", folded(&again, width, STAMP)),
-                ));
-            }
+    let wraps = [[(60, 2), (64, 40)], [(60, 55), (76, 30)], [(64, 31), (76, 1)]];
+    for ((lead, end), widths) in [("", "\n"), ("k=", ""), ("x y ", " ")].into_iter().zip(wraps) {
+        let inner = format!("{lead}{value}{end}");
+        let once = STANDARD.encode(&inner);
+        all.push(("base64 aligned", format!("out {once} end")));
+        for second in ["", "a", "ab", "k="] {
+            let twice = STANDARD.encode(format!("{second}{once}"));
+            let thrice = STANDARD.encode(format!("{second}{twice}"));
+            all.push(("base64 x2 aligned", format!("out {twice} end")));
+            all.push(("base64 x3 aligned", format!("out {thrice} end")));
+        }
+        for (width, pad) in widths {
+            let long = STANDARD.encode(format!("{}{inner}", "y ".repeat(pad)));
+            let again = STANDARD.encode(folded(&long, width, ""));
+            let wrapped = |text: &str| format!("{STAMP}{}\n{STAMP}next", folded(text, width, STAMP));
+            all.push(("base64 wrapped", wrapped(&long)));
+            all.push(("base64 of wrapped", format!("{STAMP}{again}\n{STAMP}next")));
+            all.push(("base64 wrapped twice", wrapped(&again)));
         }
     }
     all
@@ -202,13 +197,12 @@ fn colour_may_begin_and_end_anywhere_in_a_secret() {
         let plain = fingerprints(&mut worker, rule, format!("v {value} end").as_bytes());
         for at in 0..=value.len() {
             let (head, tail) = value.split_at(at);
-            for shown in [
-                format!("use \x1b[1m{head}\x1b[0m\x1b[32m{tail}\x1b[0m now"),
-                format!("use \x1b]0;t\x07{head}\x1b[K{tail}\r\n"),
-            ] {
-                let found = fingerprints(&mut worker, rule, shown.as_bytes());
-                assert_eq!(found, plain, "{} at {at}", rule.id);
-            }
+            let shown = match at % 2 {
+                0 => format!("use \x1b[1m{head}\x1b[0m\x1b[32m{tail}\x1b[0m now"),
+                _ => format!("use \x1b]0;t\x07{head}\x1b[K{tail}\r\n"),
+            };
+            let found = fingerprints(&mut worker, rule, shown.as_bytes());
+            assert_eq!(found, plain, "{} at {at}", rule.id);
         }
     }
 }
@@ -229,7 +223,7 @@ fn tokens_are_read_backwards() {
         if is_told || !made.text.iter().copied().all(is_token) || NOT_BACKWARDS.contains(&rule.id.as_str()) {
             continue;
         }
-        for seed in 11..16 {
+        for seed in 11..13 {
             let value = text(&sample(rule, seed));
             let plain = fingerprints(&mut worker, rule, format!("v {value} end").as_bytes());
             let backwards: String = value.chars().rev().collect();
