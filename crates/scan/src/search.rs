@@ -27,6 +27,8 @@ const EXCESS_BYTES: usize = 16 << 20;
 /// Layers of base 64 and respellings yield this much together. A line that yields more is
 /// never remembered as clean, so that the budget is spent the same with and without memo.
 const FAIR_FACTOR: usize = 8;
+/// A name, its sign and what stands between are no longer.
+const NAME_REACH_BYTES: usize = 512;
 
 /// How a text came about.
 #[derive(Clone, Copy)]
@@ -197,6 +199,7 @@ impl Worker<'_> {
                 block.mark(span);
             }
         }
+        hits.retain(|hit| !hit.span.is_empty());
         for hit in &hits {
             block.mark(hit.span);
         }
@@ -361,10 +364,13 @@ impl Worker<'_> {
             values.push(0);
         }
         // What was taken for a value is the encoding of one, or a piece of one.
-        hits.retain(|hit| {
+        for hit in hits.iter_mut() {
             let is_weak = overlap(hit.span, span) && self.rank(hit) > 1;
-            !(is_weak && (!is_respelled || memchr::memmem::find(&values, &hit.value).is_some()))
-        });
+            if is_weak && (!is_respelled || memchr::memmem::find(&values, &hit.value).is_some()) {
+                // Taken out when the block is done: each time would move thousands.
+                hit.span = Span::from(0..0);
+            }
+        }
         let name = name_before(text, span.start);
         hits.extend(inner.into_iter().map(|hit| Hit {
             span,
@@ -548,7 +554,9 @@ fn basic(mut hit: Hit, is_basic: bool) -> Hit {
 
 /// The name of a value in its line: other lines may be missing here.
 fn name_before(text: &[u8], at: usize) -> Option<String> {
-    let from = memchr::memrchr(b'\n', text.get(..at)?).map_or(0, |found| found + 1);
+    // A line may be a megabyte, and hold thousands of values.
+    let low = at.saturating_sub(NAME_REACH_BYTES);
+    let from = memchr::memrchr(b'\n', text.get(low..at)?).map_or(low, |found| low + found + 1);
     assign::name_before(text.get(from..)?, at - from)
 }
 
