@@ -62,6 +62,12 @@ pub(crate) trait Importer: Sync {
         None
     }
 
+    /// Whether every value of `kind` is one call, so that equal calls of a file are to be
+    /// joined.
+    fn joins_calls(&self, _kind: &str) -> bool {
+        false
+    }
+
     /// What a text is, by its content.
     fn recognise_text(&self, _file: TextFile<'_>) -> Option<Recognised> {
         None
@@ -81,5 +87,10 @@ pub(crate) trait Importer: Sync {
 }
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
-pub(crate) static IMPORTERS: &[&dyn Importer] =
-    &[&identity::Aws, &identity::GitHub, &activity::CloudTrail, &workflow::github::GitHub];
+pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &identity::Aws,
+    &identity::GitHub,
+    &identity::kubernetes::Kubernetes,
+    &activity::CloudTrail,
+    &workflow::github::GitHub,
+];

@@ -29,7 +29,11 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
         }
         let mut best = Decision::No;
         // What is not understood may be either.
-        for grant in among.into_iter().filter(|grant| grant.effect == effect || !grant.understood) {
+        let is_concerned = |grant: &&&Grant| match effect {
+            "deny" => may_deny(grant),
+            effect => grant.effect == effect || !grant.understood,
+        };
+        for grant in among.into_iter().filter(is_concerned) {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
@@ -56,6 +60,11 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
     Answer { decision, deciding }
 }
 
+/// Whether a statement denies, or may do so because it is not understood. RBAC has no denials.
+pub(crate) fn may_deny(grant: &Grant) -> bool {
+    grant.effect == "deny" || !grant.understood && grant.platform != crate::kubernetes::PLATFORM
+}
+
 /// Whether a statement applies to the action and the resource.
 fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
     if !grant.understood {
@@ -80,7 +89,7 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
 pub(crate) fn denied(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Decision {
     grants
         .iter()
-        .filter(|grant| grant.identity_key == identity && (grant.effect == "deny" || !grant.understood))
+        .filter(|grant| grant.identity_key == identity && may_deny(grant))
         .map(|grant| applies(grant, action, resource))
         .max()
         .unwrap_or(Decision::No)

@@ -1,6 +1,10 @@
 //! Activity logs.
 
 mod cloudtrail;
+pub(crate) mod kubernetes;
+mod merge;
+
+pub(crate) use merge::merge;
 
 use crate::importer::{Importer, Recognised};
 use crate::{Document, TextSink};

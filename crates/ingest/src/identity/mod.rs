@@ -3,6 +3,7 @@
 pub(crate) mod access_keys;
 mod aws;
 mod github;
+pub(crate) mod kubernetes;
 
 use crate::importer::{Importer, Recognised};
 use crate::{Document, TextSink};

@@ -1,5 +1,6 @@
 //! Joins what different files say of the same thing.
 
+mod bindings;
 mod dispatches;
 mod identities;
 
@@ -17,6 +18,7 @@ pub fn link(evidence: &mut Evidence) {
         merged(std::mem::take(&mut evidence.identities), |row| row.identity_key, merge_identity);
     dispatches::link(evidence);
     identities::link(evidence);
+    bindings::link(evidence);
 }
 
 /// One row per key, in the order of keys.
@@ -103,6 +105,9 @@ fn merge_identity(kept: &mut Identity, other: Identity) {
     fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
     if kept.tags.is_empty() {
         kept.tags = other.tags;
+    }
+    if kept.status == "unknown" {
+        kept.status = other.status;
     }
 }
 
