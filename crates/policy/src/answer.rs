@@ -67,7 +67,8 @@ pub(crate) fn may_deny(grant: &Grant) -> bool {
 
 /// Whether a statement applies to the action and the resource.
 fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
-    if !grant.understood {
+    // What is not understood may say anything; of a rule of RBAC at least the scope is known.
+    if !grant.understood && grant.platform != crate::kubernetes::PLATFORM {
         return Decision::May;
     }
     let action = action.to_ascii_lowercase();
@@ -82,7 +83,7 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         (true, Decision::No) => Decision::Yes,
         (true, Decision::May) => Decision::May,
     };
-    if grant.conditions.is_some() { on.min(Decision::May) } else { on }
+    if grant.conditions.is_some() || !grant.understood { on.min(Decision::May) } else { on }
 }
 
 /// Whether an explicit deny keeps `identity` from doing `action` on `resource`.

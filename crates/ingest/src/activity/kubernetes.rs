@@ -90,7 +90,7 @@ impl<'v> Call<'v> {
             return self.row(document, actor, row, true, evidence);
         }
         let row = (self.action(), self.resource());
-        let reads = matches!(self.verb, "get" | "list" | "watch") && self.event.get("objectRef").is_some();
+        let reads = matches!(self.verb, "get" | "list" | "watch") && self.resource().is_some();
         if let Some(target) = self.token_of() {
             evidence.assumptions.push(self.assumption(document, &target, "TokenRequest", self.denied));
         }

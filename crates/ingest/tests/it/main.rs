@@ -5,9 +5,11 @@
 
 mod corpus_all;
 mod corpus_identities;
+mod corpus_kubernetes;
 mod corpus_workflows;
 mod hostile_archives;
 mod hostile_texts;
+mod kubernetes;
 mod layouts;
 mod random;
 mod support;

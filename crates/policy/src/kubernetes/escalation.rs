@@ -94,17 +94,15 @@ fn of_holder(holder: Key, grants: &[&Grant], cluster: &Cluster<'_>) -> Vec<Escal
         let by_name = matches!(primitive.reach, Reach::Named | Reach::Tokens);
         let held = combined(&needs, !by_name);
         let names = needs.first().filter(|_| by_name).map_or(&[][..], |need| need.names.as_slice());
-        found.extend(reached(primitive, &held, names, &actions, cluster).into_iter().filter_map(
-            |(target, decision)| {
-                (target != Some(holder) && decision > Decision::No).then(|| Escalation {
-                    identity_key: holder,
-                    primitive: primitive.id.clone(),
-                    actions: actions.clone(),
-                    target,
-                    decision,
-                })
-            },
-        ));
+        let targets = reached(primitive, &held, names, &actions, cluster).into_iter();
+        let others = targets.filter(|(target, decision)| *target != Some(holder) && *decision > Decision::No);
+        found.extend(others.map(|(target, decision)| Escalation {
+            identity_key: holder,
+            primitive: primitive.id.clone(),
+            actions: actions.clone(),
+            target,
+            decision,
+        }));
     }
     found
 }
