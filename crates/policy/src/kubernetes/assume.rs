@@ -139,8 +139,8 @@ mod tests {
             let edges = assume_edges(&[role.clone(), account.clone()], trusts);
             edges.into_iter().map(|edge| (edge.source == Some(account.identity_key), edge.decision)).collect()
         };
-        assert_eq!(decisions(&[annotation.clone()]), [(true, Decision::May)]);
-        assert_eq!(decisions(&[policy.clone()]), [(true, Decision::May)]);
+        assert_eq!(decisions(std::slice::from_ref(&annotation)), [(true, Decision::May)]);
+        assert_eq!(decisions(std::slice::from_ref(&policy)), [(true, Decision::May)]);
         assert_eq!(decisions(&[annotation, policy]), [(true, Decision::Yes)]);
     }
 

@@ -36,7 +36,12 @@ struct Permission {
     object: Option<String>,
     /// Whether it suffices.
     is_sure: bool,
+    /// Its bit in a [`Mask`].
+    bit: u32,
 }
+
+/// Which of all permissions of all primitives a grant's actions cover.
+type Mask = u128;
 
 impl From<String> for Permission {
     fn from(text: String) -> Self {
@@ -45,7 +50,7 @@ impl From<String> for Permission {
             Some((action, object)) => (action, Some(object.to_owned())),
             None => (rest, None),
         };
-        Self { action: action.to_owned(), object, is_sure }
+        Self { action: action.to_owned(), object, is_sure, bit: 0 }
     }
 }
 
@@ -59,9 +64,18 @@ impl Permission {
 fn primitives() -> &'static [Primitive] {
     static PRIMITIVES: OnceLock<Vec<Primitive>> = OnceLock::new();
     PRIMITIVES.get_or_init(|| {
-        let data: Primitives = toml::from_str(DATA).expect("the embedded catalog is valid: a test reads it");
+        let mut data: Primitives =
+            toml::from_str(DATA).expect("the embedded catalog is valid: a test reads it");
+        let all = data.primitive.iter_mut().flat_map(|primitive| primitive.all.iter_mut().flatten());
+        all.zip(0..).for_each(|(permission, bit)| permission.bit = bit);
         data.primitive
     })
+}
+
+fn mask(actions: &[String]) -> Mask {
+    let all = primitives().iter().flat_map(|primitive| primitive.all.iter().flatten());
+    all.filter(|permission| actions.iter().any(|pattern| matches_wildcards(pattern, &permission.action)))
+        .fold(0, |mask, permission| mask | 1 << permission.bit)
 }
 
 /// The primitives each holder of grants satisfies: subjects of bindings, groups among them.
@@ -69,10 +83,15 @@ fn primitives() -> &'static [Primitive] {
 /// `target` is `None` for the cluster's administrator. What reaches every namespace, or
 /// kube-system with the accounts of its controllers, reaches the administrator.
 pub(crate) fn escalations(identities: &[Identity], grants: &[Grant], trusts: &[Trust]) -> Vec<Escalation> {
-    let mut by_holder: BTreeMap<Key, Vec<&Grant>> = BTreeMap::new();
+    let mut masks: HashMap<&[String], Mask> = HashMap::new();
+    let mut by_holder: BTreeMap<Key, Vec<(&Grant, Mask)>> = BTreeMap::new();
     for grant in grants.iter().filter(|grant| grant.platform == PLATFORM && grant.effect == "allow") {
         if matches!(grant.policy_kind.as_str(), "permission" | "group") {
-            by_holder.entry(grant.identity_key).or_default().push(grant);
+            // Bindings of one role share its actions.
+            let mask = *masks.entry(&grant.actions).or_insert_with_key(|actions| mask(actions));
+            if mask != 0 {
+                by_holder.entry(grant.identity_key).or_default().push((grant, mask));
+            }
         }
     }
     if by_holder.is_empty() {
@@ -82,12 +101,10 @@ pub(crate) fn escalations(identities: &[Identity], grants: &[Grant], trusts: &[T
     by_holder.into_par_iter().flat_map_iter(|(holder, grants)| of_holder(holder, &grants, &cluster)).collect()
 }
 
-fn of_holder(holder: Key, grants: &[&Grant], cluster: &Cluster<'_>) -> Vec<Escalation> {
-    let mut matched: HashMap<(&[String], &str), bool> = HashMap::new();
+fn of_holder(holder: Key, grants: &[(&Grant, Mask)], cluster: &Cluster<'_>) -> Vec<Escalation> {
     let mut found = Vec::new();
     for primitive in primitives() {
-        let needs: Option<Vec<Need<'_>>> =
-            primitive.all.iter().map(|any| Need::of(any, grants, &mut matched)).collect();
+        let needs: Option<Vec<Need<'_>>> = primitive.all.iter().map(|any| Need::of(any, grants)).collect();
         let Some(needs) = needs else { continue };
         let actions: Vec<String> = needs.iter().map(|need| need.action.to_owned()).collect();
         // Names say whom these reach; for others a rule for names only perhaps suffices.
@@ -120,20 +137,13 @@ struct Need<'a> {
 
 impl<'a> Need<'a> {
     /// `None` if none of the permissions is held anywhere.
-    fn of(
-        any: &'a [Permission],
-        grants: &[&'a Grant],
-        matched: &mut HashMap<(&'a [String], &'a str), bool>,
-    ) -> Option<Self> {
+    fn of(any: &'a [Permission], grants: &[(&'a Grant, Mask)]) -> Option<Self> {
         let mut need =
             Self { action: "", held: Held::default(), held_by_name: Held::default(), names: Vec::new() };
         let mut best = (Decision::No, false);
         for permission in any {
-            for grant in grants {
-                let covers = *matched.entry((&grant.actions, &permission.action)).or_insert_with(|| {
-                    grant.actions.iter().any(|pattern| matches_wildcards(pattern, &permission.action))
-                });
-                if !covers {
+            for (grant, mask) in grants {
+                if mask >> permission.bit & 1 == 0 {
                     continue;
                 }
                 let sure = if permission.is_sure && grant.understood { Decision::Yes } else { Decision::May };
@@ -201,6 +211,8 @@ mod tests {
     fn primitives_are_of_known_permissions() {
         let all: Primitives = toml::from_str(DATA).unwrap();
         assert!(all.primitive.len() >= 20);
+        let permissions = all.primitive.iter().flat_map(|primitive| primitive.all.iter().flatten());
+        assert!(permissions.count() <= Mask::BITS as usize);
         for primitive in &all.primitive {
             for permission in primitive.all.iter().flatten().filter(|one| !one.action.contains('*')) {
                 assert!(Catalog::get().id(&permission.action).is_some(), "{}", permission.action);

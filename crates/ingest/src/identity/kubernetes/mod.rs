@@ -75,12 +75,12 @@ impl Importer for Kubernetes {
         kind: &'static str,
         document: &Document<'_>,
         value: &Value,
-        sink: &mut dyn TextSink,
+        _sink: &mut dyn TextSink,
     ) -> Evidence {
         if kind == activity::kubernetes::KIND {
             return activity::kubernetes::import(document, value);
         }
-        let mut objects = Objects { document, sink, evidence: Evidence::default() };
+        let mut objects = Objects { document, evidence: Evidence::default() };
         if let Some(object) = Object::of(value) {
             objects.each(object);
         }
@@ -164,7 +164,6 @@ impl<'v> Object<'v> {
 /// Rows of the objects of one value.
 struct Objects<'a> {
     document: &'a Document<'a>,
-    sink: &'a mut dyn TextSink,
     evidence: Evidence,
 }
 

@@ -2,7 +2,6 @@
 //! they can become.
 
 use super::{Object, Objects, key, service_account};
-use crate::TextContext;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Credential, Trust, identity_key};
 use serde_json::Value;
@@ -105,7 +104,7 @@ impl Objects<'_> {
         row
     }
 
-    /// A secret's name; its values only pass by on their way to the scanner.
+    /// A secret's name. Its values go to the scanner with the whole text, and nowhere else.
     pub(super) fn secret(&mut self, object: Object<'_>) {
         let Some(name) = object.name() else {
             return self.problem("incomplete", "a Secret without a name".to_owned());
@@ -120,13 +119,6 @@ impl Objects<'_> {
         };
         "active".clone_into(&mut row.status);
         row.created_at = object.created_at();
-        let data = object.value.get("data").and_then(Value::as_object);
-        for (member, value) in data.into_iter().flatten() {
-            let Some(bytes) = value.as_str().and_then(decoded) else { continue };
-            let mut context = TextContext::of(self.document.path, self.document.source_key, "manifest");
-            context.name = Some(format!("{}/{name}/{member}", object.namespace()));
-            self.sink.text(&context, &bytes);
-        }
     }
 
     pub(super) fn workload(&mut self, object: Object<'_>) {
@@ -162,41 +154,4 @@ fn projects_token(spec: &Value) -> bool {
     let volumes = spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
     let sources = volumes.filter_map(|volume| volume.pointer("/projected/sources")?.as_array()).flatten();
     sources.into_iter().any(|source| source.get("serviceAccountToken").is_some_and(Value::is_object))
-}
-
-/// Standard Base64 (RFC 4648), as `data` of a secret has it; `None` if it is none.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut held) = (0_u32, 0);
-    for letter in text.bytes().filter(|letter| !letter.is_ascii_whitespace()) {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => break,
-            _ => return None,
-        };
-        bits = bits << 6 & 0xff_ffff | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::decoded;
-
-    #[test]
-    fn base64_of_secrets_is_read() {
-        for (text, expected) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v\nYmFy", "foobar")] {
-            assert_eq!(decoded(text).as_deref(), Some(expected.as_bytes()), "{text}");
-        }
-        assert_eq!(decoded("not base64!"), None);
-    }
 }
