@@ -29,7 +29,11 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
         }
         let mut best = Decision::No;
         // What is not understood may be either.
-        for grant in among.into_iter().filter(|grant| grant.effect == effect || !grant.understood) {
+        let is_concerned = |grant: &&&Grant| match effect {
+            "deny" => may_deny(grant),
+            effect => grant.effect == effect || !grant.understood,
+        };
+        for grant in among.into_iter().filter(is_concerned) {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
@@ -56,9 +60,15 @@ pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Ans
     Answer { decision, deciding }
 }
 
+/// Whether a statement denies, or may do so because it is not understood. RBAC has no denials.
+pub(crate) fn may_deny(grant: &Grant) -> bool {
+    grant.effect == "deny" || !grant.understood && grant.platform != crate::kubernetes::PLATFORM
+}
+
 /// Whether a statement applies to the action and the resource.
 fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
-    if !grant.understood {
+    // What is not understood may say anything; of a rule of RBAC at least the scope is known.
+    if !grant.understood && grant.platform != crate::kubernetes::PLATFORM {
         return Decision::May;
     }
     let action = action.to_ascii_lowercase();
@@ -73,14 +83,14 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         (true, Decision::No) => Decision::Yes,
         (true, Decision::May) => Decision::May,
     };
-    if grant.conditions.is_some() { on.min(Decision::May) } else { on }
+    if grant.conditions.is_some() || !grant.understood { on.min(Decision::May) } else { on }
 }
 
 /// Whether an explicit deny keeps `identity` from doing `action` on `resource`.
 pub(crate) fn denied(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Decision {
     grants
         .iter()
-        .filter(|grant| grant.identity_key == identity && (grant.effect == "deny" || !grant.understood))
+        .filter(|grant| grant.identity_key == identity && may_deny(grant))
         .map(|grant| applies(grant, action, resource))
         .max()
         .unwrap_or(Decision::No)

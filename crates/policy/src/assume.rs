@@ -38,12 +38,14 @@ pub struct AssumeEdge {
 /// policies allow it, and principals of other accounts need such a policy always.
 pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust]) -> Vec<AssumeEdge> {
     let inventory = Inventory::of(identities, grants, trusts);
-    trusts
+    let mut found: Vec<AssumeEdge> = trusts
         .par_iter()
         .filter(|trust| trust.effect == "allow" && is_about_assuming(trust))
         .filter_map(|trust| Some((trust, *inventory.by_key.get(&trust.identity_key)?)))
         .flat_map_iter(|(trust, role)| edges(trust, role, &inventory))
-        .collect()
+        .collect();
+    found.extend(crate::kubernetes::assume_edges(identities, trusts));
+    found
 }
 
 /// What edges depend on, by key.

@@ -1,9 +1,10 @@
 //! Escalation primitives: sets of actions with which one identity gains the power of
-//! another (`datasets/catalogs/aws-escalations.toml`).
+//! another (`datasets/catalogs/aws-escalations.toml`; clusters: `kubernetes::escalation`).
 
 use crate::Decision;
 use crate::catalog::Catalog;
 use crate::effective::Effective;
+use crate::kubernetes;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
@@ -74,14 +75,15 @@ fn primitives() -> &'static [Primitive] {
 
 /// The primitives each identity satisfies.
 ///
-/// `target` is `None` throughout: a passed role, a stolen key or a rewritten policy can
+/// AWS: `target` is `None` throughout: a passed role, a stolen key or a rewritten policy can
 /// be that of the account's administrator unless the resource pattern excludes it, which
 /// breadth and [must, may] express; [`Decision::May`] where the reach is narrowed
-/// (scoped resources, conditions, a primitive that needs an existing resource).
+/// (scoped resources, conditions, a primitive that needs an existing resource). Kubernetes:
+/// `target` is the service account or user, `None` for the cluster's administrator.
 pub fn escalations(
     effective: &[Effective],
     identities: &[Identity],
-    _grants: &[Grant],
+    grants: &[Grant],
     trusts: &[Trust],
 ) -> Vec<Escalation> {
     let aws: std::collections::HashSet<Key> = identities
@@ -90,11 +92,13 @@ pub fn escalations(
         .map(|identity| identity.identity_key)
         .collect();
     let has_passable_role = trusts.iter().any(|trust| trust.principal_kind == "service");
-    effective
+    let mut found: Vec<Escalation> = effective
         .par_iter()
         .filter(|effective| aws.contains(&effective.identity_key))
         .flat_map_iter(|effective| of_identity(effective, has_passable_role))
-        .collect()
+        .collect();
+    found.extend(kubernetes::escalations(identities, grants, trusts));
+    found
 }
 
 fn of_identity(effective: &Effective, has_passable_role: bool) -> Vec<Escalation> {

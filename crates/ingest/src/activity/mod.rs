@@ -3,7 +3,11 @@
 mod cloudtrail;
 mod entra;
 mod gcp;
+pub(crate) mod kubernetes;
+mod merge;
 mod tally;
+
+pub(crate) use merge::merge;
 
 use crate::importer::{Importer, Recognised};
 use crate::{Document, TextSink};

@@ -3,6 +3,7 @@
 pub(crate) mod access_keys;
 mod aws;
 mod github;
+pub(crate) mod kubernetes;
 pub(crate) mod oidc;
 
 use crate::importer::{Importer, Recognised};

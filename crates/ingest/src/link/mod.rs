@@ -1,6 +1,7 @@
 //! Joins what different files say of the same thing.
 
 mod artifacts;
+mod bindings;
 mod children;
 mod dispatches;
 mod federation;
@@ -30,6 +31,7 @@ pub fn link(evidence: &mut Evidence) {
     artifacts::link(evidence);
     federation::link(evidence);
     identities::link(evidence);
+    bindings::link(evidence);
 }
 
 /// One row per key, in the order of keys.
@@ -136,6 +138,9 @@ fn merge_identity(kept: &mut Identity, other: Identity) {
     fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
     if kept.tags.is_empty() {
         kept.tags = other.tags;
+    }
+    if kept.status == "unknown" {
+        kept.status = other.status;
     }
 }
 

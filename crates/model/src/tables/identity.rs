@@ -9,7 +9,7 @@ crate::table! {
         identity_key: Key,
         /// aws, github, kubernetes, …
         platform: String,
-        /// role, user, service_linked_role, group, account_root, service, app_installation, deploy_key, repository_token, environment, webhook, …
+        /// role, user, service_linked_role, group, account_root, service, service_account, rbac_role, rbac_cluster_role, workload, app_installation, deploy_key, repository_token, environment, webhook, …
         kind: String,
         /// Short name.
         name: String,
@@ -45,7 +45,7 @@ crate::table! {
         credential_key: Key,
         /// Whose it is.
         identity_key: Option<Key>,
-        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, …
+        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, service_account_token, kubernetes_secret, …
         kind: String,
         /// Public id or name (never the value).
         name: String,
@@ -75,7 +75,7 @@ crate::table! {
         identity_key: Key,
         /// aws, github, …
         platform: String,
-        /// identity, group, boundary, scp, rcp, session, permission.
+        /// identity, group, boundary, scp, rcp, session, permission; of Kubernetes also role (a rule its role holds), aggregation (label selector in `conditions`) and binding (to the role in `statement`).
         policy_kind: String,
         /// Name or ARN of the policy.
         policy: String,
@@ -107,7 +107,7 @@ crate::table! {
         trust_key: Key,
         /// The identity that can be assumed.
         identity_key: Key,
-        /// aws, federated, service, canonical, any.
+        /// aws, federated, service, canonical, any, service_account, workload, secret.
         principal_kind: String,
         /// ARN, provider, service or `*`.
         principal: String,
@@ -167,7 +167,7 @@ crate::table! {
         target: String,
         /// The role.
         target_identity_key: Option<Key>,
-        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML; ExchangeToken, GenerateAccessToken, … of Google Cloud; FederatedSignIn of Entra.
+        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML; impersonate and TokenRequest of Kubernetes; ExchangeToken, GenerateAccessToken, … of Google Cloud; FederatedSignIn of Entra.
         mechanism: String,
         /// Session name.
         session_name: Option<String>,
