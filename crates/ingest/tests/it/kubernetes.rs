@@ -136,7 +136,7 @@ fn a_broken_rule_is_named_and_counts_as_unknown() {
 #[test]
 fn other_peoples_objects_are_left_to_them() {
     for value in [
-        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "w"}}),
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "w"}}),
         json!({"apiVersion": "v1", "kind": "Config", "clusters": [], "users": []}),
         json!({"kind": "Pod"}),
     ] {
