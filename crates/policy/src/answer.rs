@@ -4,6 +4,7 @@ use crate::Decision;
 use crate::pattern::{covers, matches_wildcards};
 use leakgraph_model::Key;
 use leakgraph_model::tables::Grant;
+use std::collections::BTreeMap;
 
 /// The answer and the statements it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,40 +21,73 @@ pub struct Answer {
 /// allow it where the resource belongs to another account.
 pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Answer {
     let own: Vec<&Grant> = grants.iter().filter(|grant| grant.identity_key == identity).collect();
+    decide(&own, action, resource)
+}
+
+/// Policies that allow of themselves.
+const OWN: [&str; 3] = ["identity", "group", "permission"];
+/// Policies that only limit what others allow.
+pub(crate) const CEILINGS: [&str; 4] = ["boundary", "scp", "rcp", "session"];
+
+/// [`can`], from the grants of one identity.
+pub(crate) fn decide(own: &[&Grant], action: &str, resource: &str) -> Answer {
     let mut deciding = Vec::new();
-    let mut strongest = |effect: &str, kinds: &[&str]| -> Option<Decision> {
-        let among: Vec<&&Grant> =
-            own.iter().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect();
-        if among.is_empty() {
-            return None;
-        }
-        let mut best = Decision::No;
+    let mut strongest = |effect: &str, grants: &[&Grant]| {
         // What is not understood may be either.
-        for grant in among.into_iter().filter(|grant| grant.effect == effect || !grant.understood) {
+        let concerned = grants.iter().filter(|grant| grant.effect == effect || !grant.understood);
+        let decisions = concerned.map(|grant| {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
             }
-            best = best.max(decision);
-        }
-        Some(best)
+            decision
+        });
+        decisions.max().unwrap_or(Decision::No)
     };
-    const ALL: [&str; 7] = ["identity", "group", "permission", "boundary", "scp", "rcp", "session"];
-    let denied = strongest("deny", &ALL).unwrap_or(Decision::No);
-    let mut decision = strongest("allow", &["identity", "group", "permission"]).unwrap_or(Decision::No);
-    for ceiling in ["boundary", "scp", "rcp", "session"] {
-        if let Some(limit) = strongest("allow", &[ceiling]) {
-            decision = decision.min(limit);
-        }
+    let of = |kinds: &[&str]| -> Vec<&Grant> {
+        own.iter().copied().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect()
+    };
+    let mut decision = strongest("allow", &of(&OWN));
+    for limits in CEILINGS.iter().flat_map(|ceiling| levels(of(&[ceiling]))) {
+        decision = decision.min(strongest("allow", &limits));
     }
-    decision = match denied {
-        Decision::Yes => Decision::No,
-        Decision::May => decision.min(Decision::May),
-        Decision::No => decision,
-    };
+    let denied = strongest("deny", &[of(&OWN), of(&CEILINGS)].concat());
+    decision = decision.min(unless(denied));
     deciding.sort();
     deciding.dedup();
     Answer { decision, deciding }
+}
+
+/// What is left where a deny applies.
+fn unless(denied: Decision) -> Decision {
+    match denied {
+        Decision::Yes => Decision::No,
+        Decision::May => Decision::May,
+        Decision::No => Decision::Yes,
+    }
+}
+
+/// The statements of one kind of ceiling, level by level: root, units and account have to
+/// allow each.
+pub(crate) fn levels(grants: Vec<&Grant>) -> Vec<Vec<&Grant>> {
+    let mut levels: BTreeMap<Option<&str>, Vec<&Grant>> = BTreeMap::new();
+    for grant in grants {
+        levels.entry(grant.level.as_deref()).or_default().push(grant);
+    }
+    levels.into_values().collect()
+}
+
+/// What these ceilings and all denies leave of an allow that comes from elsewhere.
+pub(crate) fn left(own: &[&Grant], ceilings: &[&str], action: &str, resource: &str) -> Decision {
+    let strongest = |effect: &str, grants: &[&Grant]| {
+        let concerned = grants.iter().filter(|grant| grant.effect == effect || !grant.understood);
+        concerned.map(|grant| applies(grant, action, resource)).max().unwrap_or(Decision::No)
+    };
+    let limits = ceilings.iter().flat_map(|ceiling| {
+        levels(own.iter().copied().filter(|grant| grant.policy_kind == *ceiling).collect())
+    });
+    let least = limits.map(|limits| strongest("allow", &limits)).min().unwrap_or(Decision::Yes);
+    least.min(unless(strongest("deny", own)))
 }
 
 /// Whether a statement applies to the action and the resource.
@@ -74,16 +108,6 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         (true, Decision::May) => Decision::May,
     };
     if grant.conditions.is_some() { on.min(Decision::May) } else { on }
-}
-
-/// Whether an explicit deny keeps `identity` from doing `action` on `resource`.
-pub(crate) fn denied(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Decision {
-    grants
-        .iter()
-        .filter(|grant| grant.identity_key == identity && (grant.effect == "deny" || !grant.understood))
-        .map(|grant| applies(grant, action, resource))
-        .max()
-        .unwrap_or(Decision::No)
 }
 
 #[cfg(test)]
@@ -108,5 +132,28 @@ mod tests {
         assert_eq!(ask("arn:aws:s3:::a/secret/x"), Decision::No);
         assert_eq!(ask("arn:aws:s3:::b/x"), Decision::No);
         assert_eq!(can(Key::default(), &grants, "s3:GetObject", "arn:aws:s3:::a/x").deciding.len(), 1);
+    }
+
+    #[test]
+    fn every_level_has_to_allow() {
+        let grant = |kind: &str, level: Option<&str>, action: &str| Grant {
+            policy_kind: kind.to_owned(),
+            level: level.map(str::to_owned),
+            effect: "allow".to_owned(),
+            actions: vec![action.to_owned()],
+            resources: vec!["*".to_owned()],
+            understood: true,
+            ..Grant::default()
+        };
+        let ask = |at_account: &str| {
+            let grants = [
+                grant("identity", None, "*"),
+                grant("scp", Some("r-root"), "*"),
+                grant("scp", Some("123456789012"), at_account),
+            ];
+            can(Key::default(), &grants, "s3:GetObject", "arn:aws:s3:::a/x").decision
+        };
+        assert_eq!(ask("*"), Decision::Yes);
+        assert_eq!(ask("ec2:*"), Decision::No);
     }
 }

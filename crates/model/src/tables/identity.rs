@@ -75,8 +75,12 @@ crate::table! {
         identity_key: Key,
         /// aws, github, …
         platform: String,
-        /// identity, group, boundary, scp, rcp, session, permission.
+        /// identity, group, boundary, scp, rcp, session, permission; role for what a role of
+        /// Google Cloud or Azure contains, which grants that name the role mean.
         policy_kind: String,
+        /// Of control policies, the root, unit or account they are attached to: each level has
+        /// to allow.
+        level: Option<String>,
         /// Name or ARN of the policy.
         policy: String,
         /// Sid or position.

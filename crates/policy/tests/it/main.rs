@@ -13,5 +13,6 @@ mod expansion;
 mod gaps;
 mod iamspy;
 mod laws;
+mod pathfinding;
 mod pmapper;
 mod trust;
