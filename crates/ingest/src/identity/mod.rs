@@ -1,14 +1,39 @@
 //! Identity inventories, one module per platform.
 
+mod access_analyzer;
 pub(crate) mod access_keys;
+mod airiam;
 mod aws;
+mod credential_report;
 mod github;
+mod last_accessed;
+mod organizations;
 
-use crate::importer::{Importer, Recognised};
+use crate::importer::{Importer, Recognised, TextFile};
+use crate::limits::Limits;
+use crate::reader::{Content, source_file};
 use crate::shapes::Shape;
-use crate::{Document, TextSink};
+use crate::{Document, TextContext, TextSink};
 use leakgraph_model::Evidence;
 use serde_json::Value;
+
+/// Rows of an inventory that is text, its `source_files` row included; the text is scanned.
+fn of_text(
+    platform: &str,
+    kind: &str,
+    file: TextFile<'_>,
+    sink: &mut dyn TextSink,
+    import: fn(&Document<'_>, &str) -> Evidence,
+) -> Evidence {
+    let TextFile { path, bytes } = file;
+    let content = Content::of(bytes);
+    let document = Document { path, source_key: content.key, part: 0, bytes };
+    let mut evidence = import(&document, &String::from_utf8_lossy(bytes));
+    let rows = evidence.rows();
+    evidence.source_files.push(source_file(path, &content, platform, kind, rows));
+    sink.text(&TextContext::of(path, content.key, "log"), bytes);
+    evidence
+}
 
 /// IAM of Amazon Web Services.
 pub(crate) struct Aws;
@@ -19,7 +44,13 @@ impl Importer for Aws {
     }
 
     fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
-        aws::recognise(value).or_else(|| access_keys::recognise(value))
+        aws::recognise(value)
+            .or_else(|| access_keys::recognise(value))
+            .or_else(|| credential_report::recognise(value))
+            .or_else(|| last_accessed::recognise(value))
+            .or_else(|| access_analyzer::recognise(value))
+            .or_else(|| organizations::recognise(value))
+            .or_else(|| airiam::recognise(value))
     }
 
     fn import_value(
@@ -31,8 +62,27 @@ impl Importer for Aws {
     ) -> Evidence {
         match kind {
             "aws_access_keys" => access_keys::import(document, value),
+            "credential_report" => credential_report::import(document, value),
+            "last_accessed" => last_accessed::import(document, value),
+            "access_analyzer" => access_analyzer::import(document, value),
+            "control_policies" => organizations::import(document, value),
+            "airiam" => airiam::import(document, value),
             _ => aws::import(document, value),
         }
+    }
+
+    fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
+        credential_report::recognise_text(file.bytes)
+    }
+
+    fn import_text(
+        &self,
+        kind: &'static str,
+        file: TextFile<'_>,
+        _limits: &Limits,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        of_text(self.platform(), kind, file, sink, credential_report::of_csv)
     }
 }
 

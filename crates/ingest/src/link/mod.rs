@@ -3,6 +3,7 @@
 mod artifacts;
 mod children;
 mod dispatches;
+mod held;
 mod identities;
 mod named;
 mod upstream;
@@ -25,6 +26,7 @@ pub fn link(evidence: &mut Evidence) {
     upstream::link(evidence);
     artifacts::link(evidence);
     identities::link(evidence);
+    held::link(evidence);
 }
 
 /// One row per key, in the order of keys.
@@ -116,8 +118,10 @@ fn merge_job(kept: &mut Job, other: Job) {
 
 fn merge_identity(kept: &mut Identity, other: Identity) {
     fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
-    if kept.tags.is_empty() {
-        kept.tags = other.tags;
+    for tag in other.tags {
+        if !kept.tags.contains(&tag) {
+            kept.tags.push(tag);
+        }
     }
 }
 
