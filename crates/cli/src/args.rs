@@ -17,6 +17,11 @@ Examples:
 Exit codes: 0 clean, 1 tool error, 2 usage or configuration,
 3 findings at or above --fail-on, 5 some input unreadable.";
 
+const INGEST_EXAMPLES: &str = "\
+Examples:
+  leakgraph ingest runs/ inventory/
+  leakgraph ingest --explain export.json   what is this file to leakgraph, and why?";
+
 /// Whose is the secret a workflow leaked, what may it do that it never does,
 /// and how far does the damage reach?
 #[derive(Debug, Parser)]
@@ -46,7 +51,8 @@ pub(crate) enum Command {
     /// Ingest, scan and score, then show what matters (the main job)
     Run(Inputs),
     /// Read and scan inputs into the lake, without scoring
-    Ingest(Inputs),
+    #[command(after_help = INGEST_EXAMPLES)]
+    Ingest(Ingest),
     /// Score everything in the lake again
     Score,
     /// Scan files for secrets and print them; writes no lake
@@ -78,6 +84,19 @@ pub(crate) enum Command {
         /// Shell to write for
         shell: clap_complete::Shell,
     },
+}
+
+/// Inputs, and whether to say only what they are.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) inputs: Inputs,
+    /// Say what the inputs are taken for and why; nothing is written
+    #[arg(long, requires = "inputs")]
+    pub(crate) explain: bool,
+    /// How --explain prints
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 /// Files, folders and zips.

@@ -148,7 +148,8 @@ fn application(name: &str) -> Value {
     ])
 }
 
-fn unique_id(prefix: &str, name: &str) -> String {
+/// Id of a role or user as IAM gives them.
+pub(crate) fn unique_id(prefix: &str, name: &str) -> String {
     format!("{prefix}{}", Random::of(name).text(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 17))
 }
 

@@ -40,6 +40,17 @@ pub struct Planted {
     pub encodings: Vec<String>,
 }
 
+/// A step that prints masks.
+#[derive(Clone, Debug, Serialize)]
+pub struct MaskedLines {
+    /// Archive, relative to the folder.
+    pub file: String,
+    /// Job whose log shows them.
+    pub job: String,
+    /// What is odd about them (`mask_anomalies.kind`); `None` if nothing is.
+    pub kind: Option<String>,
+}
+
 /// A dispatch between two runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Handoff {
@@ -64,6 +75,8 @@ pub struct Manifest {
     pub jobs: usize,
     /// Secrets in logs.
     pub planted: Vec<Planted>,
+    /// Masks in logs that tell something, and some that do not.
+    pub masks: Vec<MaskedLines>,
     /// Dispatches.
     pub handoffs: Vec<Handoff>,
     #[serde(skip)]
@@ -91,6 +104,7 @@ pub fn generate(folder: &Path) -> io::Result<Manifest> {
         runs: runs.len(),
         jobs: 0,
         planted: Vec::new(),
+        masks: Vec::new(),
         handoffs: sent.iter().map(handoff).collect(),
         secrets: values(),
     };
@@ -136,6 +150,11 @@ fn write_run(
         write_json(&folder.join(format!("{attempt}/approvals.json")), &approvals)?;
     }
     manifest.jobs += logs.len();
+    manifest.masks.extend(run.masks().map(|masks| MaskedLines {
+        file: archive.clone(),
+        job: run.main_job(),
+        kind: masks.kind.map(str::to_owned),
+    }));
     manifest.planted.extend(run.leaks().map(|leak| Planted {
         file: archive.clone(),
         job: run.main_job(),
@@ -176,6 +195,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use organisation::MASKS;
     use sha2::{Digest, Sha256};
 
     /// Every file below a folder with the hash of its bytes.
@@ -202,6 +222,7 @@ mod tests {
         assert_eq!(one, two);
         assert!(manifest.runs >= 390 && manifest.workflows >= 28 && manifest.repositories == 12);
         assert_eq!(manifest.planted.len(), LEAKS.len(), "a leak names a run that never happens");
+        assert_eq!(manifest.masks.len(), MASKS.len(), "masks name a run that never happens");
         let archives = one.keys().filter(|name| name.ends_with("logs.zip")).count();
         assert_eq!(archives, manifest.runs);
     }

@@ -136,6 +136,53 @@ pub(crate) const LEAKS: &[Leak] = &[
     leak("agent-runner", "triage.yml", 6, "AGENT_PAT", Shape::QueryParameter, false),
 ];
 
+/// Lines with masks that the n-th run of a workflow prints.
+pub(crate) struct Masks {
+    pub(crate) repo: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) run: u64,
+    /// What is odd about them, as the scanner names it; `None` if nothing is.
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) lines: &'static [&'static str],
+}
+
+pub(crate) const MASKS: &[Masks] = &[
+    // A port is kept as a secret.
+    Masks {
+        repo: "infra-terraform",
+        file: "drift.yml",
+        run: 7,
+        kind: Some("over_masking"),
+        lines: &[
+            "Connection to bastion port *** [tcp/ssh] succeeded!",
+            "Welcome to Ubuntu ***.04.5 LTS (GNU/Linux 6.8.0-1017-aws x86_64)",
+            "openssh-server is already the newest version (1:9.6p1-3ubuntu13.***)",
+        ],
+    },
+    // `northwind:` and two characters of the password are left of a header.
+    Masks {
+        repo: "storefront",
+        file: "ci.yml",
+        run: 9,
+        kind: Some("residue"),
+        lines: &["> GET /v2/ HTTP/1.1", "> authorization: Basic bm9ydGh3aW5kOmFi***", "< HTTP/1.1 200 OK"],
+    },
+    // Stars of tools, and masks where they should be.
+    Masks {
+        repo: "payments-api",
+        file: "ci.yml",
+        run: 6,
+        kind: None,
+        lines: &[
+            "make: *** [Makefile:84: test] Error 1",
+            "***ERROR: 3 tests are flaky",
+            "The push refers to repository [docker.io/***/payments-api]",
+            "key sk-test-***9xYz is used for sandbox payments",
+            "https://x-access-token:***@github.com/northwind-labs/payments-api",
+        ],
+    },
+];
+
 pub(crate) const REPOSITORIES: &[Repository] = &[
     Repository {
         name: "storefront",

@@ -1,8 +1,9 @@
 //! The month: which runs happened, who started them, what they printed.
 
+use crate::aws::unique_id;
 use crate::clock::Moment;
 use crate::joblog::{JobLog, Setup, action_header, script_header};
-use crate::organisation::{Dispatch, LEAKS, Leak, Mechanism, ORGANISATION, Workflow};
+use crate::organisation::{Dispatch, LEAKS, Leak, MASKS, Masks, Mechanism, ORGANISATION, Workflow};
 use crate::random::Random;
 use crate::shape;
 use crate::vault::{ACCOUNT, secret};
@@ -89,6 +90,14 @@ impl Run {
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &'static Leak> + '_ {
         LEAKS.iter().filter(|leak| {
             leak.repo == self.workflow.repo && leak.file == self.workflow.file && leak.run == self.ordinal + 1
+        })
+    }
+
+    pub(crate) fn masks(&self) -> impl Iterator<Item = &'static Masks> + '_ {
+        MASKS.iter().filter(|masks| {
+            masks.repo == self.workflow.repo
+                && masks.file == self.workflow.file
+                && masks.run == self.ordinal + 1
         })
     }
 
@@ -237,6 +246,11 @@ fn main_job(
     for leak in run.leaks() {
         spill(&mut log, leak);
     }
+    for masks in run.masks() {
+        let mut lines = script_header(&["./scripts/connect.sh".to_owned()], &[]);
+        lines.extend(masks.lines.iter().map(|line| (*line).to_owned()));
+        log.step("Run ./scripts/connect.sh", lines);
+    }
     if let Some(role) = workflow.ambient_role {
         let mut lines =
             script_header(&["aws sts get-caller-identity --query Arn --output text".to_owned()], &[]);
@@ -293,7 +307,8 @@ fn assume(log: &mut JobLog, run: &Run, role: &str) {
         &[],
     );
     lines.push("Assuming role with OIDC".to_owned());
-    lines.push(format!("Authenticated as assumedRoleId AROAEXAMPLEROLEID0000:{session}"));
+    // As CloudTrail has it: by this id the session is joined to the run.
+    lines.push(format!("Authenticated as assumedRoleId {}:{session}", unique_id("AROA", role)));
     log.step("Run aws-actions/configure-aws-credentials@v4", lines);
 }
 

@@ -41,7 +41,9 @@ pub(crate) fn lines(shape: Shape, name: &str) -> Vec<String> {
     match shape {
         Shape::Plain => vec![format!("token: {value}")],
         Shape::Trace => vec![format!("+ export {name}={value}"), "+ ./publish.sh".to_owned()],
-        Shape::Base64 => vec![format!("{name}_B64={}", base64(value.as_bytes()))],
+        // `echo "$X" | base64`: the runner masks what a newline does not change, values of a
+        // length that three divides.
+        Shape::Base64 => vec![format!("{name}_B64={}", base64(format!("{value}\n").as_bytes()))],
         Shape::Base64Twice => vec![format!("payload: {}", base64(base64(value.as_bytes()).as_bytes()))],
         Shape::Hex => vec![value.bytes().map(|byte| format!("{byte:02x}")).collect()],
         Shape::Percent => vec![format!("POST /login?next=%2F&credential={}", percent(&value))],

@@ -142,6 +142,8 @@ embedded![
     "default-token-write",
     "handoff-escalation",
     "long-lived-credential",
+    "mask-residue",
+    "mask-too-short",
     "over-privileged-nhi",
     "secret-in-artifact-output",
     "secret-in-dispatch-input",

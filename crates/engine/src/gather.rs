@@ -5,7 +5,7 @@ use crate::{Config, Detection, Error, Event, Progress};
 use leakgraph_ingest::{IMPORTER_VERSION, WorkItem};
 use leakgraph_lake::{Batch, BatchKind, Lake};
 use leakgraph_model::tables::Problem;
-use leakgraph_model::{Evidence, Key, Row};
+use leakgraph_model::{Evidence, Row};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -160,15 +160,11 @@ fn gather(
     }
     let mut sink = ScanSink::new(detection);
     let mut evidence = leakgraph_ingest::read(item, limits, &mut sink);
-    let masked: HashSet<(Key, String)> = evidence
-        .bindings
-        .iter()
-        .filter(|binding| binding.state == "masked")
-        .map(|binding| (binding.job_key, binding.name.to_ascii_lowercase()))
-        .collect();
-    mark_masked(&mut sink.sightings, &masked);
+    mark_masked(&mut sink.sightings, &evidence.bindings);
+    sink.simulate_masks(&evidence.source_files);
     evidence.secrets.append(&mut sink.secrets);
     evidence.secret_sightings.append(&mut sink.sightings);
+    evidence.mask_anomalies.append(&mut sink.anomalies);
     evidence.evidence_gaps.append(&mut sink.gaps);
     sink.redact(&mut evidence);
     Some(Gathered { evidence, source: source.ok(), scanned_bytes: sink.bytes })

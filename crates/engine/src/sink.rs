@@ -2,10 +2,10 @@
 
 use crate::Detection;
 use leakgraph_ingest::{Mark, TextContext, TextSink};
-use leakgraph_model::tables::{EvidenceGap, Secret, SecretSighting};
+use leakgraph_model::tables::{Binding, EvidenceGap, MaskAnomaly, Secret, SecretSighting, SourceFile};
 use leakgraph_model::{Evidence, Key};
-use leakgraph_scan::{Sighting, Worker};
-use std::collections::HashSet;
+use leakgraph_scan::{MaskOutcome, MaskSimulations, Sighting, Worker, mask_anomalies};
+use std::collections::{HashMap, HashSet};
 use zeroize::Zeroize as _;
 
 /// Values shorter than this identify nothing and are not fingerprinted.
@@ -14,13 +14,20 @@ const MIN_IDENTIFYING_BYTES: usize = 8;
 /// Kinds that name a credential and open nothing: tables are joined by them.
 const IDENTIFIERS: [&str; 1] = ["aws_access_key_id"];
 
-/// One worker's sink: rows of `secrets` and `secret_sightings`.
+/// Places of texts that a platform's masker has seen.
+const MASKED_PLACES: [&str; 6] =
+    ["log", "script_echo", "env_binding", "with_binding", "job_output", "system"];
+
+/// One worker's sink: rows of `secrets`, `secret_sightings` and `mask_anomalies`.
 pub(crate) struct ScanSink<'s> {
     worker: Worker<'s>,
     redactors: Vec<Worker<'s>>,
     key_id: String,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) sightings: Vec<SecretSighting>,
+    /// Of each sighting what maskers would have done.
+    masks: Vec<MaskSimulations>,
+    pub(crate) anomalies: Vec<MaskAnomaly>,
     pub(crate) gaps: Vec<EvidenceGap>,
     pub(crate) bytes: u64,
 }
@@ -33,6 +40,8 @@ impl<'s> ScanSink<'s> {
             key_id: detection.scanner().key_id().to_owned(),
             secrets: Vec::new(),
             sightings: Vec::new(),
+            masks: Vec::new(),
+            anomalies: Vec::new(),
             gaps: Vec::new(),
             bytes: 0,
         }
@@ -41,10 +50,14 @@ impl<'s> ScanSink<'s> {
     /// Takes out of rows the secrets that their texts quote: a step is named after
     /// its command, an archive member after its step, a run after its commit.
     pub(crate) fn redact(&mut self, evidence: &mut Evidence) {
+        // Rows repeat each other, and no text goes on in the next: an empty line says so.
         let mut quoted = String::new();
+        let mut seen = HashSet::new();
         evidence.for_each_text(&mut |text| {
-            quoted.push_str(text);
-            quoted.push('\n');
+            if seen.insert(Key::of("text", &[text])) {
+                quoted.push_str(text);
+                quoted.push_str("\n\n");
+            }
         });
         for worker in &mut self.redactors {
             // One scan of all texts tells in most cases that there is nothing to do.
@@ -69,11 +82,52 @@ impl<'s> ScanSink<'s> {
         });
     }
 
+    /// Says of each sighting what the masker of its platform would have done: which platform
+    /// a text is of is known when its file was read.
+    pub(crate) fn simulate_masks(&mut self, files: &[SourceFile]) {
+        let platforms: HashMap<Key, &str> =
+            files.iter().map(|file| (file.source_key, file.platform.as_str())).collect();
+        for (sighting, masks) in self.sightings.iter_mut().zip(&self.masks) {
+            let is_seen = MASKED_PLACES.contains(&sighting.place.as_str());
+            let platform = platforms.get(&sighting.source_key).filter(|_| is_seen);
+            let said = masks.on(platform.copied().unwrap_or_default());
+            sighting.mask_simulation = Some(said.outcome.as_str().to_owned());
+            sighting.mask_form = (said.outcome != MaskOutcome::Unknown).then(|| said.form.to_owned());
+        }
+    }
+
+    fn odd_masks(&mut self, context: &TextContext, bytes: &[u8]) {
+        if !MASKED_PLACES.contains(&context.place) {
+            return;
+        }
+        for odd in mask_anomalies(bytes) {
+            let mark = mark_at(&context.marks, odd.offset);
+            let member = leakgraph_ingest::member(&context.path);
+            self.anomalies.push(MaskAnomaly {
+                mask_anomaly_key: Key::of(
+                    "mask_anomaly",
+                    &[&context.source_key.to_string(), member, odd.kind.as_str()],
+                ),
+                run_key: context.run_key,
+                job_key: context.job_key,
+                step_key: mark.and_then(|mark| mark.step_key),
+                source_key: context.source_key,
+                path: context.path.clone(),
+                kind: odd.kind.as_str().to_owned(),
+                occurrences: count(odd.count),
+                line: count(odd.line),
+                byte_offset: count(odd.offset),
+                seen_at: mark.and_then(|mark| mark.at),
+            });
+        }
+    }
+
     fn record(&mut self, context: &TextContext, sighting: Sighting) {
         let mark = mark_at(&context.marks, sighting.offset);
         let secret_key = Key::of("secret", &[&self.key_id, &sighting.fingerprint]);
         let place = mark.map_or(context.place, |mark| mark.place);
         let seen_at = mark.and_then(|mark| mark.at);
+        self.masks.push(sighting.masks);
         self.sightings.push(SecretSighting {
             sighting_key: Key::of(
                 "sighting",
@@ -102,6 +156,8 @@ impl<'s> ScanSink<'s> {
                 .or_else(|| context.name.clone()),
             encodings: sighting.encodings,
             masked_elsewhere: false,
+            mask_simulation: None,
+            mask_form: None,
             confidence: sighting.confidence.as_str().to_owned(),
             seen_at,
         });
@@ -134,13 +190,31 @@ impl<'s> ScanSink<'s> {
     }
 }
 
-/// Marks the sightings whose variable the job also showed masked.
-pub(crate) fn mark_masked(sightings: &mut [SecretSighting], masked: &HashSet<(Key, String)>) {
+/// Marks the sightings whose variable the job also showed masked. Names of action inputs
+/// (`token`) mean something within their step only.
+pub(crate) fn mark_masked(sightings: &mut [SecretSighting], bindings: &[Binding]) {
+    let masked: HashSet<(Key, String)> = bindings
+        .iter()
+        .filter(|binding| binding.state == "masked")
+        .map(|binding| {
+            let scope = if binding.place == "with" { binding.step_key } else { binding.job_key };
+            (scope, variable(&binding.name))
+        })
+        .collect();
     for sighting in sightings {
-        if let (Some(job), Some(name)) = (sighting.job_key, &sighting.name) {
-            sighting.masked_elsewhere = masked.contains(&(job, name.to_ascii_lowercase()));
-        }
+        let Some(name) = sighting.name.as_deref().map(variable) else { continue };
+        let scopes = [sighting.job_key, sighting.step_key];
+        sighting.masked_elsewhere =
+            scopes.into_iter().flatten().any(|scope| masked.contains(&(scope, name.clone())));
     }
+}
+
+/// A variable's name without what runners and tools put before it: inputs of actions are
+/// `INPUT_X`, variables of Terraform `TF_VAR_x`.
+fn variable(name: &str) -> String {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let bare = ["input_", "tf_var_", "env."].iter().find_map(|prefix| name.strip_prefix(prefix));
+    bare.map_or_else(|| name.clone(), str::to_owned)
 }
 
 /// The mark that holds at `offset`.
@@ -156,6 +230,7 @@ fn count(number: usize) -> i64 {
 impl TextSink for ScanSink<'_> {
     fn text(&mut self, context: &TextContext, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
+        self.odd_masks(context, bytes);
         let scan = self.worker.scan_at(&context.path, bytes);
         for sighting in scan.sightings {
             self.record(context, sighting);

@@ -1,6 +1,7 @@
 //! The values of a structured file: JSON, JSON Lines, concatenated pages, YAML documents.
 
 use crate::workflow::github::log::BOM;
+use leakgraph_model::tables::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
@@ -9,6 +10,19 @@ pub(crate) struct Malformed {
     pub(crate) offset: usize,
     pub(crate) code: &'static str,
     pub(crate) reason: String,
+}
+
+impl Malformed {
+    /// The row that says so.
+    pub(crate) fn problem(self, path: &str) -> Problem {
+        Problem {
+            path: path.to_owned(),
+            offset: i64::try_from(self.offset).ok(),
+            code: self.code.to_owned(),
+            reason: self.reason,
+            lossy: true,
+        }
+    }
 }
 
 /// The values of a file, up to the first malformed one.
@@ -58,7 +72,11 @@ fn until_malformed(
 ) -> impl Iterator<Item = Result<Value, Malformed>> {
     let mut is_over = false;
     std::iter::from_fn(move || {
-        let value = values.next().filter(|_| !is_over)?;
+        // A YAML parser that goes on behind its error panics: it is not asked again.
+        if is_over {
+            return None;
+        }
+        let value = values.next()?;
         is_over = value.is_err();
         Some(value)
     })
@@ -131,6 +149,14 @@ mod tests {
         let (values, offset) = all(yaml(b"a: 1\n---\nb: [1\n"));
         assert_eq!(values, [json!({"a": 1})]);
         assert!(offset.is_some());
+    }
+
+    #[test]
+    fn an_unknown_alias_ends_the_stream() {
+        for text in ["a: 1\nb: *c", "a: [*b]\n---\nc: 1\n", "a:\n  <<: *-\n"] {
+            let (values, offset) = all(yaml(text.as_bytes()));
+            assert_eq!((values.len(), offset.is_some()), (0, true), "{text}");
+        }
     }
 
     #[test]

@@ -74,9 +74,9 @@ pub(crate) trait Importer: Sync {
         None
     }
 
-    /// Whether a text of `kind` may be JSON itself, as a log in JSON Lines is: the reader then
-    /// does not take it for a structured file.
-    fn is_json_text(&self, _kind: &str) -> bool {
+    /// Whether a text of `kind` may be JSON itself, as a log in JSON Lines is, and the importer
+    /// wants all of it at once: its values are then not looked at one by one.
+    fn takes_json(&self, _kind: &str) -> bool {
         false
     }
 
@@ -95,9 +95,15 @@ pub(crate) trait Importer: Sync {
 
 /// Everything that can be imported. Of several that know a file the first one gets it.
 pub(crate) static IMPORTERS: &[&dyn Importer] = &[
+    &workflow::generic::Generic,
+    &workflow::otel::OpenTelemetry,
     &identity::Aws,
     &identity::GitHub,
+    &identity::GoogleCloud,
+    &identity::Azure,
     &activity::CloudTrail,
+    &activity::Entra,
+    &activity::GoogleCloud,
     // Told by more than GitHub is, whose answers may be bare lists of `jobs`.
     &workflow::azure_devops::AzureDevOps,
     &workflow::buildkite::Buildkite,
@@ -110,4 +116,6 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::Temporal,
     &workflow::N8n,
     &workflow::StepFunctions,
+    &workflow::gitlab::GitLab,
+    &workflow::jenkins::Jenkins,
 ];

@@ -15,6 +15,7 @@ mod identity;
 mod importer;
 mod limits;
 mod link;
+mod percent;
 mod reader;
 mod shapes;
 mod texts;
@@ -32,7 +33,7 @@ use leakgraph_model::{Key, Timestamp};
 use std::io::{self, Read};
 
 /// Raised when importers change what they extract: sources are then read again.
-pub const IMPORTER_VERSION: u32 = 3;
+pub const IMPORTER_VERSION: u32 = 4;
 
 /// Receives the text that importers come upon.
 pub trait TextSink {
@@ -65,7 +66,7 @@ pub struct TextContext {
     pub job_key: Option<Key>,
     /// The handoff whose input it is.
     pub handoff_key: Option<Key>,
-    /// Place where no mark holds: log, system, handoff_input, webhook, json.
+    /// Place where no mark holds: log, system, handoff_input, webhook, json, yaml, xml.
     pub place: &'static str,
     /// Name of the input or field.
     pub name: Option<String>,

@@ -9,6 +9,7 @@ use crate::unread::{Note, Unread};
 use crate::workflow::LogPath;
 use crate::workflow::azure_devops;
 use crate::workflow::github::{self, log::BOM};
+use crate::workflow::{gitlab, jenkins};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key, hex};
@@ -30,6 +31,8 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     if let Some(task) = LogPath::of(&item.display) {
         hasher.update(task.to_string());
     }
+    hasher.update(gitlab::place::Place::of_path(&item.display).to_string());
+    hasher.update(jenkins::Place::of_path(&item.display).to_string());
     match &item.kind {
         WorkKind::File => copy(&item.path, &mut hasher)?,
         WorkKind::LogFolder(files) => {
@@ -154,9 +157,9 @@ impl<'a> Reader<'a> {
         let file = TextFile { path, bytes };
         let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
+        let takes_json = known.is_some_and(|(importer, known)| importer.takes_json(known.kind));
         // A title inside JSON may quote a log, and a log may begin with a bracket.
-        let is_log = known.is_some_and(|(importer, recognised)| importer.is_json_text(recognised.kind));
-        if matches!(start.first(), Some(b'{' | b'[')) && !is_log && (known.is_none() || is_json(start)) {
+        if matches!(start.first(), Some(b'{' | b'[')) && !takes_json && (known.is_none() || is_json(start)) {
             return self.values(path, bytes, "json", documents::json);
         }
         match known {
@@ -194,13 +197,12 @@ impl<'a> Reader<'a> {
             self.scan(path, content.key, "log", bytes);
             return self.problem(path, "api_error", &reason);
         }
-        let (platform, code, reason) = other_platform(bytes);
-        if code == "binary" {
+        if is_binary(bytes) {
             return self.problem(path, "unrecognised", "binary content of no known kind");
         }
-        self.evidence.source_files.push(source_file(path, &content, platform, "text", 0));
+        self.evidence.source_files.push(source_file(path, &content, "unknown", "text", 0));
         self.scan(path, content.key, "log", bytes);
-        self.problem(path, code, reason);
+        self.problem(path, "unrecognised", "text of no known kind: scanned for secrets only");
     }
 
     fn scan(&mut self, path: &str, source_key: Key, place: &'static str, bytes: &[u8]) {
@@ -236,13 +238,7 @@ impl<'a> Reader<'a> {
                 },
                 Err(malformed) => {
                     is_malformed = true;
-                    self.evidence.problems.push(Problem {
-                        path: path.to_owned(),
-                        offset: i64::try_from(malformed.offset).ok(),
-                        code: malformed.code.to_owned(),
-                        reason: malformed.reason,
-                        lossy: true,
-                    });
+                    self.evidence.problems.push(malformed.problem(path));
                 }
             }
         }
@@ -344,28 +340,9 @@ pub(crate) fn source_file(
     }
 }
 
-/// Names the platform of a text that has no importer yet.
-fn other_platform(bytes: &[u8]) -> (&'static str, &'static str, &'static str) {
+/// Whether a file is no text.
+fn is_binary(bytes: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
-    let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
-    let nuls = memchr::memchr_iter(0, head).count();
     let is_utf16 = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]);
-    if nuls > 0 && !is_utf16 {
-        return ("unknown", "binary", "");
-    }
-    if has(b"section_start:") || has(b"Running with gitlab-runner") {
-        return (
-            "gitlab",
-            "unsupported_platform",
-            "a GitLab job trace: scanned, but its jobs have no importer yet",
-        );
-    }
-    if has(b"[Pipeline]") || has(b"Started by ") {
-        return (
-            "jenkins",
-            "unsupported_platform",
-            "a Jenkins console: scanned, but its builds have no importer yet",
-        );
-    }
-    ("unknown", "unrecognised", "text of no known kind: scanned for secrets only")
+    !is_utf16 && memchr::memchr(0, head).is_some()
 }

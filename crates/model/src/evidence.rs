@@ -84,4 +84,5 @@ evidence! {
     evidence_gaps: EvidenceGap,
     secrets: Secret,
     secret_sightings: SecretSighting,
+    mask_anomalies: MaskAnomaly,
 }

@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn the_embedded_data_is_consistent() {
         let frameworks = Frameworks::load().unwrap();
-        assert_eq!(frameworks.kinds().len(), 39);
+        assert_eq!(frameworks.kinds().len(), 41);
         let active = frameworks
             .controls
             .values()

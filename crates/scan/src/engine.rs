@@ -9,6 +9,7 @@ use crate::check::{self, Checked};
 use crate::gitleaks::ForeignMatcher;
 use crate::known::{self, KnownSecrets};
 use crate::lanes::{Classifier, Lanes};
+use crate::mask::{self, MaskSimulations};
 use crate::matcher::{Caches, Matcher};
 use crate::memo::{self, HashKey, Memo};
 use crate::profile::{Profile, Stage};
@@ -294,7 +295,8 @@ impl Worker<'_> {
             line += memchr::memchr_iter(b'\n', text.get(counted..span.start).unwrap_or_default()).count();
             counted = counted.max(span.start);
             let value = hit.value.clone();
-            let sighting = self.sighting(hit, span.start, span.len(), line);
+            let masks = mask::simulate(text, span, &value, &hit.encodings);
+            let sighting = self.sighting(hit, masks, line);
             match self.allowed(text, span, &value, &sighting) {
                 Some((by, reason)) => scan.suppressed.push(Suppressed { sighting, by, reason }),
                 None => scan.sightings.push(sighting),
@@ -332,9 +334,10 @@ impl Worker<'_> {
         allow.judge(&subject, &rules.custom.lists)
     }
 
-    fn sighting(&self, hit: Hit, offset: usize, len: usize, line: usize) -> Sighting {
+    fn sighting(&self, hit: Hit, masks: MaskSimulations, line: usize) -> Sighting {
+        let (offset, len) = (hit.span.start, hit.span.len());
         if let Some(known) = self.scanner.known.as_ref().filter(|_| hit.rule == KNOWN) {
-            let place = known::Place { offset, len, line };
+            let place = known::Place { offset, len, line, masks };
             return known.sighting(&hit.value, place, &hit.encodings, &self.scanner.key);
         }
         let rule = &self.scanner.rules.rules()[hit.rule];
@@ -353,6 +356,7 @@ impl Worker<'_> {
             lifetime: rule.lifetime.clone(),
             severity: rule.severity,
             encodings: hit.encodings.iter().map(|name| (*name).to_owned()).collect(),
+            masks,
             name: hit.name.filter(|name| is_name(name)),
             resolved: hit.checked.resolved,
             expires_at: hit.checked.expires_at,

@@ -1,6 +1,7 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
 mod allow;
+mod anomaly;
 mod assign;
 mod block;
 mod check;
@@ -14,6 +15,7 @@ mod implied;
 mod join;
 pub mod known;
 mod lanes;
+mod mask;
 mod matcher;
 mod memo;
 mod profile;
@@ -29,8 +31,10 @@ mod view;
 mod wrap;
 
 pub use allow::{Allow, AllowedBy, Suppressed};
+pub use anomaly::{MaskAnomaly, MaskAnomalyKind, mask_anomalies};
 pub use engine::{Scanner, Worker};
 pub use fingerprint::FingerprintKey;
+pub use mask::{MaskOutcome, MaskSimulation, MaskSimulations};
 pub use profile::{Profile, RuleCost, Stage};
 pub use rules::{Rule, RuleSet};
 pub use sighting::{Confidence, Gap, Resolved, Scan, Sighting, Verification};

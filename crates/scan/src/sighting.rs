@@ -1,6 +1,7 @@
 //! What a scan reports.
 use crate::allow::Suppressed;
 use crate::known::KnownName;
+use crate::mask::MaskSimulations;
 use leakgraph_model::{Severity, Timestamp};
 
 /// How sure the scanner is, least first.
@@ -94,6 +95,8 @@ pub struct Sighting {
     pub severity: Severity,
     /// Encodings around the value, outermost first.
     pub encodings: Vec<String>,
+    /// What the platforms' maskers would have done here, had the value been registered.
+    pub masks: MaskSimulations,
     /// The variable the value was assigned to.
     pub name: Option<String>,
     /// The identity it names.

@@ -7,6 +7,9 @@ use crate::output;
 use clap::CommandFactory;
 use leakgraph_engine::Config;
 
+/// What evidence each run lacks.
+const COVERAGE: &str = include_str!("../../../../queries/packs/coverage.sql");
+
 pub(crate) fn config(config: &Config) -> anyhow::Result<Exit> {
     output::line(toml::to_string_pretty(config)?.trim_end())?;
     Ok(Exit::Clean)
@@ -18,6 +21,10 @@ pub(crate) fn doctor(config: &Config) -> anyhow::Result<Exit> {
     output::line(&format!("leakgraph {}", env!("CARGO_PKG_VERSION")))?;
     output::line(&format!("lake             {}", config.lake.display()))?;
     output::line(&format!("fingerprint key  {} ({})", config.key_path().display(), key_state(config)))?;
+    let coverage = format!(
+        "SELECT missing, suffers, count(*) AS runs, min(coalesce(repo || '/', '') || coalesce(run, '?')) AS example FROM ({}) GROUP BY missing, suffers ORDER BY runs DESC, missing",
+        COVERAGE.trim_end().trim_end_matches(';')
+    );
     for (title, sql) in [
         (
             "Sources",
@@ -31,6 +38,7 @@ pub(crate) fn doctor(config: &Config) -> anyhow::Result<Exit> {
             "Gaps in the evidence",
             "SELECT analytic, gap, effect, count(*) AS subjects FROM (SELECT analytic, gap, effect FROM evidence_gaps UNION ALL SELECT analytic, gap, effect FROM score_gaps) GROUP BY analytic, gap, effect ORDER BY subjects DESC, analytic, gap",
         ),
+        ("Runs that lack evidence", &coverage),
         (
             "Audits not assessed",
             "SELECT kind, reason FROM audit_runs WHERE status = 'not_assessed' ORDER BY kind",

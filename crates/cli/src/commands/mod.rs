@@ -5,6 +5,7 @@ pub(crate) mod inspect;
 pub(crate) mod known;
 pub(crate) mod profile;
 pub(crate) mod ranked;
+pub(crate) mod recognise;
 pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod run;

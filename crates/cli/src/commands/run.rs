@@ -1,7 +1,7 @@
 //! `run`, `ingest` and `score`: the pipeline.
 
-use super::{ranked, reader, report};
-use crate::args::{Format, Inputs};
+use super::{ranked, reader, recognise, report};
+use crate::args::{Format, Ingest, Inputs};
 use crate::exit::{Exit, Usage};
 use crate::output;
 use crate::progress::Bars;
@@ -38,9 +38,13 @@ pub(crate) fn run(config: &Config, args: &Inputs) -> anyhow::Result<Exit> {
 }
 
 /// Ingest + scan only.
-pub(crate) fn ingest(config: &Config, args: &Inputs) -> anyhow::Result<Exit> {
-    let config = &args.detect.merged(config);
-    let summary = leakgraph_engine::ingest(config, &inputs(config, args)?, &Bars::new())?;
+pub(crate) fn ingest(config: &Config, args: &Ingest) -> anyhow::Result<Exit> {
+    let config = &args.inputs.detect.merged(config);
+    let inputs = inputs(config, &args.inputs)?;
+    if args.explain {
+        return recognise::explain(config, &inputs, args.format);
+    }
+    let summary = leakgraph_engine::ingest(config, &inputs, &Bars::new())?;
     tell_ingest(&summary)?;
     Ok(if summary.problems > 0 { Exit::Problems } else { Exit::Clean })
 }

@@ -4,11 +4,12 @@
 //! Action names: `prefix(eventSource):eventName`, with the exceptions that IAM has.
 //! A denied call is an attempt, not a use. `iam:PassRole` never appears.
 
+use super::tally::{Call, Tally};
 use crate::Document;
 use crate::identity::access_keys::access_key;
 use crate::importer::Recognised;
 use crate::reader::incomplete;
-use leakgraph_model::tables::{Activity, Assumption, Credential, identity_key};
+use leakgraph_model::tables::{Assumption, Credential, identity_key};
 use leakgraph_model::{Evidence, Timestamp};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -40,38 +41,8 @@ fn records(value: &Value) -> Vec<Cow<'_, Value>> {
     }
 }
 
-/// What makes two calls the same row.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct CallKey {
-    principal: String,
-    session: Option<String>,
-    action: String,
-    resource: Option<String>,
-    denied: bool,
-    data_event: bool,
-}
-
-/// How often and when.
-#[derive(Default)]
-struct Calls {
-    count: i64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-}
-
-impl Calls {
-    fn add(&mut self, at: Option<Timestamp>) {
-        self.count += 1;
-        self.first = match (self.first, at) {
-            (Some(first), Some(at)) => Some(first.min(at)),
-            (first, at) => first.or(at),
-        };
-        self.last = self.last.max(at);
-    }
-}
-
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
-    let mut calls: BTreeMap<CallKey, Calls> = BTreeMap::new();
+    let mut calls = Tally::default();
     let mut evidence = Evidence::default();
     let mut keys: BTreeMap<String, Credential> = BTreeMap::new();
     let mut unusable = 0;
@@ -90,7 +61,7 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
         if action.starts_with("sts:AssumeRole") {
             evidence.assumptions.extend(assumption(document, &record, &principal, at, denied));
         }
-        let key = CallKey {
+        let key = Call {
             principal,
             session: session(&record),
             action,
@@ -98,30 +69,12 @@ pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
             denied,
             data_event: record.get("managementEvent") == Some(&Value::Bool(false)),
         };
-        calls.entry(key).or_default().add(at);
+        calls.add(key, at);
     }
     evidence.problems.extend(incomplete(document, unusable, "records name no action or no principal"));
     evidence.credentials = keys.into_values().collect();
-    evidence.activity = calls.into_iter().map(|(key, calls)| row(document, key, &calls)).collect();
+    evidence.activity = calls.rows("aws", "cloudtrail", document.source_key);
     evidence
-}
-
-fn row(document: &Document<'_>, key: CallKey, calls: &Calls) -> Activity {
-    let CallKey { principal, session, action, resource, denied, data_event } = key;
-    Activity {
-        identity_key: principal.starts_with("arn:").then(|| identity_key("aws", &principal)),
-        principal,
-        session,
-        action,
-        resource,
-        denied,
-        calls: calls.count,
-        first_at: calls.first,
-        last_at: calls.last,
-        data_event,
-        evidence: "cloudtrail".to_owned(),
-        source_key: document.source_key,
-    }
 }
 
 fn text(value: &Value, pointer: &str) -> Option<String> {
@@ -158,7 +111,15 @@ fn long_lived_key(record: &Value) -> Option<String> {
         .filter(|_| text(record, "/userIdentity/type").as_deref() == Some("IAMUser"))
 }
 
+/// Session names of federated sessions are mostly a default, the same for every run: their
+/// temporary key tells them apart.
 fn session(record: &Value) -> Option<String> {
+    if text(record, "/userIdentity/sessionContext/webIdFederationData/federatedProvider").is_some() {
+        let key = text(record, "/userIdentity/accessKeyId");
+        if key.is_some() {
+            return key;
+        }
+    }
     let arn = text(record, "/userIdentity/arn").filter(|arn| arn.contains(":assumed-role/"));
     arn.and_then(|arn| arn.rsplit('/').next().map(str::to_owned))
 }
@@ -236,6 +197,8 @@ fn assumption(
         target,
         mechanism: text(record, "/eventName")?,
         session_name: text(record, "/requestParameters/roleSessionName"),
+        session_id: text(record, "/responseElements/assumedRoleUser/assumedRoleId"),
+        access_key_id: text(record, "/responseElements/credentials/accessKeyId"),
         subject,
         denied,
         calls: 1,
@@ -250,6 +213,22 @@ mod tests {
     use super::*;
     use leakgraph_model::Key;
     use serde_json::json;
+
+    #[test]
+    fn federated_calls_are_told_apart_by_their_key() {
+        let event = |federation: serde_json::Value| {
+            json!({"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "eventTime": "2026-10-01T00:00:00Z",
+                "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::1:assumed-role/Deploy/GitHubActions",
+                    "accessKeyId": "ASIAEXAMPLE", "sessionContext": {"webIdFederationData": federation}}})
+        };
+        // Ordinary sessions have the member, too, but empty.
+        let value =
+            json!([event(json!({"federatedProvider": "arn:aws:iam::1:oidc-provider/x"})), event(json!({}))]);
+        let evidence =
+            import(&Document { path: "x", source_key: Key::default(), part: 0, bytes: b"" }, &value);
+        let sessions: Vec<_> = evidence.activity.iter().map(|row| row.session.as_deref()).collect();
+        assert_eq!(sessions, [Some("ASIAEXAMPLE"), Some("GitHubActions")]);
+    }
 
     #[test]
     fn calls_are_counted_per_role_and_action() {

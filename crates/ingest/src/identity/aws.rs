@@ -7,6 +7,7 @@
 
 use crate::Document;
 use crate::importer::Recognised;
+use crate::percent;
 use leakgraph_model::tables::{Grant, Identity, Problem, Trust, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::{Value, json};
@@ -260,32 +261,11 @@ pub(super) fn document_of(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
         Value::Object(_) => Some(Cow::Borrowed(value)),
         Value::String(text) => {
-            let value: Option<Value> = serde_json::from_slice(&percent_decoded(text)).ok();
+            let value: Option<Value> = serde_json::from_slice(&percent::decoded(text)).ok();
             value.filter(Value::is_object).map(Cow::Owned)
         }
         _ => None,
     }
-}
-
-/// RFC 3986 decoding, as the IAM API encodes documents.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
 }
 
 pub(super) fn one_or_many(value: Option<&Value>) -> Vec<&Value> {

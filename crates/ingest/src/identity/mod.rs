@@ -4,9 +4,19 @@ mod access_analyzer;
 pub(crate) mod access_keys;
 mod airiam;
 mod aws;
+mod azure;
+mod azure_roles;
 mod credential_report;
+mod entra;
+mod entra_activity;
+mod gcp;
+mod gcp_accounts;
+mod gcp_policies;
+mod gcp_recommender;
+mod gcp_roles;
 mod github;
 mod last_accessed;
+pub(crate) mod oidc;
 mod organizations;
 
 use crate::importer::{Importer, Recognised, TextFile};
@@ -115,5 +125,51 @@ impl Importer for GitHub {
         _sink: &mut dyn TextSink,
     ) -> Evidence {
         github::import(kind, document, value)
+    }
+}
+
+/// IAM of Google Cloud.
+pub(crate) struct GoogleCloud;
+
+impl Importer for GoogleCloud {
+    fn platform(&self) -> &'static str {
+        "gcp"
+    }
+
+    fn recognise_value(&self, path: &str, value: &Value) -> Option<Recognised> {
+        gcp::recognise(path, value)
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        gcp::import(kind, document, value)
+    }
+}
+
+/// Entra ID and Azure RBAC.
+pub(crate) struct Azure;
+
+impl Importer for Azure {
+    fn platform(&self) -> &'static str {
+        "azure"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        azure::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        azure::import(kind, document, value)
     }
 }

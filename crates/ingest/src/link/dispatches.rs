@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) fn link(evidence: &mut Evidence) {
     evidence.handoffs = merged(std::mem::take(&mut evidence.handoffs), |row| row.handoff_key, merge_handoff);
+    drop_scheduled(evidence);
     distinct_inputs(evidence);
     super::named::link(evidence);
     drop_covered_references(evidence);
@@ -19,14 +20,19 @@ pub(super) fn link(evidence: &mut Evidence) {
     gates(evidence);
 }
 
-/// Both sides of a handoff, or several files, may tell of it: what one does not know, the other
-/// does; the surer link counts.
-fn merge_handoff(kept: &mut Handoff, other: Handoff) {
+/// Both sides of a handoff, or several files, may tell of it: the surest row, of those that
+/// know the child if any does, completed by the others.
+fn merge_handoff(kept: &mut Handoff, mut other: Handoff) {
+    let sureness = |handoff: &Handoff| (handoff.child_run_key.is_some(), handoff.confidence);
+    if sureness(&other) > sureness(kept) {
+        std::mem::swap(kept, &mut other);
+    }
     fill!(
         kept,
         other,
         parent_run_key,
         parent_job_key,
+        child_run_key,
         child_job_key,
         child_repo,
         child_workflow,
@@ -35,13 +41,15 @@ fn merge_handoff(kept: &mut Handoff, other: Handoff) {
         child_sha,
         sent_at
     );
+    // A console does not say whether a step or a post-build trigger started it.
+    if kept.mechanism == "upstream_cause" {
+        kept.mechanism = other.mechanism;
+    }
     if kept.credential_kind == "unknown" {
         kept.credential_kind = other.credential_kind;
     }
-    if kept.child_run_key.is_none() || other.confidence > kept.confidence {
-        kept.child_run_key = other.child_run_key.or(kept.child_run_key);
+    if kept.link_method == "cause" && other.link_method == "explicit_id" {
         kept.link_method = other.link_method;
-        kept.confidence = other.confidence;
     }
 }
 
@@ -49,6 +57,35 @@ fn merge_handoff(kept: &mut Handoff, other: Handoff) {
 fn distinct_inputs(evidence: &mut Evidence) {
     let mut seen: HashSet<(Key, String)> = HashSet::new();
     evidence.handoff_inputs.retain(|input| seen.insert((input.handoff_key, input.name.clone())));
+}
+
+/// A build that was scheduled without waiting has no number in the log of its parent. Where
+/// the child names that parent, it is the same handoff.
+fn drop_scheduled(evidence: &mut Evidence) {
+    let place =
+        |handoff: &Handoff| Some((handoff.parent_run_key?, handoff.child_repo.as_ref()?.to_lowercase()));
+    let mut told: HashMap<(Key, String), usize> = HashMap::new();
+    for handoff in evidence.handoffs.iter().filter(|handoff| handoff.link_method == "cause") {
+        if let Some(place) = place(handoff) {
+            *told.entry(place).or_default() += 1;
+        }
+    }
+    // Those the log of the parent gives a number are told already: no second time.
+    let is_scheduled = |handoff: &Handoff| {
+        handoff.link_method == "unlinked"
+            && handoff.evidence == "log"
+            && matches!(handoff.mechanism.as_str(), "build_step" | "upstream_cause")
+    };
+    evidence.handoffs.retain(|handoff| {
+        let left = place(handoff).filter(|_| is_scheduled(handoff)).and_then(|place| told.get_mut(&place));
+        match left {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        }
+    });
 }
 
 /// A chain in the log says more than `referenced_workflows` of the same call.

@@ -8,7 +8,26 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) fn link(evidence: &mut Evidence) {
     control_policies(evidence);
+    objects(evidence);
     roles(evidence);
+}
+
+/// Entra names principals by the id of their object where it does not say their application:
+/// one identity has one row, by its application id.
+fn objects(evidence: &mut Evidence) {
+    let mut applications: HashMap<Key, Key> = HashMap::new();
+    for identity in evidence.identities.iter().filter(|identity| identity.platform == "azure") {
+        let of_application = identity.tags.iter().find_map(|tag| tag.strip_prefix("application_object="));
+        for object in identity.unique_id.as_deref().into_iter().chain(of_application) {
+            if object != identity.native_id {
+                applications.insert(identity_key("azure", object), identity.identity_key);
+            }
+        }
+    }
+    evidence.identities.retain(|identity| !applications.contains_key(&identity.identity_key));
+    let rename = |key: &mut Key| *key = applications.get(key).copied().unwrap_or(*key);
+    evidence.grants.iter_mut().for_each(|grant| rename(&mut grant.identity_key));
+    evidence.trusts.iter_mut().for_each(|trust| rename(&mut trust.identity_key));
 }
 
 /// Service control policies bind all identities of an account but service-linked roles
@@ -48,7 +67,7 @@ fn control_policies(evidence: &mut Evidence) {
 }
 
 /// Key of what a role contains.
-fn role_key(platform: &str, role: &str) -> Key {
+pub(crate) fn role_key(platform: &str, role: &str) -> Key {
     identity_key(platform, &format!("role:{}", role.to_ascii_lowercase()))
 }
 
@@ -61,6 +80,14 @@ fn roles(evidence: &mut Evidence) {
     }
     if statements.is_empty() {
         return;
+    }
+    // Assignments in Azure name a role by its name, too.
+    for role in
+        evidence.identities.iter().filter(|row| row.platform == "azure" && row.kind == "role_definition")
+    {
+        if let Some(own) = statements.get(&role.identity_key).cloned() {
+            statements.entry(role_key("azure", &role.name)).or_insert(own);
+        }
     }
     // Several files may define the same role.
     for list in statements.values_mut() {

@@ -13,8 +13,12 @@ pub(super) fn link(evidence: &mut Evidence) {
 fn join_identities(evidence: &mut Evidence) {
     let mut by_name: HashMap<(String, String), Key> = HashMap::new();
     let mut known: HashSet<Key> = HashSet::new();
+    let mut by_unique_id: HashMap<String, (Key, String)> = HashMap::new();
     for identity in &evidence.identities {
         known.insert(identity.identity_key);
+        if let Some(id) = &identity.unique_id {
+            by_unique_id.insert(id.clone(), (identity.identity_key, identity.native_id.clone()));
+        }
         if let Some((account, name)) = role_name(&identity.native_id) {
             by_name.insert((account, name), identity.identity_key);
         }
@@ -26,6 +30,12 @@ fn join_identities(evidence: &mut Evidence) {
         arn.and_then(role_name).and_then(|name| by_name.get(&name).copied()).or(key)
     };
     for used in &mut evidence.identities_used {
+        // A printed session id begins with the unique id of its role.
+        let role = used.session_id.as_deref().and_then(|id| id.split(':').next());
+        if let (None, Some((key, arn))) = (used.identity_key, role.and_then(|role| by_unique_id.get(role))) {
+            used.identity_key = Some(*key);
+            used.subject = Some(arn.clone());
+        }
         used.identity_key = resolve(used.identity_key, used.subject.as_deref());
     }
     for row in &mut evidence.activity {

@@ -3,11 +3,15 @@
 mod artifacts;
 mod children;
 mod dispatches;
+mod federation;
 mod held;
 mod identities;
 mod named;
+mod runs;
+mod subjects;
 mod upstream;
 
+pub(crate) use held::role_key;
 pub(crate) use named::named_run;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
@@ -17,6 +21,7 @@ use std::collections::{BTreeMap, HashSet};
 /// Merges rows of equal keys, links handoffs to the runs and jobs they started, and
 /// joins identities used to inventories.
 pub fn link(evidence: &mut Evidence) {
+    runs::join_by_job(evidence);
     evidence.runs = merged(std::mem::take(&mut evidence.runs), |run| run.run_key, merge_run);
     evidence.jobs = merged(std::mem::take(&mut evidence.jobs), |job| job.job_key, merge_job);
     evidence.steps = steps(std::mem::take(&mut evidence.steps));
@@ -25,6 +30,7 @@ pub fn link(evidence: &mut Evidence) {
     dispatches::link(evidence);
     upstream::link(evidence);
     artifacts::link(evidence);
+    federation::link(evidence);
     identities::link(evidence);
     held::link(evidence);
 }
@@ -89,11 +95,15 @@ fn merge_job(kept: &mut Job, other: Job) {
         kept.runner_kind.clone_from(&other.runner_kind);
     }
     if kept.labels.is_empty() {
-        kept.labels = other.labels;
+        kept.labels.clone_from(&other.labels);
     }
-    // A log may know its job by the id only.
-    if kept.platform_job_id.as_ref() == Some(&kept.name) {
-        kept.name = other.name;
+    // A log may know its job by the id only, or have no better name than its file's.
+    let is_id = |job: &Job| job.platform_job_id.as_ref() == Some(&job.name);
+    if is_id(kept) || rank(&other.evidence) > rank(&kept.evidence) && !is_id(&other) {
+        kept.name.clone_from(&other.name);
+    }
+    if rank(&other.evidence) > rank(&kept.evidence) {
+        kept.evidence = other.evidence;
     }
     kept.has_log |= other.has_log;
     kept.chain_depth = kept.chain_depth.max(other.chain_depth);
@@ -114,6 +124,15 @@ fn merge_job(kept: &mut Job, other: Job) {
         condition,
         condition_result
     );
+}
+
+/// How well a source names a job.
+fn rank(evidence: &str) -> u8 {
+    match evidence {
+        "rest" => 2,
+        "webhook" | "disk" => 1,
+        _ => 0,
+    }
 }
 
 fn merge_identity(kept: &mut Identity, other: Identity) {

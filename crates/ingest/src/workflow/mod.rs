@@ -21,3 +21,8 @@ pub(crate) use n8n::N8n;
 pub(crate) use step_functions::StepFunctions;
 pub(crate) use tekton::Tekton;
 pub(crate) use temporal::Temporal;
+pub(crate) mod generic;
+pub(crate) mod gitlab;
+mod inputs;
+pub(crate) mod jenkins;
+pub(crate) mod otel;

@@ -52,8 +52,16 @@ fn check(name: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-const NAMES: [&str; 6] =
-    ["any.txt", "any.json", "any.zip", "any.gz", "any.log", "logs/build/1_Set up job.txt"];
+const NAMES: [&str; 8] = [
+    "any.txt",
+    "any.json",
+    "any.zip",
+    "any.gz",
+    "any.log",
+    "any.csv",
+    "any.parquet",
+    "logs/build/1_Set up job.txt",
+];
 
 fn name() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(&NAMES[..])
@@ -244,7 +252,7 @@ proptest! {
     #[test]
     fn any_bytes_behind_a_magic_are_read(
         name in name(),
-        magic in proptest::sample::select(vec![&b"PK\x03\x04"[..], b"PK\x05\x06", b"\x1f\x8b\x08", b"{", b"[", b"\xef\xbb\xbf{", b"\xff\xfe"]),
+        magic in proptest::sample::select(vec![&b"PK\x03\x04"[..], b"PK\x05\x06", b"\x1f\x8b\x08", b"{", b"[", b"\xef\xbb\xbf{", b"\xff\xfe", b"PAR1\0", b"{\"leakgraph_schema\":\"logs\",\"text\":", b"leakgraph_schema,text\n"]),
         bytes in proptest::collection::vec(any::<u8>(), 0..500),
     ) {
         check(name, &[magic, &bytes].concat())?;

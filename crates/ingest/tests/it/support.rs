@@ -1,6 +1,6 @@
 //! What all tests need: a sink that remembers, folders, zips, the corpus.
 
-use leakgraph_ingest::{Limits, TextContext, TextSink, discover, read};
+use leakgraph_ingest::{Limits, TextContext, TextSink, discover, explain, read};
 use leakgraph_model::Evidence;
 use leakgraph_model::tables::Problem;
 use std::fs;
@@ -54,6 +54,14 @@ pub(crate) fn read_all(path: &Path, limits: &Limits) -> (Evidence, Texts) {
 /// Reads with the usual limits.
 pub(crate) fn read_path(path: &Path) -> (Evidence, Texts) {
     read_all(path, &Limits::default())
+}
+
+/// What a file is recognised as: platform and kind.
+pub(crate) fn recognised(path: &Path) -> Vec<(&'static str, &'static str)> {
+    let limits = Limits::default();
+    let (items, _) = discover(&[path.to_owned()], &limits);
+    let seen = items.iter().flat_map(|item| explain(item, &limits, &mut Texts::default()).0);
+    seen.map(|seen| (seen.platform, seen.kind)).collect()
 }
 
 /// A temporary folder with one job log that must be read whatever lies beside it.

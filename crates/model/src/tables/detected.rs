@@ -69,7 +69,7 @@ crate::table! {
         line: i64,
         /// Byte offset of the occurrence in the file.
         byte_offset: i64,
-        /// log, script_echo, env_binding, with_binding, job_output, system, handoff_input, webhook.
+        /// log, script_echo, env_binding, with_binding, job_output, system, handoff_input, webhook, json, yaml, xml.
         place: String,
         /// Name of the variable, input or key it was assigned to, where known.
         name: Option<String>,
@@ -77,9 +77,41 @@ crate::table! {
         encodings: Vec<String>,
         /// Whether the job also shows a masked binding of that name: the platform knew it as secret.
         masked_elsewhere: bool,
+        /// What the platform's masker would have done with the value in the form it stands here, had it been registered as a secret. masked: it would have replaced it, so it was not registered when the line was printed. missed: it lets this form through. unknown: no log of a platform whose masker is known. Null in rows of older versions.
+        mask_simulation: Option<String>,
+        /// masked: the registered form that matches (literal, base64, base64_shift_1, base64_shift_2, command_line, expression, json, uri, xml, trimmed_quotes, powershell, shell, dollar, backslash, token_prefix, …). missed: what lets it through (base64_unaligned, base64_unpadded, base64_url, base64_twice, base64, hex, compressed, utf16, reversed, spaced, split, wrapped, ansi, percent_lower_case, percent_twice, percent, json, nested, multi_line, too_short, blank, common_word, respelled, …). Null if unknown.
+        mask_form: Option<String>,
         /// verified-structure, likely, possible.
         confidence: String,
         /// Time of the line.
+        seen_at: Option<Timestamp>,
+    }
+}
+
+crate::table! {
+    /// One row per text and kind of oddity of its masks: where a mask stands can tell of the value behind it.
+    "mask_anomalies" MaskAnomaly {
+        /// Key of (source, member, kind).
+        mask_anomaly_key: Key,
+        /// Its run, where known.
+        run_key: Option<Key>,
+        /// Its job, where known.
+        job_key: Option<Key>,
+        /// Step of the first mask, where known.
+        step_key: Option<Key>,
+        /// The file.
+        source_key: Key,
+        /// Path of the file.
+        path: String,
+        /// over_masking (masks inside words and numbers: a registered secret is short or common), residue (base 64 beside a mask: the rest of an encoded secret), alias (a masked name next to its IP address), length_kept (a mask as long as its secret).
+        kind: String,
+        /// Masks that show it.
+        occurrences: i64,
+        /// Line of the first one, from 1.
+        line: i64,
+        /// Byte offset of the first one in the file.
+        byte_offset: i64,
+        /// Time of its line.
         seen_at: Option<Timestamp>,
     }
 }

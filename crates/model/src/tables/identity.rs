@@ -45,7 +45,7 @@ crate::table! {
         credential_key: Key,
         /// Whose it is.
         identity_key: Option<Key>,
-        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, …
+        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, …
         kind: String,
         /// Public id or name (never the value).
         name: String,
@@ -137,7 +137,7 @@ crate::table! {
         identity_key: Option<Key>,
         /// ARN or login as logged.
         principal: String,
-        /// Session name or key id the call was signed with.
+        /// Session name or key id the call was signed with; for federated sessions the id of the temporary key, or the OIDC subject.
         session: Option<String>,
         /// IAM action, as `s3:GetObject`.
         action: String,
@@ -153,7 +153,7 @@ crate::table! {
         last_at: Option<Timestamp>,
         /// Whether it is a data event (only visible if the trail has them).
         data_event: bool,
-        /// cloudtrail, audit, …
+        /// cloudtrail, gcp_audit, entra_sign_in, …
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -167,14 +167,18 @@ crate::table! {
         source: String,
         /// Who assumed.
         source_identity_key: Option<Key>,
-        /// ARN of the role.
+        /// ARN of the role, e-mail of the service account, application id.
         target: String,
         /// The role.
         target_identity_key: Option<Key>,
-        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML.
+        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML; ExchangeToken, GenerateAccessToken, … of Google Cloud; FederatedSignIn of Entra.
         mechanism: String,
         /// Session name.
         session_name: Option<String>,
+        /// Session id: `AROA…:name` (assumedRoleId) of AWS, the token identifier of Entra.
+        session_id: Option<String>,
+        /// Id of the temporary key that was issued (`ASIA…`).
+        access_key_id: Option<String>,
         /// OIDC subject.
         subject: Option<String>,
         /// Whether it was refused.

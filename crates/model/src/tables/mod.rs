@@ -24,7 +24,7 @@ crate::table! {
         path: String,
         /// github, aws, cloudtrail, gitlab, …
         platform: String,
-        /// What it was recognised as: run_archive, job_log, step_log, system_log, run_json, job_json, approval_json, webhook, workflow_yaml, action_yaml, github_audit, account_authorization_details, cloudtrail, github_bundle, …
+        /// What it was recognised as: run_archive, job_log, step_log, system_log, run_json, job_json, approval_json, webhook, workflow_yaml, action_yaml, github_audit, account_authorization_details, cloudtrail, github_bundle, job_trace, trigger_job_json, variable_json, deployment_json, ci_yaml, console, build_json, build_xml, …
         kind: String,
         /// SHA-256 of the content, hexadecimal.
         content_sha256: String,
@@ -46,7 +46,7 @@ crate::table! {
         path: String,
         /// Byte offset of the trouble, where known.
         offset: Option<i64>,
-        /// Stable code: unreadable, unrecognised, api_error, empty, unused, malformed_json, truncated, bad_archive, too_large, too_deep, ratio_exceeded, invalid_utf8, unsupported_platform, mixed_runs, malformed_policy, …
+        /// Stable code: unreadable, unrecognised, api_error, empty, unused, malformed_json, truncated, bad_archive, too_large, too_deep, ratio_exceeded, invalid_utf8, unsupported_platform, mixed_runs, malformed_policy, malformed_xml, unknown_column, missing_column, mistyped, …
         code: String,
         /// What is wrong, redacted, in one sentence.
         reason: String,

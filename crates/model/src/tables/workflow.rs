@@ -7,9 +7,9 @@ crate::table! {
     "runs" Run {
         /// Key of (platform, repo, platform run id, attempt); where the id is unknown, of the source.
         run_key: Key,
-        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, …
+        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, jenkins, …
         platform: String,
-        /// `owner/name`.
+        /// `owner/name`; a GitLab project's path, the full name of a Jenkins job.
         repo: Option<String>,
         /// The platform's run id.
         platform_run_id: Option<String>,
@@ -23,7 +23,7 @@ crate::table! {
         workflow_ref: Option<String>,
         /// Commit of the workflow file.
         workflow_sha: Option<String>,
-        /// Event that started it: push, pull_request, workflow_dispatch, …; child_run, continued_run, schedule, start, … of orchestrators.
+        /// Event that started it: push, pull_request, workflow_dispatch, …; child_run, continued_run, schedule, start, … of orchestrators; upstream, remote, replay or the class of the cause of Jenkins.
         event: Option<String>,
         /// queued, in_progress, completed, …
         status: Option<String>,
@@ -51,7 +51,7 @@ crate::table! {
         ended_at: Option<Timestamp>,
         /// Who can read its log: public, internal, private.
         visibility: Option<String>,
-        /// log, rest, webhook, audit.
+        /// log, rest, webhook, audit, disk (a file of the server), export (a table of the generic schema).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -61,7 +61,7 @@ crate::table! {
 crate::table! {
     /// One row per job execution.
     "jobs" Job {
-        /// Key of (run key, job name or platform id).
+        /// Key of (run key, job name or platform id). GitLab: of (project, job id).
         job_key: Key,
         /// Its run.
         run_key: Key,
@@ -101,7 +101,7 @@ crate::table! {
         condition_result: Option<bool>,
         /// Whether a log of it was read.
         has_log: bool,
-        /// log, rest, webhook, audit.
+        /// log, rest, webhook, audit, disk (a file of the server), export (a table of the generic schema).
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -121,7 +121,7 @@ crate::table! {
         ordinal: i64,
         /// Name.
         name: String,
-        /// setup, action, run, container_action, post, complete.
+        /// setup, action, run, container_action, post, complete; section (GitLab), stage (Jenkins), tool and model (agents).
         kind: String,
         /// Action reference, as `owner/name@ref`.
         uses: Option<String>,
@@ -157,7 +157,7 @@ crate::table! {
         step_key: Key,
         /// Its job.
         job_key: Key,
-        /// env, with, docker_e, inputs (parameters of an orchestrator's task).
+        /// env, with, docker_e, withCredentials, inputs (parameters of an orchestrator's task).
         place: String,
         /// Variable or input name.
         name: String,
@@ -185,7 +185,7 @@ crate::table! {
         scope: String,
         /// none, read, write.
         access: String,
-        /// log, rest, yaml.
+        /// log, rest, yaml, export.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -197,13 +197,13 @@ crate::table! {
     "secrets_passed" SecretPassed {
         /// Its job, where known.
         job_key: Option<Key>,
-        /// Its run.
+        /// Its run; of a definition, the key of its source.
         run_key: Key,
-        /// Secret name.
+        /// Secret name; of credential_id, the credential's id or description.
         name: String,
-        /// repo, org, env, namespace, inherited, unknown.
+        /// repo, org, env, namespace, job, external (a vault), inherited, unknown.
         secret_scope: String,
-        /// binding, audit_list, yaml_reference, inherit_all, tojson_all, run_variable (a secret variable of the run), context (a named set of secrets, by the set's name).
+        /// binding, audit_list, yaml_reference, inherit_all, tojson_all, run_variable (a secret variable of the run), context (a named set of secrets, by the set's name), id_token (an OIDC token made for the job), credential_id (Jenkins names the credential), interpolated (pasted into a command by Groovy).
         how: String,
         /// Where the row comes from.
         source_key: Key,
@@ -227,9 +227,9 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), signal, callback (work that is answered with a token).
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, include, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), agent_call and span_link (OpenTelemetry), signal, callback (work that is answered with a token).
         mechanism: String,
-        /// GITHUB_TOKEN, System.AccessToken, continuation_key, app, pat, user, service_account, task_token (whoever holds it answers for the task), none, unknown: what authorised it.
+        /// GITHUB_TOKEN, job_token, trigger_token, System.AccessToken, continuation_key, app, pat, user, service_account, task_token (whoever holds it answers for the task), none, unknown: what authorised it.
         credential_kind: String,
         /// Login or NHI that authorised it.
         credential_subject: Option<String>,
@@ -251,7 +251,7 @@ crate::table! {
         gate: String,
         /// When it was sent.
         sent_at: Option<Timestamp>,
-        /// log, rest, webhook, audit, inferred.
+        /// log, rest, webhook, audit, disk (a file of the server), yaml (a definition), inferred, export.
         evidence: String,
         /// Where the row comes from.
         source_key: Key,
@@ -273,7 +273,7 @@ crate::table! {
         entropy: Option<f64>,
         /// Keyed fingerprint of the value where it is long enough to identify (8 bytes).
         value_fingerprint: Option<String>,
-        /// webhook, log, api, none.
+        /// webhook, log, api, yaml, disk, none.
         visible: String,
         /// Whether its class restricts it to a closed set.
         validated: Option<bool>,
@@ -337,14 +337,18 @@ crate::table! {
         run_key: Option<Key>,
         /// The identity, where it is in an inventory or has a natural key.
         identity_key: Option<Key>,
-        /// aws_role, aws_user, gcp_sa, azure_sp, k8s_sa, github_app, github_token, service_connection, …
+        /// aws_role, aws_user, gcp_sa, azure_sp, k8s_sa, github_app, github_token, gitlab_user, jenkins_user, service_connection, gcp_principal, …
         identity_kind: String,
-        /// oidc, static, job_token, app_token, assigned (the definition names it), ambient (all on that machine or in that namespace have it), unknown.
+        /// oidc, static, job_token, app_token, inherited, assigned (the definition names it), ambient (all on that machine or in that namespace have it), unknown.
         how: String,
         /// ARN, e-mail, OIDC subject or login.
         subject: Option<String>,
-        /// Cloud session name.
+        /// Cloud session name; for Entra, which has none, the OIDC subject that was presented.
         session_name: Option<String>,
+        /// Cloud session id: `AROA…:name` (assumedRoleId) of AWS.
+        session_id: Option<String>,
+        /// Id of the session's temporary key, as `activity.session` of the calls it signed.
+        access_key_id: Option<String>,
         /// Cloud account or tenant.
         account: Option<String>,
         /// Time of issue.

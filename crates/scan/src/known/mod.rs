@@ -10,6 +10,7 @@ mod json;
 mod spelling;
 
 use crate::allow::{Allow, Suppressed};
+use crate::mask::{self, MaskSimulations};
 use crate::view::View;
 use crate::{Confidence, FingerprintKey, Scan, Sighting, Verification};
 use automaton::{Automaton, Match};
@@ -232,7 +233,8 @@ impl KnownSecrets {
             let offset = seen.span.start;
             line += memchr::memchr_iter(b'\n', bytes.get(counted..offset).unwrap_or_default()).count();
             counted = counted.max(offset);
-            let place = Place { offset, len: seen.span.len(), line };
+            let masks = mask::simulate(bytes, seen.span, &seen.entry.value, seen.encodings);
+            let place = Place { offset, len: seen.span.len(), line, masks };
             sightings.push(self.sighting(&seen.entry.value, place, seen.encodings, key));
         }
         sightings
@@ -279,6 +281,7 @@ impl KnownSecrets {
             lifetime: "unknown".to_owned(),
             severity: Severity::Critical,
             encodings: encodings.iter().map(|name| (*name).to_owned()).collect(),
+            masks: place.masks,
             name: names.first().map(|name| name.name.clone()),
             resolved: None,
             expires_at: None,
@@ -305,6 +308,7 @@ pub(crate) struct Place {
     pub(crate) offset: usize,
     pub(crate) len: usize,
     pub(crate) line: usize,
+    pub(crate) masks: MaskSimulations,
 }
 
 /// Parts of a text that are searched one by one. They end at line ends where lines are not

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod allow;
+mod anomaly;
 mod checksum;
 mod corpus;
 mod disguises;
@@ -12,6 +13,7 @@ mod hostile;
 mod invariants;
 mod keywords;
 mod known;
+mod mask;
 mod near_miss;
 mod sample;
 mod seal;

@@ -59,10 +59,7 @@ impl Builder<'_> {
     }
 
     fn subjects(&self, job: &Job) -> Vec<String> {
-        let Some(run) = self.runs.get(&job.run_key) else {
-            return Vec::new();
-        };
-        let Some(repo) = run.repo.as_deref() else {
+        let (Some(run), Some(repo)) = (self.runs.get(&job.run_key), self.github_repo(job)) else {
             return Vec::new();
         };
         if let Some(environment) = &job.environment {

@@ -69,8 +69,10 @@ fn admin(account: &str) -> Key {
 }
 
 impl<'a> Builder<'a> {
-    fn repo(&self, job: &Job) -> Option<&'a str> {
-        self.runs.get(&job.run_key).and_then(|run| run.repo.as_deref())
+    /// Repository of a job of GitHub Actions: only those have a `GITHUB_TOKEN` and subjects
+    /// that begin with `repo:`.
+    pub(super) fn github_repo(&self, job: &Job) -> Option<&'a str> {
+        self.runs.get(&job.run_key).filter(|run| run.platform == "github")?.repo.as_deref()
     }
 
     fn nodes(&mut self) {
@@ -178,7 +180,7 @@ impl<'a> Builder<'a> {
             }
         }
         for job in &self.evidence.jobs {
-            let Some(repo) = self.repo(job) else { continue };
+            let Some(repo) = self.github_repo(job) else { continue };
             match scopes.get(&job.job_key) {
                 Some(held) => {
                     let token = self.token(repo, held);

@@ -48,7 +48,7 @@ impl Importer for Airflow {
         log::recognise(file)
     }
 
-    fn is_json_text(&self, kind: &str) -> bool {
+    fn takes_json(&self, kind: &str) -> bool {
         kind == "task_log"
     }
 

@@ -53,12 +53,57 @@ pub(super) fn add(step: &StepPart, place: &Place<'_>, evidence: &mut Evidence) {
     {
         evidence.identities_used.push(row("azure_sp", "azure", "oidc", client));
     }
+    announced(step, place, evidence);
     for (arn, session) in step.notable.iter().filter_map(|line| instance_session(line)) {
         let mut used = row("aws_role", "aws", "ambient", &arn);
         used.account = arn.split(':').nth(4).map(str::to_owned);
         used.session_name = Some(session);
         evidence.identities_used.push(used);
     }
+}
+
+/// Sessions that login actions print: `Authenticated as assumedRoleId AROA…:name` of
+/// aws-actions/configure-aws-credentials, ` subject claim - repo:…` of azure/login. What the
+/// step's inputs told already is completed, as far as they were not masked.
+fn announced(step: &StepPart, place: &Place<'_>, evidence: &mut Evidence) {
+    let session = step.notable.iter().find_map(|line| assumed_role_id(line));
+    let subject = step.notable.iter().find_map(|line| Some(line.split_once("subject claim - ")?.1.trim()));
+    let (kind, session_id, name) = match (session, subject) {
+        (Some(id), _) => ("aws_role", Some(id.to_owned()), id.split_once(':').map(|(_, name)| name)),
+        (None, Some(subject)) => ("azure_sp", None, Some(subject)),
+        (None, None) => return,
+    };
+    let of_step = |used: &&mut IdentityUsed| {
+        used.job_key == Some(place.job_key) && used.identity_kind == kind && used.issued_at == step.started_at
+    };
+    if let Some(used) = evidence.identities_used.iter_mut().rev().find(of_step) {
+        used.session_id = session_id;
+        used.session_name = name.map(str::to_owned);
+        return;
+    }
+    let has_key = step.bound.iter().any(|bound| bound.name == "aws-access-key-id" && bound.state != "empty");
+    evidence.identities_used.push(IdentityUsed {
+        job_key: Some(place.job_key),
+        run_key: Some(place.run_key),
+        identity_kind: kind.to_owned(),
+        how: if has_key { "static" } else { "oidc" }.to_owned(),
+        session_name: name.map(str::to_owned),
+        session_id,
+        issued_at: step.started_at,
+        join_method: "exact_id".to_owned(),
+        confidence: 1.0,
+        source_key: place.source_key,
+        ..IdentityUsed::default()
+    });
+}
+
+/// The id of a role session; `AROA` begins the ids of roles (AWS, "IAM identifiers").
+fn assumed_role_id(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("assumedRoleId")?;
+    let id = rest.trim_start_matches([':', ' ']).split_whitespace().next()?;
+    let (role, name) = id.split_once(':')?;
+    let is_role = role.starts_with("AROA") && role.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_role && !name.is_empty()).then_some(id)
 }
 
 /// Role and session of a machine: EC2 names the sessions of instance profiles by the
@@ -89,5 +134,11 @@ mod tests {
             ("arn:aws:iam::123456789012:role/runner", "i-0a1b2c3d4e5f60718")
         );
         assert_eq!(instance_session("arn:aws:sts::1:assumed-role/runner/GitHubActions"), None);
+    }
+    #[test]
+    fn printed_sessions_are_read() {
+        let line = "Authenticated as assumedRoleId AROAUPVGPR723GUOXFF77:gha-30797407173";
+        assert_eq!(assumed_role_id(line), Some("AROAUPVGPR723GUOXFF77:gha-30797407173"));
+        assert_eq!(assumed_role_id("Authenticated as assumedRoleId ***"), None);
     }
 }

@@ -23,7 +23,7 @@ mod system;
 mod webhook;
 
 pub(crate) use definition::DefinitionPath;
-pub(crate) use dispatch::crossing;
+pub(crate) use dispatch::{crossing, flatten, input};
 pub(crate) use import::import_archive;
 pub(crate) use members::{numbered, run_archives};
 pub(crate) use run_path::RunPath;

@@ -119,7 +119,8 @@ pub(crate) fn part(lines: &[Line<'_>], kind: &'static str, name: String) -> Step
 }
 
 /// What output says of dispatches, runs and roles.
-const NOTABLE: [&str; 7] = [
+const NOTABLE: [&str; 8] = [
+    "subject claim - ",
     "/actions/runs/",
     "/dispatches",
     "gh workflow run",
