@@ -131,8 +131,13 @@ fn is_about_assuming(trust: &Trust) -> bool {
     !ways(trust).is_empty()
 }
 
-/// The actions with which the statement's principal becomes the role, lower-case.
+/// The actions with which the statement's principal becomes the role, lower-case. Platforms
+/// other than AWS have trusts for nothing else.
 fn ways(trust: &Trust) -> Vec<&'static str> {
+    const OTHER: &str = "becomes";
+    if is_of_another_platform(trust) {
+        return vec![OTHER];
+    }
     const ROLE: &str = "sts:assumerole";
     const WEB: &str = "sts:assumerolewithwebidentity";
     const SAML: &str = "sts:assumerolewithsaml";
@@ -145,8 +150,18 @@ fn ways(trust: &Trust) -> Vec<&'static str> {
     ways.iter().copied().filter(|way| covers_way(trust, way)).collect()
 }
 
+/// Issuers and principals of Google Cloud and Entra are URIs, auth methods of Vault are paths.
+fn is_of_another_platform(trust: &Trust) -> bool {
+    match trust.principal_kind.as_str() {
+        "identity" | "workload" => true,
+        "federated" => trust.principal.contains("://") || trust.principal.starts_with("auth/"),
+        "any" => trust.actions.iter().any(|action| action.starts_with("iam.serviceAccount")),
+        _ => false,
+    }
+}
+
 fn covers_way(trust: &Trust, way: &str) -> bool {
-    trust.actions.is_empty() || covers_assuming(&trust.actions, way)
+    is_of_another_platform(trust) || trust.actions.is_empty() || covers_assuming(&trust.actions, way)
 }
 
 fn covers_assuming(actions: &[String], way: &str) -> bool {
@@ -173,6 +188,12 @@ fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<Assum
         "federated" => federated(trust, base),
         "service" => vec![AssumeEdge { source_principal: format!("service:{}", trust.principal), ..base }],
         "any" => vec![base],
+        // A reader of policies of the platform has decided already.
+        "identity" => vec![AssumeEdge {
+            source: trust.principal_key.filter(|key| inventory.by_key.contains_key(key)),
+            ..base
+        }],
+        "workload" => vec![AssumeEdge { source_principal: format!("workload:{}", trust.principal), ..base }],
         "aws" => match account_root(&trust.principal) {
             Some(account) => delegated(account, role, inventory, &base),
             None => named(trust, role, inventory, base).into_iter().collect(),
@@ -295,10 +316,14 @@ fn delegated(
 /// OIDC federation: what the `sub` patterns pin.
 fn federated(trust: &Trust, base: AssumeEdge) -> Vec<AssumeEdge> {
     let provider = trust.principal.rsplit("oidc-provider/").next().unwrap_or(&trust.principal);
-    if !trust.principal.contains("oidc-provider/") {
+    if !trust.principal.contains("oidc-provider/") && !is_of_another_platform(trust) {
         return vec![AssumeEdge { source_principal: format!("federated:{}", trust.principal), ..base }];
     }
-    let has_audience = trust.conditions.as_deref().is_some_and(|text| text.contains(":aud"));
+    // Pools of Google Cloud check the audience themselves.
+    let has_audience = trust.principal.starts_with("principal")
+        || trust.conditions.as_deref().is_some_and(|text| {
+            [":aud", "\"audiences\"", "\"bound_audiences\""].iter().any(|name| text.contains(name))
+        });
     let patterns: Vec<&str> = if trust.subjects.is_empty() {
         vec!["*"]
     } else {

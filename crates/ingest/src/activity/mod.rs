@@ -3,6 +3,7 @@
 mod cloudtrail;
 mod entra;
 mod gcp;
+mod iam_action;
 mod tally;
 
 use crate::importer::{Importer, Recognised};

@@ -64,8 +64,11 @@ fn owner_of(path: &str, value: &Value) -> Option<String> {
     let context = text(value, "/@odata.context").unwrap_or_default();
     let quoted = context.split_once("applications('").and_then(|(_, rest)| rest.split_once('\''));
     let of_context = quoted.map(|(id, _)| id.to_owned());
-    let mut parts = path.split(['/', '.']).filter(|part| is_guid(part));
-    of_context.or_else(|| parts.next_back().map(str::to_owned))
+    of_context.or_else(|| application_of_path(path))
+}
+
+pub(super) fn application_of_path(path: &str) -> Option<String> {
+    path.split(['/', '.']).rfind(|part| is_guid(part)).map(str::to_owned)
 }
 
 struct Importer {

@@ -73,7 +73,7 @@ fn policies<'v>(path: &str, value: &'v Value) -> Vec<Attached<'v>> {
 }
 
 /// `//cloudresourcemanager.googleapis.com/projects/p` for a path with `projects/p`.
-fn resource_of_path(path: &str) -> Option<String> {
+pub(super) fn resource_of_path(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').collect();
     let (kind, name) = parts.iter().zip(parts.iter().skip(1)).rev().find(|(kind, name)| {
         matches!(**kind, "projects" | "folders" | "organizations") && !name.is_empty()

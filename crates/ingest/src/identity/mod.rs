@@ -15,9 +15,14 @@ mod gcp_policies;
 mod gcp_recommender;
 mod gcp_roles;
 mod github;
+mod gitlab;
 mod last_accessed;
 pub(crate) mod oidc;
 mod organizations;
+mod spire;
+mod vault;
+mod vault_hcl;
+mod vault_role;
 
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
@@ -26,6 +31,19 @@ use crate::shapes::Shape;
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::Evidence;
 use serde_json::Value;
+
+/// What a path says of an inventory that does not say it itself: whose it is.
+pub(crate) fn owner_of_path(path: &str) -> Option<String> {
+    let file = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let is_of = |words: &[&str]| words.iter().any(|word| file.contains(word));
+    last_accessed::arn_of_path(path)
+        .or_else(|| {
+            vault_role::mount_and_name(path).map(|(mount, name)| vault_role::native_id(&mount, &name))
+        })
+        .or_else(|| gitlab::owner_of_path(path).filter(|_| is_of(&["token", "deploy_key", "runner"])))
+        .or_else(|| gcp_policies::resource_of_path(path).filter(|_| is_of(&["iam", "policy", "policies"])))
+        .or_else(|| is_of(&["federated"]).then(|| entra::application_of_path(path)).flatten())
+}
 
 /// Rows of an inventory that is text, its `source_files` row included; the text is scanned.
 fn of_text(
@@ -171,5 +189,100 @@ impl Importer for Azure {
         _sink: &mut dyn TextSink,
     ) -> Evidence {
         azure::import(kind, document, value)
+    }
+}
+
+/// Tokens, deploy keys and runners of GitLab.
+pub(crate) struct GitLab;
+
+impl Importer for GitLab {
+    fn platform(&self) -> &'static str {
+        "gitlab"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        gitlab::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        gitlab::import(kind, document, value)
+    }
+
+    /// The answer to making a token has the token.
+    fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
+        Some("json")
+    }
+}
+
+/// Policies, auth methods, roles and tokens of HashiCorp Vault.
+pub(crate) struct Vault;
+
+impl Importer for Vault {
+    fn platform(&self) -> &'static str {
+        vault::PLATFORM
+    }
+
+    fn recognise_value(&self, path: &str, value: &Value) -> Option<Recognised> {
+        vault::recognise(path, value)
+    }
+
+    fn import_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        vault::import(kind, document, value)
+    }
+
+    /// The answer to looking up one's own token has the token.
+    fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
+        Some("json")
+    }
+
+    fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
+        let text = std::str::from_utf8(file.bytes).ok()?;
+        vault_hcl::is_policy(text)
+            .then(|| Recognised::new("vault_policy", "begins with a block `path \"…\" {`"))
+    }
+
+    fn import_text(
+        &self,
+        kind: &'static str,
+        file: TextFile<'_>,
+        _limits: &Limits,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        of_text(self.platform(), kind, file, sink, vault::import_policy)
+    }
+}
+
+/// Registration entries of SPIRE.
+pub(crate) struct Spire;
+
+impl Importer for Spire {
+    fn platform(&self) -> &'static str {
+        "spiffe"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        spire::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        _kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        spire::import(document, value)
     }
 }

@@ -1,5 +1,6 @@
 //! Policies that one thing holds for others: control policies of accounts for the identities in
-//! them, and what roles of Google Cloud and Azure contain for those they are granted to.
+//! them, and what roles of Google Cloud and Azure and policies of Vault contain for those they
+//! are granted to.
 
 use leakgraph_model::tables::{Grant, identity_key};
 use leakgraph_model::{Evidence, Key};
@@ -112,6 +113,9 @@ fn contained(grant: &Grant, own: &Grant) -> Grant {
     Grant {
         grant_key: Key::of("grant", &parts.each_ref().map(String::as_str)),
         statement: own.statement.clone(),
+        effect: own.effect.clone(),
+        // Policies of Vault name paths themselves.
+        resources: if grant.resources == ["*"] { own.resources.clone() } else { grant.resources.clone() },
         actions: own.actions.clone(),
         not_actions: own.not_actions,
         conditions: both(grant.conditions.as_deref(), own.conditions.as_deref()),

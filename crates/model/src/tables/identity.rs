@@ -75,8 +75,9 @@ crate::table! {
         identity_key: Key,
         /// aws, github, …
         platform: String,
-        /// identity, group, boundary, scp, rcp, session, permission; role for what a role of
-        /// Google Cloud or Azure contains, which grants that name the role mean.
+        /// identity, group, boundary, scp, rcp, session, permission; resource for what the policy
+        /// of a resource grants; role for what a role of Google Cloud or Azure or a policy of
+        /// Vault contains, which grants that name it mean.
         policy_kind: String,
         /// Of control policies, the root, unit or account they are attached to: each level has
         /// to allow.
@@ -111,9 +112,10 @@ crate::table! {
         trust_key: Key,
         /// The identity that can be assumed.
         identity_key: Key,
-        /// aws, federated, service, canonical, any.
+        /// aws, federated, service, canonical, any; identity for one of another platform's that
+        /// `principal_key` names, workload for what runs below a SPIFFE id.
         principal_kind: String,
-        /// ARN, provider, service or `*`.
+        /// ARN, provider, issuer, principal URI, service or `*`.
         principal: String,
         /// The identity that is trusted, where it has a natural key.
         principal_key: Option<Key>,

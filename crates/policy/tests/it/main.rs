@@ -14,5 +14,6 @@ mod gaps;
 mod iamspy;
 mod laws;
 mod pathfinding;
+mod platforms;
 mod pmapper;
 mod trust;

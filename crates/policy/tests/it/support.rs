@@ -59,6 +59,17 @@ pub(crate) fn inventory_of(value: &Value) -> Evidence {
     inventory(&path)
 }
 
+/// Reads files given as values, by their names, and links them.
+pub(crate) fn linked(files: &[(&str, Value)]) -> Evidence {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value.to_string()).unwrap();
+    }
+    inventory(folder.path())
+}
+
 /// A role of account 123456789012 with inline policies.
 pub(crate) fn role(name: &str, policies: &[&Value]) -> Value {
     let inline: Vec<Value> = policies
