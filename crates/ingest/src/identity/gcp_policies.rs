@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 /// Roles with which one acts as a service account (IAM, "Roles for service account
 /// authentication"), and how.
-const ACTING: [(&str, &str); 5] = [
+pub(crate) const ACTING: [(&str, &str); 5] = [
     ("roles/iam.serviceAccountTokenCreator", "iam.serviceAccounts.getAccessToken"),
     ("roles/iam.workloadIdentityUser", "iam.serviceAccounts.getAccessToken"),
     ("roles/iam.serviceAccountOpenIdTokenCreator", "iam.serviceAccounts.getOpenIdToken"),
@@ -222,7 +222,7 @@ fn covered(resource: &str) -> Vec<String> {
 /// OIDC subjects that a federated principal stands for, as patterns (IAM, "Principal
 /// identifiers"): `…/subject/SUB`; attributes as they are mapped by custom from GitHub's and
 /// GitLab's claims. Those of a whole pool are unrestricted.
-fn subjects(principal: &str) -> Vec<String> {
+pub(crate) fn subjects(principal: &str) -> Vec<String> {
     if let Some((_, subject)) = principal.split_once("/subject/") {
         return vec![subject.to_owned()];
     }

@@ -3,8 +3,10 @@
 //!
 //! Format: botocore `iam/2010-05-08/service-2.json`, `GetServiceLastAccessedDetailsResponse`.
 //! The answer does not name the identity it is about: it is wrapped (`{"Arn": …, "Details":
-//! {…}}`, as scripts save it), beside the answer, or in the file's path. AWS counts attempts
-//! ("including the unsuccessful"), so a use may have been refused.
+//! {…}}`, as scripts save it), beside the answer, or in the file's path. Aardvark (Netflix,
+//! Apache-2.0) saves the services of many: `{ARN: [{"serviceNamespace", "lastAuthenticated":
+//! milliseconds or 0}]}`. AWS counts attempts ("including the unsuccessful"), so a use may have
+//! been refused.
 
 use crate::Document;
 use crate::importer::Recognised;
@@ -12,7 +14,7 @@ use crate::reader::incomplete;
 use crate::value::{text, time};
 use leakgraph_model::tables::{Activity, EvidenceGap, Identity, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Names under which scripts keep the ARN and the answer.
 const ARNS: [&str; 5] = ["/Arn", "/arn", "/EntityArn", "/entityArn", "/principal"];
@@ -20,13 +22,31 @@ const ANSWERS: [&str; 4] = ["/details", "/Details", "/LastAccessed", "/lastAcces
 
 pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     let first = value.as_array().and_then(|pages| pages.first()).unwrap_or(value);
-    services(answer_of(first)).map(|_| Recognised::new("last_accessed", "a list `ServicesLastAccessed`"))
+    services(answer_of(first))
+        .map(|_| Recognised::new("last_accessed", "a list `ServicesLastAccessed`"))
+        .or_else(|| aardvark(value).map(|_| Recognised::new("last_accessed", "ARNs with `serviceNamespace`")))
+}
+
+/// Lists of services by ARN.
+fn aardvark(value: &Value) -> Option<&Map<String, Value>> {
+    let members = value.as_object().filter(|members| !members.is_empty())?;
+    let is_list = |(name, list): (&String, &Value)| {
+        let mut services = list.as_array().into_iter().flatten();
+        name.starts_with("arn:")
+            && list.is_array()
+            && services.all(|service| service.get("serviceNamespace").is_some())
+    };
+    members.iter().all(is_list).then_some(members)
 }
 
 /// One answer, wrapped or not; an array of answers, of one identity or of several.
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
     let mut evidence = Evidence::default();
     let mut nameless = 0;
+    for (arn, services) in aardvark(value).into_iter().flatten() {
+        let services = services.as_array().map(Vec::as_slice).unwrap_or_default();
+        of_identity(arn, services, document.source_key, &mut evidence);
+    }
     let pages = value.as_array().map_or_else(|| vec![value], |pages| pages.iter().collect());
     for page in pages {
         let Some(services) = services(answer_of(page)) else { continue };
@@ -69,7 +89,8 @@ pub(super) fn of_identity(arn: &str, services: &[Value], source: Key, evidence: 
     let key = identity_key("aws", arn);
     let before = evidence.activity.len();
     for service in services {
-        let Some(prefix) = text(service, "/ServiceNamespace") else { continue };
+        let prefix = text(service, "/ServiceNamespace").or_else(|| text(service, "/serviceNamespace"));
+        let Some(prefix) = prefix else { continue };
         let actions = service.get("TrackedActionsLastAccessed").and_then(Value::as_array);
         let mut last = None;
         for action in actions.into_iter().flatten() {
@@ -79,7 +100,8 @@ pub(super) fn of_identity(arn: &str, services: &[Value], source: Key, evidence: 
             evidence.activity.push(row(arn, key, &format!("{prefix}:{name}"), at, source));
         }
         // AirIAM calls it `LastAccessed`.
-        let at = time(service, "/LastAuthenticated").or_else(|| time(service, "/LastAccessed"));
+        let at = ["/LastAuthenticated", "/LastAccessed"].iter().find_map(|name| time(service, name));
+        let at = at.or_else(|| epoch(service.get("lastAuthenticated")?.as_i64()?));
         // What was used after the last tracked action is some other action of the service.
         if let Some(at) = at.filter(|at| last.is_none_or(|last| last < *at)) {
             evidence.activity.push(row(arn, key, &format!("{prefix}:*"), at, source));
@@ -96,6 +118,15 @@ pub(super) fn of_identity(arn: &str, services: &[Value], source: Key, evidence: 
         gap: "attempts_count_as_use".to_owned(),
         effect: "lower_bound_only".to_owned(),
     });
+}
+
+/// Seconds or milliseconds since 1970, as Repokid tells them apart; 0 is never.
+fn epoch(number: i64) -> Option<Timestamp> {
+    match number {
+        1_000_000_000..=9_999_999_999 => Some(Timestamp::from_seconds(number)),
+        1_000_000_000_000..=9_999_999_999_999 => Some(Timestamp(number * 1_000)),
+        _ => None,
+    }
 }
 
 fn row(arn: &str, key: Key, action: &str, at: Timestamp, source: Key) -> Activity {
@@ -178,6 +209,17 @@ mod tests {
         assert_eq!((role.name.as_str(), role.is_nhi), ("deploy", Some(true)));
         assert_eq!(role.last_used_at, Timestamp::parse("2024-05-02T00:00:00Z"));
         assert_eq!(evidence.evidence_gaps.len(), 1);
+    }
+
+    /// The cases of Repokid's `test_get_epoch_authenticated`.
+    #[test]
+    fn times_of_aardvark_are_seconds_or_milliseconds() {
+        let second = Timestamp::from_seconds(1_545_787_620);
+        for (number, expected) in
+            [(1_545_787_620_000, Some(second)), (1_545_787_620, Some(second)), (154_578_762, None), (0, None)]
+        {
+            assert_eq!(epoch(number), expected, "{number}");
+        }
     }
 
     #[test]

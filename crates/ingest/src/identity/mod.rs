@@ -24,6 +24,8 @@ mod vault;
 mod vault_hcl;
 mod vault_role;
 
+pub(crate) use gcp_policies::{ACTING, subjects};
+
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};

@@ -2,7 +2,8 @@
 //! them, and what roles of Google Cloud and Azure and policies of Vault contain for those they
 //! are granted to.
 
-use leakgraph_model::tables::{Grant, identity_key};
+use crate::identity::{ACTING, subjects};
+use leakgraph_model::tables::{Grant, Identity, Trust, identity_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -10,7 +11,60 @@ use std::collections::{HashMap, HashSet};
 pub(super) fn link(evidence: &mut Evidence) {
     control_policies(evidence);
     objects(evidence);
+    impersonation(evidence);
     roles(evidence);
+}
+
+/// A role with which one acts as service accounts, granted on a project, is a trust of each
+/// service account there (IAM, "Roles for service account authentication").
+fn impersonation(evidence: &mut Evidence) {
+    const PROJECT: &str = "//cloudresourcemanager.googleapis.com/projects/";
+    let mut known: HashSet<Key> = evidence.trusts.iter().map(|trust| trust.trust_key).collect();
+    let mut accounts: HashMap<&str, Vec<&Identity>> = HashMap::new();
+    for identity in evidence.identities.iter().filter(|row| row.kind == "service_account") {
+        if let Some(project) = identity.account.as_deref() {
+            accounts.entry(project).or_default().push(identity);
+        }
+    }
+    let holders: HashMap<Key, &Identity> =
+        evidence.identities.iter().map(|row| (row.identity_key, row)).collect();
+    let mut trusts = Vec::new();
+    for grant in evidence.grants.iter().filter(|grant| grant.platform == "gcp") {
+        let Some((_, action)) = ACTING.iter().find(|(role, _)| *role == grant.policy) else { continue };
+        let project = grant.resources.first().and_then(|resource| resource.strip_prefix(PROJECT));
+        let (Some(project), Some(holder)) = (project, holders.get(&grant.identity_key)) else { continue };
+        for account in accounts.get(project).into_iter().flatten() {
+            let parts = [account.identity_key.to_string(), grant.grant_key.to_string()];
+            let trust_key = Key::of("trust", &parts.each_ref().map(String::as_str));
+            if account.identity_key != grant.identity_key && known.insert(trust_key) {
+                trusts.push(Trust {
+                    trust_key,
+                    identity_key: account.identity_key,
+                    conditions: grant.conditions.clone(),
+                    source_key: grant.source_key,
+                    ..acting(holder, action)
+                });
+            }
+        }
+    }
+    evidence.trusts.append(&mut trusts);
+}
+
+fn acting(holder: &Identity, action: &str) -> Trust {
+    let (principal_kind, principal_key) = match holder.kind.as_str() {
+        "public" => ("any", None),
+        "federated_principal" | "federated_principals" => ("federated", None),
+        _ => ("identity", Some(holder.identity_key)),
+    };
+    Trust {
+        principal_kind: principal_kind.to_owned(),
+        principal: holder.native_id.clone(),
+        principal_key,
+        effect: "allow".to_owned(),
+        actions: vec![action.to_owned()],
+        subjects: if principal_kind == "federated" { subjects(&holder.native_id) } else { Vec::new() },
+        ..Trust::default()
+    }
 }
 
 /// Entra names principals by the id of their object where it does not say their application:
@@ -137,7 +191,6 @@ fn both(one: Option<&str>, other: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leakgraph_model::tables::Identity;
 
     fn identity(kind: &str, native_id: &str, account: &str) -> Identity {
         Identity {

@@ -16,4 +16,5 @@ mod laws;
 mod pathfinding;
 mod platforms;
 mod pmapper;
+mod repokid;
 mod trust;

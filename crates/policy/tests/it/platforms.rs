@@ -39,13 +39,21 @@ fn subjects_of_ci_become_service_accounts_of_google_cloud() {
         {"role": "roles/iam.serviceAccountTokenCreator", "members": ["serviceAccount:ci@p.iam.gserviceaccount.com", "allUsers"]}]}}]);
     let accounts =
         json!([{"name": format!("projects/p/serviceAccounts/{DEPLOY}"), "email": DEPLOY, "projectId": "p"}]);
-    let found = edges(&[("policy.json", policy), ("accounts.json", accounts)]);
+    // On all service accounts of the project.
+    let project = json!({"etag": "x", "bindings": [
+        {"role": "roles/iam.serviceAccountUser", "members": ["group:ops@acme.test"]}]});
+    let found = edges(&[
+        ("policy.json", policy),
+        ("accounts.json", accounts),
+        ("projects/p/iam-policy.json", project),
+    ]);
     assert_eq!(
         found,
         [
             (format!("oidc:{owner}:repo:acme/*"), Decision::Yes, false, false),
             ("ci@p.iam.gserviceaccount.com".to_owned(), Decision::Yes, false, false),
             ("allUsers".to_owned(), Decision::Yes, false, false),
+            ("ops@acme.test".to_owned(), Decision::Yes, false, false),
         ]
     );
 }

@@ -43,6 +43,7 @@ pub(crate) fn inventory(path: &Path) -> Evidence {
         evidence.identities.append(&mut found.identities);
         evidence.grants.append(&mut found.grants);
         evidence.trusts.append(&mut found.trusts);
+        evidence.activity.append(&mut found.activity);
         problems.append(&mut found.problems);
     }
     assert!(problems.is_empty(), "{}: {problems:?}", path.display());
