@@ -88,6 +88,30 @@ def base62(number, width):
     return out
 
 
+def marvin(body, seed):
+    """Marvin32, its halves joined by xor (microsoft/security-utilities)."""
+    mask = 0xFFFFFFFF
+    turn = lambda number, by: (number << by | number >> 32 - by) & mask
+    low, high = seed & mask, seed >> 32
+    body += bytes([0x80]) + bytes(-(len(body) + 1) % 4)
+    words = [int.from_bytes(body[at:at + 4], "little") for at in range(0, len(body), 4)]
+    for word in words + [0]:
+        low = (low + word) & mask
+        high ^= low
+        low = (turn(low, 20) + high) & mask
+        high = turn(high, 9) ^ low
+        low = (turn(low, 27) + high) & mask
+        high = turn(high, 19)
+    return low ^ high
+
+
+def entra(body):
+    """A client secret: the last three letters are the first of its checksum."""
+    letters = string.ascii_lowercase + string.ascii_uppercase + "1234567890.-_~"
+    number = marvin(body[:37].encode(), 0x4161645077643030)
+    return body[:37] + "".join(letters[number // 66 ** place % 66] for place in (5, 4, 3))
+
+
 def secrets(rng):
     """Kinds with their checksums; all of it made up."""
     def text(count, letters=ALNUM):
@@ -116,7 +140,7 @@ def secrets(rng):
         "vault": lambda: "hv" + "s." + text(92),
         "google": lambda: "AI" + "za" + text(35),
         "sendgrid": lambda: "S" + "G." + text(22) + "." + text(43),
-        "azure": lambda: text(3) + "8" + "Q~" + text(34),
+        "azure": lambda: entra(text(3) + "8" + "Q~" + text(34)),
         "jwt": jwt,
     }
 

@@ -160,6 +160,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_read_behind_the_first_yaml_error() {
+        // The parser goes on in the midst of the document and panics at the end of a mapping.
+        let (values, offset) = all(yaml(b"a:\n  b: &c\n    d: e\n  f:\n    <<: *g\nh: i\n---\nj: k\n"));
+        assert!(values.is_empty() && offset.is_some());
+    }
+
+    #[test]
     fn aliases_do_not_grow_without_bound() {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..12 {

@@ -54,6 +54,9 @@ pub(crate) fn name_parts() -> impl Iterator<Item = &'static str> {
 const MIN_VALUE_BYTES: usize = 8;
 const MAX_VALUE_BYTES: usize = 512;
 const MAX_NAME_BYTES: usize = 80;
+/// A password in a sentence is so long and has so many blanks.
+const MAX_SPOKEN_BYTES: usize = 64;
+const MAX_SPOKEN_BLANKS: usize = 3;
 /// Below this many bits per byte a value is a word.
 const MIN_ENTROPY: f64 = 3.0;
 /// From here on a long value under a strong name is likely a secret.
@@ -132,6 +135,39 @@ impl Assignments {
                 found(Announced::Assignment(assignment));
             }
         }
+        for at in memmem::find_iter(text, b" is ") {
+            if let Some(assignment) = self.spoken(text, at) {
+                found(Announced::Assignment(assignment));
+            }
+        }
+    }
+
+    /// The value of `echo "pass is …"` up to the quote: platforms mask none with blanks.
+    fn spoken(&self, text: &[u8], at: usize) -> Option<Assignment> {
+        let name = name_before_end(text, at);
+        if !matches!(
+            text.get(name.end.checked_sub(1)?)?,
+            b'd' | b'D' | b'e' | b'E' | b's' | b'S' | b't' | b'T'
+        ) {
+            return None;
+        }
+        let start = at + b" is ".len();
+        let rest = text.get(start..)?;
+        let length = rest.iter().take(MAX_SPOKEN_BYTES).position(|byte| QUOTED_ENDS[usize::from(*byte)])?;
+        let value = rest.get(..length).filter(|_| matches!(rest.get(length), Some(b'"' | b'\'')))?;
+        let solid: zeroize::Zeroizing<Vec<u8>> =
+            zeroize::Zeroizing::new(value.iter().copied().filter(|byte| *byte != b' ').collect());
+        let has = |test: fn(&u8) -> bool| value.iter().any(test);
+        let is_mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+        let blanks = value.len() - solid.len();
+        let fits = (1..=MAX_SPOKEN_BLANKS).contains(&blanks) && is_mixed && is_plausible(&solid);
+        let is_strong = self.strength(text.get(name.range())?)? == Strong;
+        (fits && is_strong).then(|| Assignment {
+            name,
+            value: Span::from(start..start + length),
+            is_plausible: true,
+            is_likely: false,
+        })
     }
 
     fn at_sign(&self, text: &[u8], sign: usize) -> Option<Announced> {
@@ -199,20 +235,24 @@ impl Assignments {
 
     fn judged(&self, text: &[u8], name: Span, value: Span) -> Option<Assignment> {
         let bytes = text.get(value.range())?;
-        let words = text.get(name.range())?;
-        let of =
-            |hit: aho_corasick::Match| NAMES.get(hit.pattern().as_usize()).map(|(_, strength)| *strength);
-        let strength = self.names.find_iter(words).filter_map(of).max()?;
-        let is_pass = words.len() >= 4
-            && words[words.len() - 4..].eq_ignore_ascii_case(b"pass")
-            && words.len().checked_sub(5).is_none_or(|at| !words[at].is_ascii_alphabetic());
-        let strength = if is_pass { Strong } else { strength };
+        let strength = self.strength(text.get(name.range())?)?;
         Some(Assignment {
             name,
             value,
             is_plausible: strength > Context && is_plausible(bytes),
             is_likely: strength == Strong && is_likely(bytes),
         })
+    }
+
+    /// What a name announces.
+    fn strength(&self, words: &[u8]) -> Option<Strength> {
+        let of =
+            |hit: aho_corasick::Match| NAMES.get(hit.pattern().as_usize()).map(|(_, strength)| *strength);
+        let strength = self.names.find_iter(words).filter_map(of).max()?;
+        let is_pass = words.len() >= 4
+            && words[words.len() - 4..].eq_ignore_ascii_case(b"pass")
+            && words.len().checked_sub(5).is_none_or(|at| !words[at].is_ascii_alphabetic());
+        Some(if is_pass { Strong } else { strength })
     }
 }
 

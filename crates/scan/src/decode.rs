@@ -3,6 +3,12 @@
 //! Masking compares literal text (actions/runner `SecretMasker`), so encoded values
 //! pass it: base 64 once or more, hex, percent, JSON escapes, gzip, UTF-16, reversed.
 
+mod hex;
+mod respelled;
+
+pub(crate) use hex::dump_line;
+pub(crate) use respelled::{json, percent, reversed, spaced};
+
 use crate::runs;
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -13,11 +19,14 @@ use zeroize::Zeroizing;
 
 /// Shorter runs hold no secret.
 const MIN_BASE64_BYTES: usize = 20;
-const MIN_HEX_BYTES: usize = 32;
 /// Longer candidates are cut, which is a gap.
 pub(crate) const MAX_CANDIDATE_BYTES: usize = 1 << 20;
 /// What a compressed stream may inflate to.
 const MAX_INFLATED_BYTES: u64 = 1 << 20;
+/// So many letters show whether a long run decodes to something.
+const PROBE_LETTERS: usize = 1024;
+/// So many characters tell UTF-16; no more than `PROBE_LETTERS` hold.
+const UTF16_PAIRS: usize = 256;
 /// So many leading groups of four letters decide whether a decoding makes sense.
 const PROBE_GROUPS: usize = 5;
 /// From one try to the next in a run that does not begin with text.
@@ -53,20 +62,41 @@ const SEXTETS: [u8; 256] = {
 /// Base 64 of a gzip stream wherever its header stands: random letters may have `+` and
 /// `/` so often that no run among them is long.
 pub(crate) fn gzip(text: &[u8], mut found: impl FnMut(Decoded)) {
+    // The run that was read last, where its last long part of word characters ends, and
+    // what was decoded of it: each header of many in one run must not cost the whole run.
+    let (mut end, mut long_end, mut done) = (0, 0, 0);
     for at in memchr::memmem::find_iter(text, b"H4sI") {
-        let end = at + runs::leading(&text[at..], BASE64);
-        let has_run =
-            text[at..end].split(|byte| !runs::is(*byte, runs::WORD)).any(|part| part.len() >= runs::MIN_RUN);
-        if !has_run && end - at >= MIN_BASE64_BYTES {
-            decode_at(text, Span::from(at..end), 0, &mut found);
+        if at >= end {
+            end = at + runs::leading(&text[at..], BASE64);
+            long_end = long_part_end(text, Span::from(at..end));
+        }
+        let span = Span::from(at..end);
+        if at >= done && long_end < at + runs::MIN_RUN && span.len() >= MIN_BASE64_BYTES {
+            decode_at(text, span, 0, &mut |decoded: Decoded| {
+                done = decoded.span.end;
+                found(decoded);
+            });
         }
     }
+}
+
+/// Where the last part of a run ends that is long and of word characters only; else 0.
+fn long_part_end(text: &[u8], run: Span) -> usize {
+    let mut end = run.end;
+    while end > run.start {
+        let length = runs::trailing(&text[run.start..end], runs::WORD);
+        if length >= runs::MIN_RUN {
+            return end;
+        }
+        end = (end - length).saturating_sub(1);
+    }
+    0
 }
 
 /// What a run of word characters encodes: base 64 or hex. Gives the end of what was
 /// decoded.
 pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(Decoded)) -> usize {
-    if hex_parts(text, word, &mut found) {
+    if hex::parts(text, word, &mut found) {
         return word.end;
     }
     // `+` and `/` are rare in encoded text, but common in paths and in what is compressed.
@@ -194,6 +224,18 @@ fn is_compressed(letters: &[u8]) -> bool {
 fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decoded)) -> bool {
     let start = span.start + from;
     let letters = &text[start..span.end.min(start + MAX_CANDIDATE_BYTES)];
+    // Much of a long run may look like a beginning: the first letters decide.
+    if letters.len() > PROBE_LETTERS && decoded(&letters[..PROBE_LETTERS]).is_none() {
+        return false;
+    }
+    let Some(decoded) = decoded(letters) else { return false };
+    let span = Span::from(start..start + decoded.span.end);
+    found(Decoded { span, ..decoded });
+    true
+}
+
+/// What letters encode from the first one on, if it makes sense.
+fn decoded(letters: &[u8]) -> Option<Decoded> {
     // A run may go from one alphabet over into the other: decode up to there.
     let (plus, dash) = (
         letters.iter().position(|byte| runs::is(*byte, runs::PLUS)).unwrap_or(letters.len()),
@@ -203,17 +245,11 @@ fn decode_at(text: &[u8], span: Span, from: usize, found: &mut impl FnMut(Decode
     let letters = &letters[..end];
     // A length of 4n+1 cannot be decoded: the last letter is a stray.
     let letters = &letters[..letters.len() - usize::from(letters.len() % 4 == 1)];
-    let Ok(bytes) = engine.decode(letters) else { return false };
-    let bytes = Zeroizing::new(bytes);
-    let (inner, bytes) = unpacked(bytes);
+    let (inner, bytes) = unpacked(Zeroizing::new(engine.decode(letters).ok()?));
     let is_text = |byte: &u8| matches!(byte, 0x20..=0x7e | b'\n' | b'\r' | b'\t');
-    if bytes.len() < 8 || inner.is_none() && !bytes.iter().take(9).all(is_text) {
-        return false;
-    }
-    let mut encodings = vec!["base64"];
-    encodings.extend(inner);
-    found(Decoded { span: Span::from(start..start + letters.len()), encodings, bytes });
-    true
+    let is_something = bytes.len() >= 8 && (inner.is_some() || bytes.iter().take(9).all(is_text));
+    let encodings = ["base64"].into_iter().chain(inner).collect();
+    is_something.then_some(Decoded { span: Span::from(0..letters.len()), encodings, bytes })
 }
 
 /// Base 64 whose lines were put together.
@@ -221,6 +257,13 @@ pub(crate) fn wrapped(letters: &[u8]) -> Option<Decoded> {
     let mut whole = None;
     base64_part(letters, Span::from(0..letters.len()), letters.len(), &mut |decoded| whole = Some(decoded));
     whole
+}
+
+/// Whether what the last letters decode to is text, if the rest is.
+pub(crate) fn ends_as_text(decoded: &Decoded, letters: usize) -> bool {
+    let bytes = &decoded.bytes;
+    let end = bytes.get(bytes.len().saturating_sub(letters / 4 * 3)..).unwrap_or_default();
+    decoded.encodings.len() > 1 || end.iter().all(|byte| matches!(byte, 0x20..=0x7e | b'\n' | b'\r' | b'\t'))
 }
 
 /// A short value that is base 64 of text as a whole, as in a Kubernetes secret.
@@ -255,196 +298,6 @@ fn inflated(stream: impl std::io::Read) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// Hex in a run of word characters; whether the run is hex at all.
-fn hex_parts(text: &[u8], word: Span, found: &mut impl FnMut(Decoded)) -> bool {
-    let mut at = word.start;
-    let mut is_hex = false;
-    while at < word.end {
-        let length = runs::leading(&text[at..word.end], runs::HEX);
-        if length >= MIN_HEX_BYTES {
-            is_hex |= length == word.len();
-            // `0x` or another letter may stand before.
-            let is_found =
-                [0, 1].into_iter().any(|shift| hex(text, Span::from(at + shift..at + length), found));
-            is_hex |= is_found;
-        }
-        at += length + 1;
-    }
-    is_hex
-}
-
-fn hex(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) -> bool {
-    let end = span.end.min(span.start + MAX_CANDIDATE_BYTES);
-    let digits = &text[span.start..end - (end - span.start) % 2];
-    let byte = |pair: &[u8]| {
-        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        value(pair[0]).unwrap_or(0) << 4 | value(pair[1]).unwrap_or(0)
-    };
-    // Text shows itself in the first bytes; UTF-16 has a zero in every pair.
-    let mut probe = digits.chunks_exact(2).take(16).map(byte);
-    if !probe.all(|byte| byte.is_ascii() && (byte >= 0x20 || byte.is_ascii_whitespace() || byte == 0)) {
-        return false;
-    }
-    let bytes = Zeroizing::new(digits.chunks_exact(2).map(byte).collect());
-    let (inner, bytes) = unpacked(bytes);
-    let mut encodings = vec!["hex"];
-    encodings.extend(inner);
-    found(Decoded { span: Span::from(span.start..span.start + digits.len()), encodings, bytes });
-    true
-}
-
-/// A line of a hex dump: `xxd`, `hexdump`, `hexdump -C`, `od -tx1`. Gives its bytes.
-pub(crate) fn dump_line(line: &[u8], bytes: &mut Vec<u8>) -> bool {
-    let line = line.trim_ascii_start();
-    let offset = runs::leading(line, runs::HEX);
-    if !(6..=16).contains(&offset) {
-        return false;
-    }
-    let before = bytes.len();
-    let is_xxd = line.get(offset) == Some(&b':');
-    let Some(rest) = line.get(offset + usize::from(is_xxd)..) else { return false };
-    if rest.first() != Some(&b' ') {
-        return false;
-    }
-    // xxd puts its text column behind two blanks.
-    let rest = rest.trim_ascii_start();
-    let hex = if is_xxd { memchr::memmem::find(rest, b"  ").map_or(rest, |at| &rest[..at]) } else { rest };
-    for group in hex.split(|byte| *byte == b' ').filter(|group| !group.is_empty()) {
-        let is_hex =
-            group.len() % 2 == 0 && group.len() <= 8 && runs::leading(group, runs::HEX) == group.len();
-        if !is_hex || (bytes.len() - before) * 2 + group.len() > 128 {
-            break;
-        }
-        let from = bytes.len();
-        for pair in group.chunks_exact(2) {
-            let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0);
-            bytes.push(u8::try_from(digit(pair[0]) << 4 | digit(pair[1])).unwrap_or(0));
-        }
-        // `hexdump` alone prints words of the machine's byte order.
-        if !is_xxd && group.len() > 2 {
-            bytes[from..].reverse();
-        }
-    }
-    bytes.len() > before
-}
-
-/// The characters between separators; also without the first, which may be a word of one
-/// letter before the token.
-pub(crate) fn spaced(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
-    for start in [span.start, span.start + 2] {
-        let span = Span::from(start..span.end);
-        let bytes = text[span.range()].iter().step_by(2).copied().collect();
-        found(Decoded { span, encodings: vec!["spaced"], bytes: Zeroizing::new(bytes) });
-    }
-}
-
-/// Words with percent-encoded bytes, decoded.
-pub(crate) fn percent(text: &[u8], mut found: impl FnMut(Decoded)) {
-    let mut done = 0;
-    for at in memchr::memchr_iter(b'%', text) {
-        if at < done || !escape(text, at).is_some_and(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')) {
-            continue;
-        }
-        let in_word = |byte: &&u8| byte.is_ascii_graphic() && !b"\"'<>`".contains(*byte);
-        let before =
-            text.get(done..at).unwrap_or_default().iter().rev().take(4096).take_while(in_word).count();
-        let after =
-            text.get(at..).unwrap_or_default().iter().take(MAX_CANDIDATE_BYTES).take_while(in_word).count();
-        let span = Span::from(at - before..at + after);
-        done = span.end;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(span.len()));
-        let mut from = span.start;
-        while from < span.end {
-            match escape(text, from) {
-                Some(byte) => {
-                    bytes.push(byte);
-                    from += 3;
-                }
-                None => {
-                    bytes.extend(text.get(from));
-                    from += 1;
-                }
-            }
-        }
-        found(Decoded { span, encodings: vec!["percent"], bytes });
-    }
-}
-
-/// The byte that `%hh` at an offset stands for.
-fn escape(text: &[u8], at: usize) -> Option<u8> {
-    let [b'%', high, low] = text.get(at..at + 3)? else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-}
-
-/// Lines with JSON escapes that cut values apart: `\n`, `\/`, `\u00xx`.
-pub(crate) fn json(text: &[u8], mut found: impl FnMut(Decoded)) {
-    let mut done = 0;
-    for at in memchr::memchr_iter(b'\\', text) {
-        if at < done || !matches!(text.get(at + 1), Some(b'n' | b'/' | b'u' | b'x' | b'"')) {
-            continue;
-        }
-        let start = text
-            .get(done..at)
-            .unwrap_or_default()
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(done, |line| done + line + 1);
-        let end =
-            memchr::memchr(b'\n', text.get(at..).unwrap_or_default()).map_or(text.len(), |line| at + line);
-        done = end.min(start + MAX_CANDIDATE_BYTES);
-        let span = Span::from(start..done);
-        let bytes = Zeroizing::new(unescaped(text.get(span.range()).unwrap_or_default()));
-        found(Decoded { span, encodings: vec!["json"], bytes });
-    }
-}
-
-fn unescaped(line: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'\\' {
-            out.push(*byte);
-            continue;
-        }
-        let Some((escape, after)) = rest.split_first() else { break };
-        rest = after;
-        match escape {
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'x' => {
-                let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-                match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                    Some(code) => {
-                        out.push(code);
-                        rest = rest.get(2..).unwrap_or_default();
-                    }
-                    None => out.extend_from_slice(b"\\x"),
-                }
-            }
-            b'u' => {
-                let digits = rest.get(..4).and_then(|digits| std::str::from_utf8(digits).ok());
-                let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                match code.and_then(|code| u8::try_from(code).ok()) {
-                    Some(code) => out.push(code),
-                    None => out.push(b'?'),
-                }
-                rest = rest.get(4..).unwrap_or_default();
-            }
-            other => out.push(*other),
-        }
-    }
-    out
-}
-
-/// The token read from its end.
-pub(crate) fn reversed(text: &[u8], span: Span) -> Decoded {
-    let bytes = text.get(span.range()).unwrap_or_default().iter().rev().copied().collect();
-    Decoded { span, encodings: vec!["reversed"], bytes: Zeroizing::new(bytes) }
-}
-
 fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 8])
 }
@@ -455,10 +308,10 @@ fn is_zlib(bytes: &[u8]) -> bool {
         .is_some_and(|head| head[0] == 0x78 && matches!(head[1], 0x01 | 0x5e | 0x9c | 0xda))
 }
 
+/// By its first characters: others may follow.
 fn is_utf16(bytes: &[u8]) -> bool {
-    let pairs = bytes.chunks_exact(2);
-    bytes.len() >= 12
-        && pairs.len() == pairs.filter(|pair| pair[1] == 0 && pair[0].is_ascii() && pair[0] != 0).count()
+    let is_narrow = |pair: &[u8]| pair[1] == 0 && pair[0].is_ascii() && pair[0] != 0;
+    bytes.len() >= 12 && bytes.chunks_exact(2).take(UTF16_PAIRS).all(is_narrow)
 }
 
 #[cfg(test)]
@@ -506,6 +359,43 @@ mod tests {
         assert_eq!(texts(r"a\nb\u0041\/"), [(vec!["json"], "a\nbA/".to_owned())]);
         let utf16: Vec<u8> = PLAIN.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(texts(&STANDARD.encode(utf16)), [(vec!["base64", "utf16"], PLAIN.to_owned())]);
+    }
+
+    #[test]
+    fn the_first_letters_of_a_long_run_decide() {
+        // Each place looks like UTF-16 for a few letters and is not.
+        let broken =
+            STANDARD.encode([b"A\0B\0C\0D\0E\0F\0G\0H\0".as_slice(), &[1, 2, 3, 4, 5, 6, 7, 8]].concat());
+        assert!(texts(&broken.trim_end_matches('=').repeat(400)).is_empty());
+        let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let long = format!("{}é {PLAIN}", PLAIN.repeat(40));
+        let found = texts(&STANDARD.encode(wide(&long)));
+        assert_eq!(found, [(vec!["base64", "utf16"], long.replace('é', "\u{fffd}"))]);
+    }
+
+    #[test]
+    fn a_stream_is_found_behind_headers_of_none() {
+        // Runs without a long part of word characters, as chance makes them.
+        let streams = (0..5000).map(|number| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut encoder, format!("k: of {number}").as_bytes()).unwrap();
+            STANDARD.encode(encoder.finish().unwrap())
+        });
+        let short = |stream: &String| {
+            let stream = stream.trim_end_matches('=').as_bytes();
+            stream.split(|byte| !runs::is(*byte, runs::WORD)).all(|part| part.len() < runs::MIN_RUN)
+        };
+        let stream = streams.into_iter().find(short).unwrap();
+        for decoys in [0, 1, 50] {
+            let mut found = 0;
+            let text = format!("{}{stream} x", "H4sI/".repeat(decoys));
+            gzip(text.as_bytes(), |decoded| {
+                found += 1;
+                assert!(decoded.bytes.starts_with(b"k: "));
+                assert_eq!(decoded.span.start, 5 * decoys);
+            });
+            assert_eq!(found, 1, "{decoys}");
+        }
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod allow;
 mod anomaly;
+mod armour;
 mod assign;
 mod block;
 mod check;
+mod cut;
 mod decode;
 mod engine;
 mod fingerprint;
@@ -18,10 +20,12 @@ mod lanes;
 mod mask;
 mod matcher;
 mod memo;
+mod near;
 mod profile;
 mod redact;
 mod rules;
 mod runs;
+mod seam;
 mod search;
 mod sighting;
 mod stream;

@@ -8,6 +8,7 @@ use crate::grams::Grams;
 use crate::lanes::Classifier;
 use crate::profile::Profile;
 use crate::runs::{self, TOKEN};
+use crate::seam::is_full;
 use crate::tier::{self, Tier};
 use crate::{Error, Rule};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
@@ -22,7 +23,7 @@ use std::sync::OnceLock;
 /// Patterns that say no upper bound are searched this far.
 pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
 /// Shorter keywords are not looked for backwards.
-const MIN_REVERSED_BYTES: usize = 4;
+const MIN_REVERSED_BYTES: usize = 3;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
 /// So many keywords are searched for without a table, and so many on their own.
@@ -147,8 +148,10 @@ impl Matcher {
                 let keyword = keyword.as_bytes();
                 literals[tier as usize].push((keyword.to_vec(), index, false));
                 let is_token = keyword.iter().all(|byte| runs::is(*byte, TOKEN));
-                if tier == Tier::Token && is_token && keyword.len() >= MIN_REVERSED_BYTES {
-                    literals[tier as usize].push((keyword.iter().rev().copied().collect(), index, true));
+                // Backwards, tokens with a long run are looked at only.
+                if is_token && !rule_compiled.names_secret && keyword.len() >= MIN_REVERSED_BYTES {
+                    let backwards = keyword.iter().rev().copied().collect();
+                    literals[Tier::Token as usize].push((backwards, index, true));
                 }
             }
             compiled.push(rule_compiled);
@@ -237,13 +240,25 @@ impl Matcher {
                 }
                 event.into_iter().for_each(&mut *found);
             }
-            Some((_, true)) if keyword.start >= done => {
+            Some((rule, true)) if keyword.start >= done => {
                 let token = token_around(text, keyword);
-                done = token.end;
-                found(Event::Backwards(token));
+                // Three letters stand in any word; those of a prefix end the token.
+                let is_prefix = self.rules.get(*rule).is_some_and(|rule| rule.is_prefix);
+                if keyword.len() > MIN_REVERSED_BYTES || !is_prefix || keyword.end == token.end {
+                    done = token.end;
+                    found(Event::Backwards(token));
+                }
             }
             _ => {}
         }
+    }
+
+    /// Whether a keyword of a tier stands in `part`.
+    pub(crate) fn holds_keyword(&self, tier: Tier, text: &[u8], part: Span) -> bool {
+        let Keywords { finder, owners } = &self.tiers[tier as usize];
+        let mut holds = false;
+        finder.find(text, part, |pattern, _| holds |= matches!(owners.get(pattern), Some((_, false))));
+        holds
     }
 
     /// The rule's pattern around a keyword, within its line.
@@ -265,12 +280,14 @@ impl Matcher {
         let after = text.get(keyword.end..limit)?;
         let to = memchr::memchr(b'\n', after).map_or(limit, |at| keyword.end + at);
         let rest = text.get(keyword.end..to)?;
-        let is_cut = (to == text.len() || text.get(to) == Some(&b'\n'))
-            && rest.iter().all(|byte| runs::is(*byte, TOKEN));
+        let is_line_end = to == text.len() || text.get(to) == Some(&b'\n');
+        let is_full = is_line_end && ends_full_line(text, to);
+        let is_cut = is_line_end && (is_full || unquoted(rest).iter().all(|byte| runs::is(*byte, TOKEN)));
         if compiled.rare.is_some_and(|rare| memchr::memchr(rare, rest).is_none()) {
             // A name and the beginning of a password; most addresses have a path.
-            let may_go_on = is_cut && memchr::memchr2(b':', b'/', rest).is_some_and(|at| rest[at] == b':');
-            return may_go_on.then_some(Event::Dangling { rule, keyword });
+            let sign = memchr::memchr2(b':', b'/', rest).and_then(|at| rest.get(at));
+            let may_go_on = !compiled.names_secret || sign.map_or(is_full, |sign| *sign == b':');
+            return (is_cut && may_go_on).then_some(Event::Dangling { rule, keyword });
         }
         match self.search(caches, rule, text, keyword, to) {
             Some(found) => Some(Event::Found(found)),
@@ -399,6 +416,21 @@ fn token_around(text: &[u8], part: Span) -> Span {
     let start = part.start - runs::trailing(&text[low..part.start], TOKEN);
     let high = text.len().min(part.end + MAX_REVERSED_BYTES);
     Span::from(start..part.end + runs::leading(&text[part.end..high], TOKEN))
+}
+
+/// What follows a keyword, without the quote that a value begins with.
+fn unquoted(rest: &[u8]) -> &[u8] {
+    match rest {
+        [b'=' | b':', b'"' | b'\'', value @ ..] => value,
+        _ => rest,
+    }
+}
+
+/// Whether the line that ends at `to` is as wide as tools wrap: anything may go on then.
+fn ends_full_line(text: &[u8], to: usize) -> bool {
+    let low = to.saturating_sub(MAX_MATCH_BYTES);
+    let start = memchr::memrchr(b'\n', text.get(low..to).unwrap_or_default()).map_or(low, |at| low + at + 1);
+    is_full(to - start)
 }
 
 fn wordy(byte: Option<&u8>) -> bool {

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 const MIN_PREFIX_BYTES: usize = 4;
 /// Fewer characters after a prefix are no telling part of a secret.
 const MIN_PART_BYTES: usize = 8;
+/// So much of a part tells whether it looks drawn.
+const MAX_JUDGED_BYTES: usize = 512;
 
 /// What parts of secrets look like.
 pub(crate) struct Parts {
@@ -42,21 +44,40 @@ impl Parts {
         Ok(Self { prefixes, kinds, userinfo })
     }
 
-    fn find(&self, text: &str) -> Vec<(Span, &str)> {
+    /// Parts but those of the kinds in `kept`, none inside another, in order.
+    fn find(&self, text: &str, kept: &[&str]) -> Vec<(Span, &str)> {
+        let bytes = text.as_bytes();
         let mut found = Vec::new();
+        // Where the token and the line end that were read last.
+        let (mut token_end, mut line_end) = (0, 0);
         for hit in self.prefixes.find_iter(text) {
             let kind = self.kinds[hit.pattern().as_usize()].as_str();
-            let rest = text.as_bytes().get(hit.end()..).unwrap_or_default();
-            let end = match kind {
-                "private_key" => rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()),
-                _ => rest.iter().position(|byte| !is_token(*byte)).unwrap_or(rest.len()),
-            };
-            let part = rest.get(..end).unwrap_or_default();
-            if part.len() >= MIN_PART_BYTES && (kind == "private_key" || is_random(part)) {
-                found.push((Span::from(hit.start()..hit.end() + end), kind));
+            let is_key = kind == "private_key";
+            let rest = |from: usize| bytes.get(from..).unwrap_or_default().iter();
+            if is_key && line_end <= hit.end() {
+                line_end =
+                    rest(hit.end()).position(|byte| *byte == b'\n').map_or(bytes.len(), |at| hit.end() + at);
+            } else if !is_key && token_end <= hit.end() {
+                token_end = rest(hit.end())
+                    .position(|byte| !is_token(*byte))
+                    .map_or(bytes.len(), |at| hit.end() + at);
+            }
+            let end = if is_key { line_end } else { token_end };
+            let part = bytes.get(hit.end()..end).unwrap_or_default();
+            let head = part.get(..part.len().min(MAX_JUDGED_BYTES)).unwrap_or_default();
+            if part.len() >= MIN_PART_BYTES && (is_key || is_random(head)) {
+                found.push((Span::from(hit.start()..end), kind));
             }
         }
         found.extend(self.userinfo.find_iter(text).map(|hit| (hit.span(), "uri_credential")));
+        found.retain(|(_, kind)| !kept.contains(kind));
+        found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+        let mut reach = 0;
+        found.retain(|(span, _)| {
+            let is_new = reach < span.end;
+            reach = reach.max(span.end);
+            is_new
+        });
         found
     }
 }
@@ -132,9 +153,17 @@ impl Worker<'_> {
             let span = Span::from(seen.offset..seen.offset + seen.len);
             cuts.extend((!kept.contains(&seen.kind.as_str())).then_some((span, mark)));
         }
-        for (span, kind) in self.parts().find(text) {
-            let is_whole = cuts.iter().any(|(cut, _)| cut.start <= span.start && span.end <= cut.end);
-            cuts.extend((!is_whole && !kept.contains(&kind)).then(|| (span, format!("[part of {kind}]"))));
+        let mut whole: Vec<Span> = cuts.iter().map(|(span, _)| *span).collect();
+        whole.sort_by_key(|span| span.start);
+        let mut whole = whole.into_iter().peekable();
+        let mut reach = 0;
+        for (span, kind) in self.parts().find(text, kept) {
+            while let Some(cut) = whole.next_if(|cut| cut.start <= span.start) {
+                reach = reach.max(cut.end);
+            }
+            if reach < span.end {
+                cuts.push((span, format!("[part of {kind}]")));
+            }
         }
         cuts
     }
@@ -153,6 +182,19 @@ mod tests {
         for piece in ["-89568790950549-7c75", "QWxhZGRpbjpvcGVuIHNlc2FtZQ", "9f86d081884c7d659a2feaa0"] {
             assert!(!is_name(piece), "{piece}");
         }
+    }
+
+    #[test]
+    fn parts_inside_parts_are_one_and_kept_kinds_cover_nothing() {
+        let rules = crate::RuleSet::builtin().unwrap();
+        let parts = Parts::new(rules.rules()).unwrap();
+        let part = ["gl", "pat-1a2b"].concat();
+        let text = format!("run {part}{part}3c4d5e6f --now {part}9z8y7x6w");
+        let spans: Vec<&str> =
+            parts.find(&text, &[]).iter().map(|(span, _)| text.get(span.range()).unwrap()).collect();
+        assert_eq!(spans, [format!("{part}{part}3c4d5e6f"), format!("{part}9z8y7x6w")]);
+        let kind = parts.find(&text, &[]).first().unwrap().1;
+        assert!(parts.find(&text, &[kind]).is_empty());
     }
 
     #[test]

@@ -122,8 +122,8 @@ fn turned(text: &[u8], base: usize, mut bits: u64, mut floor: usize, found: &mut
 pub(crate) fn spaced(text: &[u8], at: usize) -> Option<Span> {
     let separator = *text.get(at + 1)?;
     let fits =
-        |at: usize| text.get(at + 1) == Some(&separator) && text.get(at).is_some_and(|byte| is(*byte, TOKEN));
-    let is_separator = matches!(separator, b' ' | b'-' | b'\t' | b'.' | b',' | b':' | b'|');
+        |at: usize| text.get(at + 1) == Some(&separator) && text.get(at).is_some_and(u8::is_ascii_graphic);
+    let is_separator = matches!(separator, b' ' | b'-' | b'_' | b'\t' | b'.' | b',' | b':' | b'|');
     if !is_separator || at < 2 || text.get(at - 1) != Some(&separator) || !fits(at - 2) || !fits(at) {
         return None;
     }
@@ -139,7 +139,7 @@ pub(crate) fn spaced(text: &[u8], at: usize) -> Option<Span> {
         end += 2;
     }
     // The last character has no separator behind it.
-    let last = text.get(end + 2).is_some_and(|byte| is(*byte, TOKEN))
+    let last = text.get(end + 2).is_some_and(u8::is_ascii_graphic)
         && !text.get(end + 3).is_some_and(|byte| is(*byte, WORD));
     let end = end + 1 + usize::from(last) * 2;
     (end - start >= 2 * MIN_SPACED - 1).then(|| Span::from(start..end))

@@ -27,6 +27,8 @@ const EXCESS_BYTES: usize = 16 << 20;
 /// Layers of base 64 and respellings yield this much together. A line that yields more is
 /// never remembered as clean, so that the budget is spent the same with and without memo.
 const FAIR_FACTOR: usize = 8;
+/// A name, its sign and what stands between are no longer.
+const NAME_REACH_BYTES: usize = 512;
 
 /// How a text came about.
 #[derive(Clone, Copy)]
@@ -187,22 +189,17 @@ impl Worker<'_> {
         self.join(&source, block, depth, budget, sweep);
         self.spent(Stage::Join, started);
         let started = self.clock();
-        let candidates = self.candidates(&view.bytes, block, &mut leads, sweep);
+        let (candidates, costly) = self.candidates(&view, block, &mut leads, sweep, budget);
         self.spent(Stage::Decode, started);
+        costly.iter().for_each(|span| block.mark(*span));
         for decoded in candidates {
-            let span = decoded.span;
-            let before = budget.excess;
-            let is_allowed = budget.allows(span.len(), decoded.bytes.len(), view.origin(span.start));
-            if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
-                budget.hit(view.origin(span.start));
-            }
-            if is_allowed {
-                self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
-            }
-            if budget.excess != before || !is_allowed {
+            let (span, before) = (decoded.span, budget.excess);
+            self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
+            if budget.excess != before {
                 block.mark(span);
             }
         }
+        hits.retain(|hit| !hit.span.is_empty());
         for hit in &hits {
             block.mark(hit.span);
         }
@@ -270,10 +267,33 @@ impl Worker<'_> {
         leads
     }
 
-    /// Everything in a block that may be an encoding of something else.
-    fn candidates(&self, text: &[u8], block: &Block, leads: &mut Leads, sweep: &Sweep) -> Vec<Decoded> {
-        let mut all = Vec::new();
-        let mut add = |decoded| all.push(decoded);
+    /// Everything in a block that may be an encoding of something else, as far as the
+    /// budget goes: many small streams may inflate to more than memory holds. And what
+    /// was paid for.
+    fn candidates(
+        &self,
+        view: &View,
+        block: &Block,
+        leads: &mut Leads,
+        sweep: &Sweep,
+        budget: &mut Budget,
+    ) -> (Vec<Decoded>, Vec<Span>) {
+        let text = view.bytes.as_slice();
+        let (mut all, mut costly) = (Vec::new(), Vec::new());
+        let mut add = |decoded: Decoded| {
+            let (span, before) = (decoded.span, budget.excess);
+            let at = view.origin(span.start);
+            let is_allowed = budget.allows(span.len(), decoded.bytes.len(), at);
+            if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
+                budget.hit(at);
+            }
+            if budget.excess != before || !is_allowed {
+                costly.push(span);
+            }
+            if is_allowed {
+                all.push(decoded);
+            }
+        };
         let mut done = 0;
         let mut line = 0;
         for word in &leads.words {
@@ -303,7 +323,7 @@ impl Worker<'_> {
                 add(decode::reversed(text, *span));
             }
         }
-        all
+        (all, costly)
     }
 
     /// Looks at decoded bytes and adds what the text itself did not show.
@@ -336,12 +356,21 @@ impl Worker<'_> {
             return;
         }
         let is_respelled = matches!(encodings.first(), Some(&("json" | "percent")));
+        // All values together: thousands, each looked for in each of thousands, take seconds.
+        let length = inner.iter().map(|found| found.value.len() + 1).sum();
+        let mut values = Zeroizing::new(Vec::with_capacity(length));
+        for found in &inner {
+            values.extend_from_slice(&found.value);
+            values.push(0);
+        }
         // What was taken for a value is the encoding of one, or a piece of one.
-        hits.retain(|hit| {
-            let is_beaten = !is_respelled
-                || inner.iter().any(|found| memchr::memmem::find(&found.value, &hit.value).is_some());
-            !(overlap(hit.span, span) && self.rank(hit) > 1 && is_beaten)
-        });
+        for hit in hits.iter_mut() {
+            let is_weak = overlap(hit.span, span) && self.rank(hit) > 1;
+            if is_weak && (!is_respelled || memchr::memmem::find(&values, &hit.value).is_some()) {
+                // Taken out when the block is done: each time would move thousands.
+                hit.span = Span::from(0..0);
+            }
+        }
         let name = name_before(text, span.start);
         hits.extend(inner.into_iter().map(|hit| Hit {
             span,
@@ -424,7 +453,8 @@ impl Worker<'_> {
             checked.confidence = Confidence::Possible;
         }
         let name = name_before(text, secret.start);
-        let value = Zeroizing::new(value.to_vec());
+        let completed = check::completed(spec.check.as_deref(), value);
+        let value = completed.unwrap_or_else(|| Zeroizing::new(value.to_vec()));
         Some(Hit { span, rule, value, name, encodings: Vec::new(), checked, is_joined: false })
     }
 
@@ -524,14 +554,18 @@ fn basic(mut hit: Hit, is_basic: bool) -> Hit {
 
 /// The name of a value in its line: other lines may be missing here.
 fn name_before(text: &[u8], at: usize) -> Option<String> {
-    let from = memchr::memrchr(b'\n', text.get(..at)?).map_or(0, |found| found + 1);
+    // A line may be a megabyte, and hold thousands of values.
+    let low = at.saturating_sub(NAME_REACH_BYTES);
+    let from = memchr::memrchr(b'\n', text.get(low..at)?).map_or(low, |found| low + found + 1);
     assign::name_before(text.get(from..)?, at - from)
 }
 
-/// A run of single characters with a dash after each.
+/// A run of single characters with a dash or an underscore after each.
 fn dashed(text: &[u8], word: Span) -> Option<Span> {
-    let dash = |at: usize| text.get(word.start + at).is_some_and(|byte| *byte == b'-');
-    match (dash(0) && dash(2) && dash(4), dash(1) && dash(3) && dash(5)) {
+    let at = |at: usize| text.get(word.start + at).filter(|byte| matches!(byte, b'-' | b'_'));
+    let turns =
+        |from: usize| at(from).is_some_and(|sign| [2, 4].iter().all(|step| at(from + step) == Some(sign)));
+    match (turns(0), turns(1)) {
         (true, false) => runs::spaced(text, word.start + 3),
         (false, true) => runs::spaced(text, word.start + 2),
         _ => None,

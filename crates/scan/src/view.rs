@@ -116,6 +116,9 @@ impl View {
     }
 }
 
+/// The length of GitHub's prefix.
+const GITHUB_BYTES: usize = 29;
+
 /// What precedes a line's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Prefix {
@@ -155,7 +158,9 @@ pub(crate) fn prefix(line: &[u8]) -> Prefix {
         Some([b' ', ..]) => at += 1,
         _ => return none,
     }
-    match line.get(at..at + 4) {
+    // GitLab's have six digits of a second, GitHub's seven.
+    let is_other = at == GITHUB_BYTES;
+    match line.get(at..at + 4).filter(|_| !is_other) {
         Some([a, b, b'O' | b'E', last @ (b' ' | b'+')]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
             Prefix { len: at + 4, continues: *last == b'+', is_gitlab: true }
         }

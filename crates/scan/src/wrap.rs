@@ -3,8 +3,8 @@
 use crate::block;
 use crate::decode::{self, Decoded};
 use crate::engine::{Hit, Worker};
-use crate::join::push_pieces;
 use crate::runs::{self, MIN_RUN, PLUS, WORD};
+use crate::seam::push_pieces;
 use crate::search::{Budget, Depth, Sweep};
 use crate::view::View;
 use regex_automata::Span;
@@ -17,6 +17,7 @@ const BASE64: u8 = WORD | PLUS;
 
 impl Worker<'_> {
     /// Base 64 over lines of one length.
+    #[inline(never)]
     pub(crate) fn wrapped(
         &mut self,
         text: &[u8],
@@ -30,15 +31,16 @@ impl Worker<'_> {
         }
         let mut joined = View::default();
         let mut line = Span::from(at..block::line_around(text, at).end);
-        let width = push_base64(text, line, &mut joined);
+        let (width, mut is_padded) = push_base64(text, line, &mut joined);
         let before = block::line_before(text, at).map(|line| push_base64(text, line, &mut View::default()));
-        if before == Some(width) && sweep.wrapped_to != at {
+        if before == Some((width, false)) && sweep.wrapped_to != at {
             return;
         }
         let mut lines = 1;
-        while let Some(next) = block::line_after(text, line.end) {
+        let mut last = joined.bytes.len();
+        while !is_padded && let Some(next) = block::line_after(text, line.end) {
             let length = joined.bytes.len();
-            let added = push_base64(text, next, &mut joined);
+            let (added, ends) = push_base64(text, next, &mut joined);
             if added == 0 || added > width || length + added > decode::MAX_CANDIDATE_BYTES {
                 joined.bytes.truncate(length);
                 if length + added > decode::MAX_CANDIDATE_BYTES {
@@ -46,8 +48,7 @@ impl Worker<'_> {
                 }
                 break;
             }
-            lines += 1;
-            line = next;
+            (lines, line, is_padded, last) = (lines + 1, next, ends, length);
             if added < width {
                 break;
             }
@@ -55,7 +56,14 @@ impl Worker<'_> {
         if lines < 2 || width < MIN_WRAPPED_BYTES {
             return;
         }
-        if let Some(decoded) = decode::wrapped(&joined.bytes) {
+        let mut decoded = decode::wrapped(&joined.bytes);
+        // A word may stand behind lines that are all full, or behind a single one.
+        let letters = joined.bytes.len() - last;
+        if letters < width && decoded.as_ref().is_some_and(|decoded| !decode::ends_as_text(decoded, letters))
+        {
+            decoded = if lines > 2 { decode::wrapped(&joined.bytes[..last]) } else { None };
+        }
+        if let Some(decoded) = decoded {
             let found = self.decoded_apart(&joined, decoded, depth, budget);
             if !found.is_empty() {
                 sweep.wrapped_to = line.end;
@@ -66,6 +74,7 @@ impl Worker<'_> {
     }
 
     /// Consecutive lines of a hex dump.
+    #[inline(never)]
     pub(crate) fn dump(
         &mut self,
         text: &[u8],
@@ -135,18 +144,19 @@ impl Worker<'_> {
     }
 }
 
-/// Appends a line of nothing but base 64; the count of its letters, or 0.
-fn push_base64(text: &[u8], line: Span, joined: &mut View) -> usize {
+/// Appends a line of nothing but base 64; the count of its letters, or 0, and whether it is
+/// padded, as only the last one is.
+fn push_base64(text: &[u8], line: Span, joined: &mut View) -> (usize, bool) {
     let mut view = View::default();
     block::push_line(text, line, &mut view);
     let lead = view.bytes.iter().take(16).take_while(|byte| **byte == b' ').count();
     let letters = view.bytes.get(lead..).unwrap_or_default();
     if !is_base64_line(letters) {
-        return 0;
+        return (0, false);
     }
     let length = runs::leading(letters, BASE64);
     push_pieces(&view, Span::from(lead..lead + length), joined);
-    length
+    (length, length < letters.len())
 }
 
 pub(crate) fn is_base64_line(line: &[u8]) -> bool {

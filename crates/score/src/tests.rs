@@ -25,6 +25,7 @@ fn permission(job: &str, scope: &str, access: &str) -> TokenPermission {
 fn evidence() -> Evidence {
     let run = |name: &str| Run {
         run_key: key(name),
+        platform: "github".to_owned(),
         repo: Some("o/r".to_owned()),
         workflow_name: Some(name.to_owned()),
         ..Run::default()

@@ -15,6 +15,7 @@ const MAX_VALUE_BYTES: usize = 16 << 10;
 pub(crate) struct ContextRules {
     /// `_word` of every rule: words begin parts of names.
     words: AhoCorasick,
+    stems: Stems,
     /// Index of the rule of each word.
     owners: Vec<usize>,
     /// Pattern of each rule with context words.
@@ -54,7 +55,7 @@ impl ContextRules {
             }
             patterns.push((!rule.context.is_empty()).then(|| Pattern::parse(rule)).transpose()?);
         }
-        Ok(Self { words: AhoCorasick::new(words)?, owners, patterns })
+        Ok(Self { stems: Stems::of(&words), words: AhoCorasick::new(words)?, owners, patterns })
     }
 
     /// Rules whose word the name holds and whose pattern the value fits, with the span of
@@ -86,6 +87,40 @@ impl ContextRules {
             }
         }
     }
+
+    /// Whether a name holds a word of some rule.
+    pub(crate) fn knows(&self, name: &[u8]) -> bool {
+        let begins = |at: usize| {
+            let is_first = at.checked_sub(1).and_then(|before| name.get(before)).is_none_or(|before| {
+                b"_-.".contains(before) || !before.is_ascii_uppercase() && name[at].is_ascii_uppercase()
+            });
+            is_first && self.stems.contains(stem(&name[at..]))
+        };
+        (0..name.len()).any(begins) && names_secret(name) && self.words.is_match(&parts(name))
+    }
+}
+
+/// The first letters of words: nearly all names have none of them.
+struct Stems(Vec<u64>);
+
+impl Stems {
+    fn of(words: &[String]) -> Self {
+        let mut stems = Self(vec![0; 1 << 10]);
+        for word in words {
+            let stem = stem(word.trim_start_matches('_').as_bytes());
+            stems.0[stem >> 6] |= 1 << (stem & 63);
+        }
+        stems
+    }
+
+    fn contains(&self, stem: usize) -> bool {
+        self.0[stem >> 6] >> (stem & 63) & 1 != 0
+    }
+}
+
+/// A number of the first two letters of a part of a name.
+fn stem(part: &[u8]) -> usize {
+    part.iter().take(2).fold(0, |stem, byte| stem << 8 | usize::from(byte.to_ascii_lowercase()))
 }
 
 /// A name as its parts: `_dd_api_key_` of `DD-API-KEY`, `ddApiKey` and `dd.api.key`.

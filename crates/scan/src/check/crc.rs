@@ -6,12 +6,23 @@ use crate::{Confidence, Verification};
 use memchr::memmem;
 use regex_automata::Span;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// The last six letters are the CRC-32 of what stands between the prefix and them.
 /// Compared as numbers: issuers disagree on padding.
 pub(super) fn base62_tail(value: &[u8], prefix: usize) -> bool {
     let parts = value.get(prefix..).and_then(|rest| rest.split_last_chunk::<6>());
     parts.is_some_and(|(body, sum)| base62(sum) == Some(u64::from(crc32fast::hash(body))))
+}
+
+/// A token whose last letter was cut off, with that letter, if the five before it are those
+/// of its checksum.
+pub(super) fn completed(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let (body, sum) = value.get(4..)?.split_last_chunk::<5>()?;
+    let crc = crc32fast::hash(body);
+    let last = LETTERS.get((crc % 62) as usize)?;
+    (base62(sum) == Some(u64::from(crc / 62))).then(|| Zeroizing::new([value, &[*last]].concat()))
 }
 
 /// The last eight letters are a CRC-32 in hex, of what stands from `from` to `cut` before.

@@ -38,8 +38,12 @@ impl Manifests {
             if text.get(hit.end()).is_some_and(u8::is_ascii_alphanumeric) {
                 continue;
             }
+            // Said twice in one document, which has been read.
+            if hit.start() < done {
+                continue;
+            }
             let start = document_start(text, hit.start()).max(done);
-            done = read(text, start, &mut found).max(done);
+            done = read(text, start, &mut found);
         }
     }
 }
@@ -167,6 +171,9 @@ mod tests {
     fn json_on_one_line_is_read() {
         let text = r#"{"kind":"Secret","data":{"db-pass":"RmFrM1Bhc3N3MHJkIQ==","n":"MQ=="}}"#;
         assert_eq!(names(text), [("db-pass".to_owned(), "Fak3Passw0rd!".to_owned())]);
+        // A kind that is said twice does not make a secret of the next document.
+        let twice = "kind: Secret\nkind: Secret\n---\nkind: ConfigMap\ndata:\n  a: RmFrM1Bhc3N3MHJkIQ==\n";
+        assert_eq!(names(twice), []);
         assert_eq!(names("kind: SecretStore\ndata:\n  a: RmFrM1Bhc3N3MHJkIQ==\n"), []);
     }
 }

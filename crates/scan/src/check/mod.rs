@@ -3,6 +3,7 @@
 //! | check | what must hold | source |
 //! |---|---|---|
 //! | `github_crc32`, `npm_crc32` | last 6 = base 62 of CRC-32 of the body | github.blog "Behind GitHub's new authentication token formats" |
+//! | `github_crc32_truncated` | the same without the last letter, which follows | as above |
 //! | `github_fine` | 8 letters = base 32 of SHA-256 of the 77 before | measured on published samples |
 //! | `github_installation` | the ES256 token inside parses | github.blog changelog 2026-04-24 |
 //! | `gitlab_routable` | last 7 = base 36 of CRC-32 of all before | GitLab handbook, routable tokens |
@@ -94,6 +95,7 @@ fn percent_decoded(text: &[u8]) -> Zeroizing<Vec<u8>> {
 pub(crate) fn run(name: Option<&str>, value: &[u8], text: &[u8], span: Span) -> Option<Checked> {
     let checked = match name {
         Some("github_crc32" | "npm_crc32") => checksum(crc::base62_tail(value, 4)),
+        Some("github_crc32_truncated") => return crc::completed(value).map(|_| checksum(true)),
         Some("github_fine") => crc::github_fine(value),
         Some("github_installation") => encoded::github_installation(value),
         Some("gitlab_routable") => crc::gitlab(value),
@@ -131,6 +133,11 @@ pub(crate) fn run(name: Option<&str>, value: &[u8], text: &[u8], span: Span) -> 
         _ => likely(),
     };
     Some(checked)
+}
+
+/// The secret that `value` is a part of, where its check tells what is missing.
+pub(crate) fn completed(name: Option<&str>, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    (name == Some("github_crc32_truncated")).then(|| crc::completed(value)).flatten()
 }
 
 #[cfg(test)]

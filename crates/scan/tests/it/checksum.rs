@@ -1,5 +1,6 @@
 //! Checksums, colour codes and pairs.
 
+use crate::sample::sample;
 use crate::scanner;
 use leakgraph_scan::Confidence;
 
@@ -67,4 +68,42 @@ fn budgets_are_said_to_be_hit() {
     let text = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo".repeat(60_000);
     let scan = scanner().worker().scan(text.as_bytes());
     assert_eq!(scan.gaps.first().map(|gap| gap.reason), Some("budget"));
+}
+
+/// Entra client secrets: three letters of Marvin32 over the 37 before (the sample that
+/// Microsoft publishes is in `check::azure`).
+#[test]
+fn an_entra_secret_counts_by_its_checksum() {
+    let rules = scanner().rules().rules();
+    let rule = rules.iter().find(|rule| rule.id == "azure-client-secret").unwrap();
+    for seed in 0..40 {
+        let value = String::from_utf8(sample(rule, seed)).unwrap();
+        let last = if value.ends_with('x') { "y" } else { "x" };
+        let wrong = format!("{}{last}", value.split_at(value.len() - 1).0);
+        for (shown, confidence) in [(value, Confidence::VerifiedStructure), (wrong, Confidence::Possible)] {
+            for text in [
+                format!("AZURE_CLIENT_SECRET={shown}\n"),
+                format!("{{\"clientSecret\": \"{shown}\"}}"),
+                format!("az login --service-principal -u app {shown} now"),
+            ] {
+                let seen = scanner().worker().scan(text.as_bytes()).sightings;
+                let of_rule: Vec<_> = seen.iter().filter(|one| one.rule == rule.id).collect();
+                assert_eq!(of_rule.len(), 1, "{text}: {seen:?}");
+                assert_eq!(of_rule[0].confidence, confidence, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_short_of_one_character_is_the_whole_one() {
+    let token = github(true);
+    let (short, _) = token.split_at(token.len() - 1);
+    let worker = &mut scanner().worker();
+    let seen = worker.scan(format!("token {short} end").as_bytes()).sightings;
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].value_bytes, seen[0].len), (token.len(), short.len()));
+    assert_eq!(seen[0].fingerprint, worker.fingerprint(token.as_bytes()));
+    // Without the right checksum nothing tells it from another word.
+    assert!(worker.scan(format!("token {}x end", token.split_at(38).0).as_bytes()).sightings.is_empty());
 }

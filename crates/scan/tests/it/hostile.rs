@@ -73,6 +73,61 @@ fn a_bomb_spends_the_budget_and_says_so() {
 }
 
 #[test]
+fn bombs_do_not_hide_what_stands_behind_them() {
+    let scanner = scanner();
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    let bomb = STANDARD.encode(encoder.finish().unwrap());
+    let hidden = STANDARD.encode([b"k: ".as_slice(), &token(scanner, 5)].concat());
+    let mut worker = scanner.worker();
+    let fingerprint = worker.fingerprint(&token(scanner, 5));
+    for separator in [", ", "\n"] {
+        let text = [vec![bomb.as_str(); 20].join(separator), hidden.clone()].join(separator);
+        let scan = worker.scan(text.as_bytes());
+        assert_eq!(scan.gaps.first().map(|gap| gap.reason), Some("budget"));
+        assert!(scan.sightings.iter().any(|seen| seen.fingerprint == fingerprint), "{separator:?}");
+    }
+}
+
+#[test]
+fn every_value_of_a_long_query_is_seen() {
+    let scanner = scanner();
+    let mut worker = scanner.worker();
+    let values: Vec<Vec<u8>> = (0..200).map(|seed| token(scanner, seed)).collect();
+    let query = |value: &Vec<u8>| {
+        let weak = value.iter().rev().take(24).map(|byte| char::from(*byte)).collect::<String>();
+        format!("my_secret={weak}%26t%3D{}%26", String::from_utf8_lossy(value))
+    };
+    let text: String = values.iter().map(query).collect();
+    let seen = worker.scan(text.as_bytes()).sightings;
+    for value in &values {
+        let fingerprint = worker.fingerprint(value);
+        assert_eq!(seen.iter().filter(|one| one.fingerprint == fingerprint).count(), 1);
+    }
+}
+
+/// Each header, keyword or line could be the beginning of much that follows.
+#[test]
+fn what_begins_everywhere_is_not_read_to_the_end_each_time() {
+    let mut worker = scanner().worker();
+    for unit in [
+        "H4sI",
+        "H4sI+",
+        "H4sIAAAAAAAA/",
+        "+ABa",
+        // Lines that each may be the rest of a token or begin one.
+        "YWJjZGVmZ2hpamts=\n",
+        "eyJ0eXAiOiAiVENWMiJ9.\n",
+        "-keypass \n",
+        "amzn1.oa2-cs.v1.\n",
+    ] {
+        let text = unit.repeat((32 << 10) / unit.len());
+        assert!(worker.scan(text.as_bytes()).sightings.is_empty(), "{unit}");
+        worker.redact(&text);
+    }
+}
+
+#[test]
 fn nested_and_repeated_encodings_end() {
     let scanner = scanner();
     let mut worker = scanner.worker();

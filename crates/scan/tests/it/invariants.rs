@@ -91,6 +91,21 @@ proptest! {
     }
 }
 
+/// The value is too plain alone and not with the line behind it: its line is not clean.
+#[test]
+fn a_line_whose_match_fails_alone_is_looked_at_again() {
+    let (with, without) = scanners();
+    let text =
+        [b".123\0\0\x0eaSCWVA?access_token=\x003333333".as_slice(), b"?api_key=sot6gNcF3s3333ne\ngNcF"]
+            .concat();
+    let expected = shown(without.worker().scan(&text));
+    assert!(expected.contains("url-query-token"));
+    let mut worker = with.worker();
+    for time in ["first", "second"] {
+        assert_eq!(shown(worker.scan(&text)), expected, "the {time} time");
+    }
+}
+
 #[test]
 fn clean_lines_are_kept_for_a_later_run_of_the_same_rules_and_key() {
     use leakgraph_scan::{FingerprintKey, RuleSet};

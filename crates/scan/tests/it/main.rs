@@ -6,6 +6,7 @@ mod allow;
 mod anomaly;
 mod checksum;
 mod corpus;
+mod cuts;
 mod disguises;
 mod every_rule;
 mod gitleaks_format;

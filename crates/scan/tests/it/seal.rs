@@ -28,6 +28,10 @@ pub(crate) fn sealed(check: Option<&str>, drawn: &[u8], random: &mut Random) -> 
             let sum = digits(u64::from(crc32fast::hash(&value[4..length - 6])), BASE62, 6);
             value[length - 6..].copy_from_slice(&sum);
         }
+        "github_crc32_truncated" => {
+            let sum = digits(u64::from(crc32fast::hash(&value[4..length - 5])), BASE62, 6);
+            value[length - 5..].copy_from_slice(&sum[..5]);
+        }
         "github_fine" => {
             let digest = Sha256::digest(&value[..77]);
             value[77..85].copy_from_slice(&base32(&digest[..5]));

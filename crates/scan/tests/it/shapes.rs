@@ -31,7 +31,10 @@ fn shapes(scanner: &Scanner) -> Vec<(&'static str, String, String)> {
     let (installation, gitlab) = (of(scanner, "github-installation"), of(scanner, "gitlab-pat"));
     let (dop, slack, jwt) = (of(scanner, "digitalocean"), of(scanner, "slack-webhook"), of(scanner, "jwt"));
     let (pem, id) = (of(scanner, "pem-private-key"), of(scanner, "aws-access-key-id"));
-    let (pass, secret) = (password(), aws_secret());
+    let (pass, secret, openai) = (password(), aws_secret(), of(scanner, "openai"));
+    let (first, second) = pass.split_at(4);
+    let phrase = format!("{first} {second}");
+    let (truncated, _) = github.split_at(github.len() - 1);
     let b64 = |text: &str| STANDARD.encode(text);
     let reversed: String = github.chars().rev().collect();
     let plain = |shape, text: String, value: &String| (shape, text, value.clone());
@@ -60,6 +63,8 @@ fn shapes(scanner: &Scanner) -> Vec<(&'static str, String, String)> {
         plain("A21 indented", pem.replace('\n', "\n      "), &pem),
         plain("A22", format!("ID_TOKEN={jwt}"), &jwt),
         plain("A23", format!("Posting to https://{slack}"), &slack),
+        plain("A24", format!("openai.AuthenticationError: Error code: 401 - {{'error': {{'message': 'Incorrect API key provided: {openai}. You can find your API key at https://platform.openai.com/account/api-keys.'}}}}"), &openai),
+        plain("A24 short", format!("openai.AuthenticationError: Incorrect API key provided: {openai}."), &openai),
         plain("B01", format!("client_secret={pass}"), &pass),
         plain("B02", serde_json::json!({"type": "service_account", "private_key": format!("{pem}\n")}).to_string(), &pem),
         plain("B03", b64(&format!("{secret}\n")), &secret),
@@ -70,9 +75,13 @@ fn shapes(scanner: &Scanner) -> Vec<(&'static str, String, String)> {
         plain("B08", reversed, &github),
         plain("B09", github.chars().map(String::from).collect::<Vec<_>>().join(" "), &github),
         plain("B10", format!("part1={}\n{STAMP}part2={}", github.split_at(20).0, github.split_at(20).1), &github),
+        // One character is missing, and the checksum says which.
+        plain("B14", format!("token ends with ...{}", truncated), &github),
+        plain("B14 in text", format!("cut to '{}' by the logger", truncated), &github),
         plain("B12", format!("https://x.test/cb?token={}", secret.replace('/', "%252F").replace('+', "%252B")), &secret),
         plain("B17", format!("{}%0A", pem.replace(' ', "%20").replace('\n', "%0A")), &pem),
         plain("B18", format!("++ export DEPLOY_TOKEN={gitlab}"), &gitlab),
+        plain("B19", format!("$ echo \"pass is {phrase}\""), &phrase),
         plain("C01", format!("\x1b[36;1mgh workflow run deploy.yml -R acme/infra -f env=prod -f token={github}\x1b[0m"), &github),
         plain("C02", format!("curl -X POST -H 'Authorization: token {github}' https://api.github.com/repos/acme/infra/actions/workflows/deploy.yml/dispatches -d '{{\"ref\":\"main\"}}'"), &github),
         plain("C07", format!("\x1b[36;1mecho \"DEPLOY_TOKEN={github}\" >> $GITHUB_ENV\x1b[0m"), &github),

@@ -1,0 +1,73 @@
+//! Armoured blocks: from `-----BEGIN` to `-----END`.
+
+use crate::assign;
+use crate::block;
+use crate::engine::{Hit, Worker};
+use crate::matcher::{ARMOUR, MAX_MATCH_BYTES};
+use crate::view::View;
+use memchr::memmem;
+use regex_automata::Span;
+use zeroize::Zeroizing;
+
+/// An armoured block ends within so many lines.
+const MAX_ARMOUR_LINES: usize = 400;
+/// What names the owner of a private key stands so close to it.
+const OWNER_BYTES: usize = 4096;
+
+impl Worker<'_> {
+    /// A block from `-----BEGIN` to `-----END`.
+    pub(crate) fn armoured(&mut self, text: &[u8], rule: usize, at: usize) -> Option<Hit> {
+        let mut joined = View::default();
+        let mut line = Span::from(at..block::line_around(text, at).end.min(at + MAX_MATCH_BYTES));
+        for _ in 0..MAX_ARMOUR_LINES {
+            let from = joined.bytes.len();
+            block::push_line(text, line, &mut joined);
+            joined.push(b"\n", line.end);
+            // The beginning has dashes of its own.
+            let from = if from == 0 { ARMOUR.len() } else { from };
+            let added = joined.bytes.get(from..).unwrap_or_default();
+            // Another beginning: this block has no end.
+            if let Some(again) = memmem::find(added, ARMOUR.as_bytes()) {
+                joined.bytes.truncate(from + again);
+                break;
+            }
+            if memmem::find(added, b"-----END").is_some() || joined.bytes.len() > MAX_MATCH_BYTES {
+                break;
+            }
+            let Some(next) = block::line_after(text, line.end) else { break };
+            line = next;
+        }
+        let found = self.scanner.matcher.armour(&mut self.state.caches, rule, &joined.bytes, 0)?;
+        let body = Zeroizing::new(unindented(joined.bytes.get(found.secret.range())?));
+        // Its owner may be named before or after it.
+        let mut near = View::default();
+        let low = at.saturating_sub(OWNER_BYTES);
+        let span = joined.origin_span(found.span);
+        near.push_visible(text.get(low..text.len().min(span.end + OWNER_BYTES))?, low);
+        let mut hit = self.hit(&body, Span::from(0..body.len()), Span::from(0..body.len()), rule)?;
+        let checks = self.scanner.rules.rules().get(rule)?.check.as_deref();
+        hit.checked = crate::check::run(checks, &body, &near.bytes, Span::from(0..near.bytes.len()))?;
+        hit.span = span;
+        hit.name = assign::name_before(
+            text.get(block::line_around(text, at).start..at)?,
+            at - block::line_around(text, at).start,
+        );
+        hit.is_joined = true;
+        Some(hit)
+    }
+}
+
+/// An armoured block with each line at the margin.
+fn unindented(block: &[u8]) -> Vec<u8> {
+    let begin = memmem::find(block, b"KEY-----").map_or(0, |at| at + 8);
+    let end = memmem::rfind(block, b"-----END").unwrap_or(block.len()).max(begin);
+    let mut out = Vec::with_capacity(block.len());
+    out.extend_from_slice(&block[..begin]);
+    out.push(b'\n');
+    for word in block[begin..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        out.extend_from_slice(word);
+        out.push(b'\n');
+    }
+    out.extend_from_slice(&block[end..]);
+    out
+}
