@@ -53,6 +53,8 @@ fn subjects_of_ci_become_service_accounts_of_google_cloud() {
             (format!("oidc:{owner}:repo:acme/*"), Decision::Yes, false, false),
             ("ci@p.iam.gserviceaccount.com".to_owned(), Decision::Yes, false, false),
             ("allUsers".to_owned(), Decision::Yes, false, false),
+            // Both that the files know: the account `ci` is of the project, too.
+            ("ops@acme.test".to_owned(), Decision::Yes, false, false),
             ("ops@acme.test".to_owned(), Decision::Yes, false, false),
         ]
     );
