@@ -14,7 +14,8 @@ use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
 
 /// Members of pages that hold lists.
-const PAGES: [&str; 4] = ["accounts", "keys", "workloadIdentityPools", "workloadIdentityPoolProviders"];
+const PAGES: [&str; 5] =
+    ["accounts", "keys", "workloadIdentityPools", "workloadIdentityPoolProviders", "assets"];
 
 pub(super) fn recognise(value: &Value) -> Option<Recognised> {
     let first = items(value).into_iter().next()?;
@@ -41,9 +42,14 @@ fn items(value: &Value) -> Vec<&Value> {
 
 fn items_of(value: &Value) -> Vec<&Value> {
     match PAGES.iter().find_map(|page| value.get(page)?.as_array()) {
-        Some(list) => list.iter().collect(),
-        None => vec![value],
+        Some(list) => list.iter().map(of_asset).collect(),
+        None => vec![of_asset(value)],
     }
+}
+
+/// What an asset of Cloud Asset Inventory is (`gcloud asset list --content-type=resource`).
+pub(super) fn of_asset(value: &Value) -> &Value {
+    value.pointer("/resource/data").unwrap_or(value)
 }
 
 pub(super) fn import(document: &Document<'_>, value: &Value) -> Evidence {
@@ -157,6 +163,10 @@ mod tests {
             "uniqueId": "1", "email": EMAIL, "displayName": "Deploy", "disabled": true}]));
         let [account] = accounts.identities.as_slice() else { panic!("one account") };
         assert_eq!((account.status.as_str(), account.account.as_deref()), ("disabled", Some("p")));
+        let asset = json!({"assets": [{"name": "//iam.googleapis.com/projects/p/serviceAccounts/1", "assetType": "iam.googleapis.com/ServiceAccount",
+            "resource": {"version": "v1", "data": {"name": format!("projects/p/serviceAccounts/{EMAIL}"), "projectId": "p",
+                "uniqueId": "1", "email": EMAIL, "displayName": "Deploy", "disabled": true}}}]});
+        assert_eq!(read(&asset).identities, accounts.identities);
         let keys = read(&json!([
             {"name": format!("projects/p/serviceAccounts/{EMAIL}/keys/abc"), "keyType": "USER_MANAGED", "keyAlgorithm": "KEY_ALG_RSA_2048",
                 "validAfterTime": "2024-01-02T03:04:05Z", "validBeforeTime": "9999-12-31T23:59:59Z"},

@@ -8,7 +8,7 @@
 //!
 //! A role that lets its members act as service accounts, granted on one, is a trust of it too.
 
-use super::gcp::{account_of_name, holder, member};
+use super::gcp::{holder, member};
 use crate::Document;
 use crate::importer::Recognised;
 use crate::reader::incomplete;
@@ -170,7 +170,7 @@ impl Importer<'_> {
             ..Grant::default()
         });
         let acting = ACTING.iter().find(|(acting, _)| *acting == role);
-        if let Some(((_, action), account)) = acting.zip(account_of_name(&resource)) {
+        if let Some(((_, action), account)) = acting.zip(account_of_resource(&resource)) {
             self.trust(&account, role, action, kind, native_id, conditions);
         }
     }
@@ -207,6 +207,12 @@ impl Importer<'_> {
             source_key: self.document.source_key,
         });
     }
+}
+
+/// The service account that a resource is, by its e-mail or its number (linking replaces that).
+fn account_of_resource(resource: &str) -> Option<String> {
+    let rest = resource.strip_prefix("//iam.googleapis.com/")?.split_once("/serviceAccounts/")?.1;
+    rest.split('/').next().filter(|account| !account.is_empty()).map(str::to_owned)
 }
 
 /// The resource, and what is below it where that can be told by its name.

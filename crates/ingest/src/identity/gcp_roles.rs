@@ -4,6 +4,7 @@
 //! `includedPermissions` only in its full view: without them nothing of a role is known.
 
 use super::gcp::holder;
+use super::gcp_accounts::of_asset;
 use crate::Document;
 use crate::importer::Recognised;
 use crate::link::role_key;
@@ -25,10 +26,12 @@ pub(super) fn recognise(value: &Value) -> Option<Recognised> {
 fn roles(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(items) => items.iter().flat_map(roles).collect(),
-        Value::Object(members) => match members.get("roles").and_then(Value::as_array) {
-            Some(list) => list.iter().collect(),
-            None => vec![value],
-        },
+        Value::Object(members) => {
+            match ["roles", "assets"].iter().find_map(|page| members.get(*page)?.as_array()) {
+                Some(list) => list.iter().map(of_asset).collect(),
+                None => vec![of_asset(value)],
+            }
+        }
         _ => Vec::new(),
     }
 }

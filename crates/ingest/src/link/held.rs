@@ -67,20 +67,21 @@ fn acting(holder: &Identity, action: &str) -> Trust {
     }
 }
 
-/// Entra names principals by the id of their object where it does not say their application:
-/// one identity has one row, by its application id.
+/// Entra names principals by the id of their object where it does not say their application,
+/// Google Cloud service accounts by their number: one identity has one row, by its natural id.
 fn objects(evidence: &mut Evidence) {
-    let mut applications: HashMap<Key, Key> = HashMap::new();
-    for identity in evidence.identities.iter().filter(|identity| identity.platform == "azure") {
+    let mut known: HashMap<Key, Key> = HashMap::new();
+    let has_other_id = |row: &&Identity| row.platform == "azure" || row.kind == "service_account";
+    for identity in evidence.identities.iter().filter(has_other_id) {
         let of_application = identity.tags.iter().find_map(|tag| tag.strip_prefix("application_object="));
         for object in identity.unique_id.as_deref().into_iter().chain(of_application) {
             if object != identity.native_id {
-                applications.insert(identity_key("azure", object), identity.identity_key);
+                known.insert(identity_key(&identity.platform, object), identity.identity_key);
             }
         }
     }
-    evidence.identities.retain(|identity| !applications.contains_key(&identity.identity_key));
-    let rename = |key: &mut Key| *key = applications.get(key).copied().unwrap_or(*key);
+    evidence.identities.retain(|identity| !known.contains_key(&identity.identity_key));
+    let rename = |key: &mut Key| *key = known.get(key).copied().unwrap_or(*key);
     evidence.grants.iter_mut().for_each(|grant| rename(&mut grant.identity_key));
     evidence.trusts.iter_mut().for_each(|trust| rename(&mut trust.identity_key));
 }

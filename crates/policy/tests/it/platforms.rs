@@ -34,11 +34,11 @@ fn subjects_of_ci_become_applications_of_entra() {
 fn subjects_of_ci_become_service_accounts_of_google_cloud() {
     let pool = "iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/github";
     let owner = format!("principalSet://{pool}/attribute.repository_owner/acme");
-    let policy = json!([{"resource": format!("//iam.googleapis.com/projects/p/serviceAccounts/{DEPLOY}"), "policy": {"bindings": [
+    // Cloud Asset Inventory names service accounts by their number.
+    let policy = json!([{"resource": "//iam.googleapis.com/projects/p/serviceAccounts/112233", "policy": {"bindings": [
         {"role": "roles/iam.workloadIdentityUser", "members": [owner]},
         {"role": "roles/iam.serviceAccountTokenCreator", "members": ["serviceAccount:ci@p.iam.gserviceaccount.com", "allUsers"]}]}}]);
-    let accounts =
-        json!([{"name": format!("projects/p/serviceAccounts/{DEPLOY}"), "email": DEPLOY, "projectId": "p"}]);
+    let accounts = json!([{"name": format!("projects/p/serviceAccounts/{DEPLOY}"), "email": DEPLOY, "uniqueId": "112233", "projectId": "p"}]);
     // On all service accounts of the project.
     let project = json!({"etag": "x", "bindings": [
         {"role": "roles/iam.serviceAccountUser", "members": ["group:ops@acme.test"]}]});
