@@ -69,6 +69,12 @@ pub(crate) trait Importer: Sync {
         &[]
     }
 
+    /// Whether every value of `kind` is one call, so that equal calls of a file are to be
+    /// joined.
+    fn joins_calls(&self, _kind: &str) -> bool {
+        false
+    }
+
     /// What a text is, by its content.
     fn recognise_text(&self, _file: TextFile<'_>) -> Option<Recognised> {
         None
@@ -99,6 +105,7 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::otel::OpenTelemetry,
     &identity::Aws,
     &identity::GitHub,
+    &identity::kubernetes::Kubernetes,
     &identity::GoogleCloud,
     &identity::Azure,
     &identity::GitLab,

@@ -11,7 +11,7 @@ use crate::workflow::LogPath;
 use crate::workflow::azure_devops;
 use crate::workflow::github::{self, log::BOM};
 use crate::workflow::{gitlab, jenkins};
-use crate::{Document, TextContext, TextSink, WorkItem, WorkKind};
+use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key, hex};
 use serde_json::Value;
@@ -231,11 +231,17 @@ impl<'a> Reader<'a> {
         let (mut unread, mut is_malformed) = (Unread::default(), false);
         let mut known: Vec<(&dyn Importer, &'static str)> = Vec::new();
         let rows_before = self.evidence.rows();
+        let mut calls = Calls::from(&self.evidence);
         for (part, value) in parse(bytes).enumerate() {
             let document = Document { path, source_key, part, bytes };
             match value {
                 Ok(value) => match self.value(&document, &value) {
-                    Some(kind) => known.push(kind),
+                    Some(kind) => {
+                        if kind.0.joins_calls(kind.1) {
+                            calls.join(&mut self.evidence, false);
+                        }
+                        known.push(kind);
+                    }
                     None => {
                         let note = unread.add(&value);
                         self.said(path, note);
@@ -246,6 +252,9 @@ impl<'a> Reader<'a> {
                     self.evidence.problems.push(malformed.problem(path));
                 }
             }
+        }
+        if known.iter().any(|(importer, kind)| importer.joins_calls(kind)) {
+            calls.join(&mut self.evidence, true);
         }
         let rows = self.evidence.rows() - rows_before;
         let (platform, kind) = known
@@ -284,6 +293,29 @@ impl<'a> Reader<'a> {
         self.note(document.path, importer.platform(), known);
         self.evidence.append(importer.import_value(known.kind, document, value, self.sink));
         Some((importer, known.kind))
+    }
+}
+
+/// Calls of one file, joined before they fill the memory.
+struct Calls {
+    /// Rows of `activity` and `assumptions` before the file.
+    from: (usize, usize),
+    /// Rows at which it is worth joining again.
+    most: usize,
+}
+
+impl Calls {
+    fn from(evidence: &Evidence) -> Self {
+        Self { from: (evidence.activity.len(), evidence.assumptions.len()), most: 0 }
+    }
+
+    fn join(&mut self, evidence: &mut Evidence, is_last: bool) {
+        const STEP: usize = 10_000;
+        let rows = |evidence: &Evidence| evidence.activity.len() + evidence.assumptions.len();
+        if is_last || rows(evidence) > self.most {
+            activity::merge(&mut evidence.activity, &mut evidence.assumptions, self.from);
+            self.most = 2 * rows(evidence) + STEP;
+        }
     }
 }
 

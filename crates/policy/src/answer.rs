@@ -34,8 +34,11 @@ pub(crate) fn decide(own: &[&Grant], action: &str, resource: &str) -> Answer {
     let mut deciding = Vec::new();
     let mut strongest = |effect: &str, grants: &[&Grant]| {
         // What is not understood may be either.
-        let concerned = grants.iter().filter(|grant| grant.effect == effect || !grant.understood);
-        let decisions = concerned.map(|grant| {
+        let is_concerned = |grant: &&&Grant| match effect {
+            "deny" => may_deny(grant),
+            effect => grant.effect == effect || !grant.understood,
+        };
+        let decisions = grants.iter().filter(is_concerned).map(|grant| {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
@@ -79,20 +82,29 @@ pub(crate) fn levels(grants: Vec<&Grant>) -> Vec<Vec<&Grant>> {
 
 /// What these ceilings and all denies leave of an allow that comes from elsewhere.
 pub(crate) fn left(own: &[&Grant], ceilings: &[&str], action: &str, resource: &str) -> Decision {
-    let strongest = |effect: &str, grants: &[&Grant]| {
-        let concerned = grants.iter().filter(|grant| grant.effect == effect || !grant.understood);
+    let strongest = |grants: &[&Grant], is_concerned: fn(&Grant) -> bool| {
+        let concerned = grants.iter().filter(|grant| is_concerned(grant));
         concerned.map(|grant| applies(grant, action, resource)).max().unwrap_or(Decision::No)
     };
+    let may_allow = |grant: &Grant| grant.effect == "allow" || !grant.understood;
     let limits = ceilings.iter().flat_map(|ceiling| {
         levels(own.iter().copied().filter(|grant| grant.policy_kind == *ceiling).collect())
     });
-    let least = limits.map(|limits| strongest("allow", &limits)).min().unwrap_or(Decision::Yes);
-    least.min(unless(strongest("deny", own)))
+    let least = limits.map(|limits| strongest(&limits, may_allow)).min().unwrap_or(Decision::Yes);
+    least.min(unless(strongest(own, may_deny)))
+}
+
+/// Whether a statement denies, or may do so because it is not understood. Roles of
+/// Kubernetes, Google Cloud and Azure only ever permit.
+pub(crate) fn may_deny(grant: &Grant) -> bool {
+    let only_permits = matches!(grant.platform.as_str(), crate::kubernetes::PLATFORM | "gcp" | "azure");
+    grant.effect == "deny" || !grant.understood && !only_permits
 }
 
 /// Whether a statement applies to the action and the resource.
 fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
-    if !grant.understood {
+    // What is not understood may say anything; of a rule of RBAC at least the scope is known.
+    if !grant.understood && grant.platform != crate::kubernetes::PLATFORM {
         return Decision::May;
     }
     let action = action.to_ascii_lowercase();
@@ -107,7 +119,7 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         (true, Decision::No) => Decision::Yes,
         (true, Decision::May) => Decision::May,
     };
-    if grant.conditions.is_some() { on.min(Decision::May) } else { on }
+    if grant.conditions.is_some() || !grant.understood { on.min(Decision::May) } else { on }
 }
 
 #[cfg(test)]
@@ -132,6 +144,27 @@ mod tests {
         assert_eq!(ask("arn:aws:s3:::a/secret/x"), Decision::No);
         assert_eq!(ask("arn:aws:s3:::b/x"), Decision::No);
         assert_eq!(can(Key::default(), &grants, "s3:GetObject", "arn:aws:s3:::a/x").deciding.len(), 1);
+    }
+
+    /// A role that no file defines takes nothing away from another one.
+    #[test]
+    fn an_unknown_role_of_a_cloud_denies_nothing() {
+        let grant = |platform: &str, action: &str, understood: bool| Grant {
+            policy_kind: "permission".to_owned(),
+            platform: platform.to_owned(),
+            effect: "allow".to_owned(),
+            actions: vec![action.to_owned()],
+            resources: vec!["*".to_owned()],
+            understood,
+            ..Grant::default()
+        };
+        for (platform, expected) in
+            [("gcp", Decision::Yes), ("azure", Decision::Yes), ("vault", Decision::May)]
+        {
+            let grants = [grant(platform, "a.get", true), grant(platform, "roles/unknown", false)];
+            assert_eq!(can(Key::default(), &grants, "a.get", "r").decision, expected, "{platform}");
+            assert_eq!(can(Key::default(), &grants, "b.get", "r").decision, Decision::May, "{platform}");
+        }
     }
 
     #[test]

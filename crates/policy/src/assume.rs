@@ -38,12 +38,14 @@ pub struct AssumeEdge {
 /// policies allow it, and principals of other accounts need such a policy always.
 pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust]) -> Vec<AssumeEdge> {
     let inventory = Inventory::of(identities, grants, trusts);
-    trusts
+    let mut found: Vec<AssumeEdge> = trusts
         .par_iter()
         .filter(|trust| trust.effect == "allow" && is_about_assuming(trust))
         .filter_map(|trust| Some((trust, *inventory.by_key.get(&trust.identity_key)?)))
         .flat_map_iter(|(trust, role)| edges(trust, role, &inventory))
-        .collect()
+        .collect();
+    found.extend(crate::kubernetes::assume_edges(identities, trusts));
+    found
 }
 
 /// What edges depend on, by key.
@@ -153,7 +155,7 @@ fn ways(trust: &Trust) -> Vec<&'static str> {
 /// Issuers and principals of Google Cloud and Entra are URIs, auth methods of Vault are paths.
 fn is_of_another_platform(trust: &Trust) -> bool {
     match trust.principal_kind.as_str() {
-        "identity" | "workload" => true,
+        "identity" | "spiffe_workload" => true,
         "federated" => trust.principal.contains("://") || trust.principal.starts_with("auth/"),
         "any" => trust.actions.iter().any(|action| action.starts_with("iam.serviceAccount")),
         _ => false,
@@ -193,7 +195,9 @@ fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<Assum
             source: trust.principal_key.filter(|key| inventory.by_key.contains_key(key)),
             ..base
         }],
-        "workload" => vec![AssumeEdge { source_principal: format!("workload:{}", trust.principal), ..base }],
+        "spiffe_workload" => {
+            vec![AssumeEdge { source_principal: format!("workload:{}", trust.principal), ..base }]
+        }
         "aws" => match account_root(&trust.principal) {
             Some(account) => delegated(account, role, inventory, &base),
             None => named(trust, role, inventory, base).into_iter().collect(),

@@ -1,6 +1,7 @@
 //! The actions there are, with access level and sensitivity class.
 //!
-//! AWS: `datasets/catalogs/aws-actions.tsv`; GitHub: `github-permissions.tsv`.
+//! AWS: `datasets/catalogs/aws-actions.tsv`; GitHub: `github-permissions.tsv`; Kubernetes:
+//! `kubernetes-permissions.tsv`.
 
 use crate::pattern::matches_wildcards;
 use roaring::RoaringBitmap;
@@ -9,6 +10,7 @@ use std::sync::{OnceLock, RwLock};
 
 const AWS: &str = include_str!("../../../datasets/catalogs/aws-actions.tsv");
 const GITHUB: &str = include_str!("../../../datasets/catalogs/github-permissions.tsv");
+const KUBERNETES: &str = include_str!("../../../datasets/catalogs/kubernetes-permissions.tsv");
 
 /// Sensitivity class of an action, heaviest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +112,8 @@ pub struct Catalog {
     folded: Vec<String>,
     ids: HashMap<String, u32>,
     aws: RoaringBitmap,
+    outside_namespaces: RoaringBitmap,
+    nameless: RoaringBitmap,
     cache: RwLock<HashMap<String, RoaringBitmap>>,
 }
 
@@ -140,13 +144,23 @@ impl Catalog {
                 actions.push((false, Action { name: name.to_owned(), class: Class::of(class), level }));
             }
         }
+        let (kubernetes, cluster) = kubernetes();
+        actions.extend(kubernetes.into_iter().map(|action| (false, action)));
         actions.sort_by_key(|(_, action)| action.name.to_ascii_lowercase());
         actions.dedup_by_key(|(_, action)| action.name.to_ascii_lowercase());
         let aws = (0..).zip(&actions).filter(|(_, (is_aws, _))| *is_aws).map(|(id, _)| id).collect();
         let actions: Vec<Action> = actions.into_iter().map(|(_, action)| action).collect();
         let folded: Vec<String> = actions.iter().map(|action| action.name.to_ascii_lowercase()).collect();
-        let ids = folded.iter().cloned().zip(0..).collect();
-        Self { actions, folded, ids, aws, cache: RwLock::default() }
+        let ids: HashMap<String, u32> = folded.iter().cloned().zip(0..).collect();
+        let outside_namespaces = cluster.iter().filter_map(|name| ids.get(name).copied()).collect();
+        let is_nameless = |name: &str| name.ends_with(":create") || name.ends_with(":deletecollection");
+        let nameless = ids
+            .iter()
+            // Resources of clusters alone have a slash; that of a subresource has a name.
+            .filter(|(name, _)| name.matches('/').count() == 1 && is_nameless(name))
+            .map(|(_, id)| *id)
+            .collect();
+        Self { actions, folded, ids, aws, outside_namespaces, nameless, cache: RwLock::default() }
     }
 
     /// Number of actions.
@@ -173,7 +187,17 @@ impl Catalog {
         &self.aws
     }
 
-    /// Actions that an IAM pattern (`s3:Get*`, `*`) covers; `*` covers AWS only.
+    /// Actions on resources of a cluster that are in no namespace.
+    pub(crate) fn outside_namespaces(&self) -> &RoaringBitmap {
+        &self.outside_namespaces
+    }
+
+    /// Actions of a cluster whose requests name no object.
+    pub(crate) fn nameless(&self) -> &RoaringBitmap {
+        &self.nameless
+    }
+
+    /// Actions that a pattern (`s3:Get*`, `core/*:get`, `*`) covers; `*` covers AWS only.
     pub fn matching(&self, pattern: &str) -> RoaringBitmap {
         let folded = pattern.to_ascii_lowercase();
         if folded == "*" || folded == "*:*" {
@@ -205,9 +229,46 @@ impl Catalog {
     }
 }
 
+/// Actions of a cluster, and the names of those outside of namespaces.
+fn kubernetes() -> (Vec<Action>, Vec<String>) {
+    let (mut actions, mut cluster) = (Vec::new(), Vec::new());
+    for line in KUBERNETES.lines() {
+        let mut columns = line.split('\t');
+        let (Some(resource), Some(scope), Some(verbs)) = (columns.next(), columns.next(), columns.next())
+        else {
+            continue;
+        };
+        for (verb, codes) in verbs.split(' ').filter_map(|verb| verb.split_once('=')) {
+            let &[level, class] = codes.as_bytes() else { continue };
+            let name = format!("{resource}:{verb}");
+            // A namespace by name counts as inside of itself.
+            let is_itself = resource.starts_with("core/namespaces")
+                && matches!(verb, "get" | "update" | "patch" | "delete");
+            if scope == "c" && !is_itself {
+                cluster.push(name.clone());
+            }
+            actions.push(Action { name, class: Class::of(class), level: Level::of(level) });
+        }
+    }
+    (actions, cluster)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resources_of_clusters_are_apart_from_other_actions() {
+        let catalog = Catalog::get();
+        let (actions, cluster) = kubernetes();
+        assert!(actions.len() > 500 && cluster.len() > 100);
+        for action in &actions {
+            let id = catalog.id(&action.name).unwrap();
+            assert_eq!(catalog.action(id).class, action.class, "{}", action.name);
+            assert!(!catalog.aws().contains(id), "{}", action.name);
+        }
+        assert_eq!(catalog.matching("*/*:*").len(), actions.len() as u64);
+    }
 
     #[test]
     fn actions_are_found_by_name_and_pattern() {

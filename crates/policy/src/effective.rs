@@ -1,7 +1,8 @@
 //! Effective actions of every identity.
 
-use crate::answer::{CEILINGS, levels};
+use crate::answer::{CEILINGS, levels, may_deny};
 use crate::catalog::Catalog;
+use crate::kubernetes;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity};
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ pub struct Effective {
     pub breadth: HashMap<u32, f32>,
     /// Condition factor k(g) per action where conditions pin caller or network; else 1.
     pub condition: HashMap<u32, f32>,
-    /// What made the interval wide: unknown_boundary, malformed_policy.
+    /// What made the interval wide: unknown_boundary, malformed_policy, missing_role.
     pub gaps: Vec<String>,
 }
 
@@ -101,6 +102,9 @@ fn named(grant: &Grant) -> RoaringBitmap {
     for pattern in &grant.actions {
         actions |= catalog.matching(&normal(grant, pattern));
     }
+    if grant.platform == kubernetes::PLATFORM {
+        return kubernetes::within_scope(grant, actions);
+    }
     match (grant.platform == "aws", grant.not_actions) {
         (true, true) => catalog.aws() - &actions,
         // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
@@ -123,7 +127,9 @@ fn allowed(grants: &[&Grant], result: &mut Effective) -> Span {
     for grant in grants.iter().filter(|grant| grant.effect == "allow") {
         let actions = named(grant);
         if !grant.understood {
-            result.gaps.push("malformed_policy".to_owned());
+            // What a binding names, but no dump holds (`link::bindings`).
+            let is_missing = grant.statement.ends_with("#missing");
+            result.gaps.push(if is_missing { "missing_role" } else { "malformed_policy" }.to_owned());
             span.may |= &actions;
         } else {
             // A condition may or may not hold; so may a variable in the resource.
@@ -163,7 +169,7 @@ fn limit(grants: &[&Grant], result: &mut Effective) -> Span {
 /// An unconditional deny on all resources removes the action; any other deny removes
 /// only the certainty, and so does what is not understood: it may be a deny.
 fn deny(grants: &[&Grant], span: &mut Span) {
-    for grant in grants.iter().filter(|grant| grant.effect == "deny" || !grant.understood) {
+    for grant in grants.iter().filter(|grant| may_deny(grant)) {
         let actions = named(grant);
         span.must -= &actions;
         if grant.understood && grant.conditions.is_none() && covers_all(grant) {
@@ -192,6 +198,7 @@ fn breadth(grant: &Grant) -> f32 {
     if grant.not_resources {
         return 1.0;
     }
+    let of_pattern = if grant.platform == kubernetes::PLATFORM { kubernetes::breadth } else { of_pattern };
     grant.resources.iter().map(|resource| of_pattern(resource)).fold(0.0, f32::max)
 }
 

@@ -1,9 +1,10 @@
 //! Escalation primitives: sets of actions with which one identity gains the power of
-//! another (`datasets/catalogs/aws-escalations.toml`).
+//! another (`datasets/catalogs/aws-escalations.toml`; clusters: `kubernetes::escalation`).
 
 use crate::Decision;
 use crate::catalog::Catalog;
 use crate::effective::Effective;
+use crate::kubernetes;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
@@ -76,14 +77,15 @@ fn primitives() -> &'static [Primitive] {
 /// The primitives each identity satisfies. Where all that one needs is sts:AssumeRole, it is
 /// judged against trust policies instead, as an edge of [`crate::assume_edges`].
 ///
-/// `target` is `None` throughout: a passed role, a stolen key or a rewritten policy can
+/// AWS: `target` is `None` throughout: a passed role, a stolen key or a rewritten policy can
 /// be that of the account's administrator unless the resource pattern excludes it, which
 /// breadth and [must, may] express; [`Decision::May`] where the reach is narrowed
-/// (scoped resources, conditions, a primitive that needs an existing resource).
+/// (scoped resources, conditions, a primitive that needs an existing resource). Kubernetes:
+/// `target` is the service account or user, `None` for the cluster's administrator.
 pub fn escalations(
     effective: &[Effective],
     identities: &[Identity],
-    _grants: &[Grant],
+    grants: &[Grant],
     trusts: &[Trust],
 ) -> Vec<Escalation> {
     let aws: HashSet<Key> = identities
@@ -97,11 +99,13 @@ pub fn escalations(
         has_assumable: allows().any(|trust| matches!(trust.principal_kind.as_str(), "aws" | "any")),
         trusting: allows().filter_map(|trust| trust.principal_key).collect(),
     };
-    effective
+    let mut found: Vec<Escalation> = effective
         .par_iter()
         .filter(|effective| aws.contains(&effective.identity_key))
         .flat_map_iter(|effective| of_identity(effective, &roles))
-        .collect()
+        .collect();
+    found.extend(kubernetes::escalations(identities, grants, trusts));
+    found
 }
 
 const ASSUME: &str = "sts:AssumeRole";

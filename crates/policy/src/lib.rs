@@ -3,7 +3,7 @@
 //!
 //! AWS semantics: explicit deny wins; an allow of the identity's own policies (groups
 //! included) must also be within its boundary and the organisation's control
-//! policies. What cannot be decided from documents (conditions, resources that may or
+//! policies. Kubernetes: RBAC is additive. What cannot be decided from documents (conditions, resources that may or
 //! may not match, missing documents) widens the interval, never moves it.
 
 mod answer;
@@ -11,6 +11,7 @@ mod assume;
 mod catalog;
 mod effective;
 mod escalation;
+mod kubernetes;
 mod pattern;
 
 pub use answer::{Answer, can};
@@ -21,9 +22,10 @@ pub use escalation::{Escalation, escalations};
 pub use pattern::matches_wildcards;
 
 /// Whether something is allowed, as far as the evidence goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Decision {
     /// Surely not.
+    #[default]
     No,
     /// Perhaps.
     May,

@@ -4,7 +4,11 @@ mod cloudtrail;
 mod entra;
 mod gcp;
 mod iam_action;
+pub(crate) mod kubernetes;
+mod merge;
 mod tally;
+
+pub(crate) use merge::merge;
 
 use crate::importer::{Importer, Recognised};
 use crate::{Document, TextSink};

@@ -16,6 +16,7 @@ mod gcp_recommender;
 mod gcp_roles;
 mod github;
 mod gitlab;
+pub(crate) mod kubernetes;
 mod last_accessed;
 pub(crate) mod oidc;
 mod organizations;

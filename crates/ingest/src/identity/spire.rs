@@ -146,7 +146,7 @@ impl Entry<'_> {
         Trust {
             trust_key: Key::of("trust", &[&key.to_string(), &self.registration]),
             identity_key: key,
-            principal_kind: "workload".to_owned(),
+            principal_kind: "spiffe_workload".to_owned(),
             principal: spiffe_id(self.value, "parent_id").unwrap_or_default(),
             principal_key: None,
             effect: "allow".to_owned(),

@@ -21,7 +21,9 @@ fn impersonation(evidence: &mut Evidence) {
     const PROJECT: &str = "//cloudresourcemanager.googleapis.com/projects/";
     let mut known: HashSet<Key> = evidence.trusts.iter().map(|trust| trust.trust_key).collect();
     let mut accounts: HashMap<&str, Vec<&Identity>> = HashMap::new();
-    for identity in evidence.identities.iter().filter(|row| row.kind == "service_account") {
+    for identity in
+        evidence.identities.iter().filter(|row| row.platform == "gcp" && row.kind == "service_account")
+    {
         if let Some(project) = identity.account.as_deref() {
             accounts.entry(project).or_default().push(identity);
         }
@@ -71,7 +73,7 @@ fn acting(holder: &Identity, action: &str) -> Trust {
 /// Google Cloud service accounts by their number: one identity has one row, by its natural id.
 fn objects(evidence: &mut Evidence) {
     let mut known: HashMap<Key, Key> = HashMap::new();
-    let has_other_id = |row: &&Identity| row.platform == "azure" || row.kind == "service_account";
+    let has_other_id = |row: &&Identity| matches!(row.platform.as_str(), "azure" | "gcp");
     for identity in evidence.identities.iter().filter(has_other_id) {
         let of_application = identity.tags.iter().find_map(|tag| tag.strip_prefix("application_object="));
         for object in identity.unique_id.as_deref().into_iter().chain(of_application) {
@@ -131,7 +133,9 @@ pub(crate) fn role_key(platform: &str, role: &str) -> Key {
 /// defines stays unknown.
 fn roles(evidence: &mut Evidence) {
     let mut statements: HashMap<Key, Vec<Grant>> = HashMap::new();
-    for grant in evidence.grants.iter().filter(|grant| grant.policy_kind == "role") {
+    // What roles of Kubernetes hold, bindings say.
+    let is_held = |grant: &&Grant| grant.policy_kind == "role" && grant.platform != "kubernetes";
+    for grant in evidence.grants.iter().filter(is_held) {
         statements.entry(grant.identity_key).or_default().push(grant.clone());
     }
     if statements.is_empty() {

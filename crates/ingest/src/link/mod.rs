@@ -1,6 +1,7 @@
 //! Joins what different files say of the same thing.
 
 mod artifacts;
+mod bindings;
 mod children;
 mod dispatches;
 mod federation;
@@ -33,6 +34,7 @@ pub fn link(evidence: &mut Evidence) {
     federation::link(evidence);
     identities::link(evidence);
     held::link(evidence);
+    bindings::link(evidence);
 }
 
 /// One row per key, in the order of keys.
@@ -141,6 +143,9 @@ fn merge_identity(kept: &mut Identity, other: Identity) {
         if !kept.tags.contains(&tag) {
             kept.tags.push(tag);
         }
+    }
+    if kept.status == "unknown" {
+        kept.status = other.status;
     }
 }
 

@@ -9,7 +9,7 @@ crate::table! {
         identity_key: Key,
         /// aws, github, kubernetes, …
         platform: String,
-        /// role, user, service_linked_role, group, account_root, service, app_installation, deploy_key, repository_token, environment, webhook, …
+        /// role, user, service_linked_role, group, account_root, service, service_account, rbac_role, rbac_cluster_role, workload, app_installation, deploy_key, repository_token, environment, webhook, …
         kind: String,
         /// Short name.
         name: String,
@@ -45,7 +45,7 @@ crate::table! {
         credential_key: Key,
         /// Whose it is.
         identity_key: Option<Key>,
-        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, …
+        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, service_account_token, kubernetes_secret, …
         kind: String,
         /// Public id or name (never the value).
         name: String,
@@ -76,8 +76,8 @@ crate::table! {
         /// aws, github, …
         platform: String,
         /// identity, group, boundary, scp, rcp, session, permission; resource for what the policy
-        /// of a resource grants; role for what a role of Google Cloud or Azure or a policy of
-        /// Vault contains, which grants that name it mean.
+        /// of a resource grants; role for what a role of Kubernetes, Google Cloud or Azure or a
+        /// policy of Vault contains; of Kubernetes also aggregation (label selector in `conditions`) and binding (to the role in `statement`).
         policy_kind: String,
         /// Of control policies, the root, unit or account they are attached to: each level has
         /// to allow.
@@ -112,8 +112,9 @@ crate::table! {
         trust_key: Key,
         /// The identity that can be assumed.
         identity_key: Key,
-        /// aws, federated, service, canonical, any; identity for one of another platform's that
-        /// `principal_key` names, workload for what runs below a SPIFFE id.
+        /// aws, federated, service, canonical, any, service_account, workload, secret; identity for
+        /// one of another platform that `principal_key` names, spiffe_workload for what runs
+        /// below a SPIFFE id.
         principal_kind: String,
         /// ARN, provider, issuer, principal URI, service or `*`.
         principal: String,
@@ -173,7 +174,7 @@ crate::table! {
         target: String,
         /// The role.
         target_identity_key: Option<Key>,
-        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML; ExchangeToken, GenerateAccessToken, … of Google Cloud; FederatedSignIn of Entra.
+        /// AssumeRole, AssumeRoleWithWebIdentity, AssumeRoleWithSAML; impersonate and TokenRequest of Kubernetes; ExchangeToken, GenerateAccessToken, … of Google Cloud; FederatedSignIn of Entra.
         mechanism: String,
         /// Session name.
         session_name: Option<String>,
