@@ -3,6 +3,7 @@
 use crate::answers::api_error;
 use crate::archive::{self, Budget, Entry};
 use crate::documents;
+use crate::identity::owner_of_path;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::unread::{Note, Unread};
@@ -28,6 +29,10 @@ pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
     hasher.update(github::RunPath::of(&item.display).to_string());
     // So does it tell of which repository a workflow file or an answer of the API is.
     hasher.update(github::DefinitionPath::of(&item.display).to_string());
+    // And of whom an inventory is that does not say so itself.
+    if let Some(owner) = owner_of_path(&item.display) {
+        hasher.update(owner);
+    }
     if let Some(task) = LogPath::of(&item.display) {
         hasher.update(task.to_string());
     }

@@ -4,6 +4,7 @@ use crate::Decision;
 use crate::pattern::{covers, matches_wildcards};
 use leakgraph_model::Key;
 use leakgraph_model::tables::Grant;
+use std::collections::BTreeMap;
 
 /// The answer and the statements it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,49 +21,84 @@ pub struct Answer {
 /// allow it where the resource belongs to another account.
 pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Answer {
     let own: Vec<&Grant> = grants.iter().filter(|grant| grant.identity_key == identity).collect();
+    decide(&own, action, resource)
+}
+
+/// Policies that allow of themselves.
+const OWN: [&str; 3] = ["identity", "group", "permission"];
+/// Policies that only limit what others allow.
+pub(crate) const CEILINGS: [&str; 4] = ["boundary", "scp", "rcp", "session"];
+
+/// [`can`], from the grants of one identity.
+pub(crate) fn decide(own: &[&Grant], action: &str, resource: &str) -> Answer {
     let mut deciding = Vec::new();
-    let mut strongest = |effect: &str, kinds: &[&str]| -> Option<Decision> {
-        let among: Vec<&&Grant> =
-            own.iter().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect();
-        if among.is_empty() {
-            return None;
-        }
-        let mut best = Decision::No;
+    let mut strongest = |effect: &str, grants: &[&Grant]| {
         // What is not understood may be either.
         let is_concerned = |grant: &&&Grant| match effect {
             "deny" => may_deny(grant),
             effect => grant.effect == effect || !grant.understood,
         };
-        for grant in among.into_iter().filter(is_concerned) {
+        let decisions = grants.iter().filter(is_concerned).map(|grant| {
             let decision = applies(grant, action, resource);
             if decision > Decision::No {
                 deciding.push(grant.grant_key);
             }
-            best = best.max(decision);
-        }
-        Some(best)
+            decision
+        });
+        decisions.max().unwrap_or(Decision::No)
     };
-    const ALL: [&str; 7] = ["identity", "group", "permission", "boundary", "scp", "rcp", "session"];
-    let denied = strongest("deny", &ALL).unwrap_or(Decision::No);
-    let mut decision = strongest("allow", &["identity", "group", "permission"]).unwrap_or(Decision::No);
-    for ceiling in ["boundary", "scp", "rcp", "session"] {
-        if let Some(limit) = strongest("allow", &[ceiling]) {
-            decision = decision.min(limit);
-        }
+    let of = |kinds: &[&str]| -> Vec<&Grant> {
+        own.iter().copied().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect()
+    };
+    let mut decision = strongest("allow", &of(&OWN));
+    for limits in CEILINGS.iter().flat_map(|ceiling| levels(of(&[ceiling]))) {
+        decision = decision.min(strongest("allow", &limits));
     }
-    decision = match denied {
-        Decision::Yes => Decision::No,
-        Decision::May => decision.min(Decision::May),
-        Decision::No => decision,
-    };
+    let denied = strongest("deny", &[of(&OWN), of(&CEILINGS)].concat());
+    decision = decision.min(unless(denied));
     deciding.sort();
     deciding.dedup();
     Answer { decision, deciding }
 }
 
-/// Whether a statement denies, or may do so because it is not understood. RBAC has no denials.
+/// What is left where a deny applies.
+fn unless(denied: Decision) -> Decision {
+    match denied {
+        Decision::Yes => Decision::No,
+        Decision::May => Decision::May,
+        Decision::No => Decision::Yes,
+    }
+}
+
+/// The statements of one kind of ceiling, level by level: root, units and account have to
+/// allow each.
+pub(crate) fn levels(grants: Vec<&Grant>) -> Vec<Vec<&Grant>> {
+    let mut levels: BTreeMap<Option<&str>, Vec<&Grant>> = BTreeMap::new();
+    for grant in grants {
+        levels.entry(grant.level.as_deref()).or_default().push(grant);
+    }
+    levels.into_values().collect()
+}
+
+/// What these ceilings and all denies leave of an allow that comes from elsewhere.
+pub(crate) fn left(own: &[&Grant], ceilings: &[&str], action: &str, resource: &str) -> Decision {
+    let strongest = |grants: &[&Grant], is_concerned: fn(&Grant) -> bool| {
+        let concerned = grants.iter().filter(|grant| is_concerned(grant));
+        concerned.map(|grant| applies(grant, action, resource)).max().unwrap_or(Decision::No)
+    };
+    let may_allow = |grant: &Grant| grant.effect == "allow" || !grant.understood;
+    let limits = ceilings.iter().flat_map(|ceiling| {
+        levels(own.iter().copied().filter(|grant| grant.policy_kind == *ceiling).collect())
+    });
+    let least = limits.map(|limits| strongest(&limits, may_allow)).min().unwrap_or(Decision::Yes);
+    least.min(unless(strongest(own, may_deny)))
+}
+
+/// Whether a statement denies, or may do so because it is not understood. Roles of
+/// Kubernetes, Google Cloud and Azure only ever permit.
 pub(crate) fn may_deny(grant: &Grant) -> bool {
-    grant.effect == "deny" || !grant.understood && grant.platform != crate::kubernetes::PLATFORM
+    let only_permits = matches!(grant.platform.as_str(), crate::kubernetes::PLATFORM | "gcp" | "azure");
+    grant.effect == "deny" || !grant.understood && !only_permits
 }
 
 /// Whether a statement applies to the action and the resource.
@@ -84,16 +120,6 @@ fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         (true, Decision::May) => Decision::May,
     };
     if grant.conditions.is_some() || !grant.understood { on.min(Decision::May) } else { on }
-}
-
-/// Whether an explicit deny keeps `identity` from doing `action` on `resource`.
-pub(crate) fn denied(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Decision {
-    grants
-        .iter()
-        .filter(|grant| grant.identity_key == identity && may_deny(grant))
-        .map(|grant| applies(grant, action, resource))
-        .max()
-        .unwrap_or(Decision::No)
 }
 
 #[cfg(test)]
@@ -118,5 +144,49 @@ mod tests {
         assert_eq!(ask("arn:aws:s3:::a/secret/x"), Decision::No);
         assert_eq!(ask("arn:aws:s3:::b/x"), Decision::No);
         assert_eq!(can(Key::default(), &grants, "s3:GetObject", "arn:aws:s3:::a/x").deciding.len(), 1);
+    }
+
+    /// A role that no file defines takes nothing away from another one.
+    #[test]
+    fn an_unknown_role_of_a_cloud_denies_nothing() {
+        let grant = |platform: &str, action: &str, understood: bool| Grant {
+            policy_kind: "permission".to_owned(),
+            platform: platform.to_owned(),
+            effect: "allow".to_owned(),
+            actions: vec![action.to_owned()],
+            resources: vec!["*".to_owned()],
+            understood,
+            ..Grant::default()
+        };
+        for (platform, expected) in
+            [("gcp", Decision::Yes), ("azure", Decision::Yes), ("vault", Decision::May)]
+        {
+            let grants = [grant(platform, "a.get", true), grant(platform, "roles/unknown", false)];
+            assert_eq!(can(Key::default(), &grants, "a.get", "r").decision, expected, "{platform}");
+            assert_eq!(can(Key::default(), &grants, "b.get", "r").decision, Decision::May, "{platform}");
+        }
+    }
+
+    #[test]
+    fn every_level_has_to_allow() {
+        let grant = |kind: &str, level: Option<&str>, action: &str| Grant {
+            policy_kind: kind.to_owned(),
+            level: level.map(str::to_owned),
+            effect: "allow".to_owned(),
+            actions: vec![action.to_owned()],
+            resources: vec!["*".to_owned()],
+            understood: true,
+            ..Grant::default()
+        };
+        let ask = |at_account: &str| {
+            let grants = [
+                grant("identity", None, "*"),
+                grant("scp", Some("r-root"), "*"),
+                grant("scp", Some("123456789012"), at_account),
+            ];
+            can(Key::default(), &grants, "s3:GetObject", "arn:aws:s3:::a/x").decision
+        };
+        assert_eq!(ask("*"), Decision::Yes);
+        assert_eq!(ask("ec2:*"), Decision::No);
     }
 }

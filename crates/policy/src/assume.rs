@@ -1,7 +1,7 @@
 //! Who can become whom: trust policies against identity policies.
 
 use crate::Decision;
-use crate::answer::{can, denied};
+use crate::answer::{CEILINGS, decide, left};
 use crate::pattern::matches_wildcards;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
@@ -34,7 +34,7 @@ pub struct AssumeEdge {
 /// All ways to become an identity that trust statements allow.
 ///
 /// A principal named by ARN in the role's own account needs no policy of its own, but is
-/// bound by its denies; account roots delegate to the identities of that account whose
+/// bound by its denies, and a role by its boundary too; account roots delegate to the identities of that account whose
 /// policies allow it, and principals of other accounts need such a policy always.
 pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust]) -> Vec<AssumeEdge> {
     let inventory = Inventory::of(identities, grants, trusts);
@@ -53,8 +53,11 @@ struct Inventory<'a> {
     by_key: HashMap<Key, &'a Identity>,
     /// Users and roles that can act, by account.
     by_account: BTreeMap<&'a str, Vec<&'a Identity>>,
-    /// Grants of the identities that have a statement about sts:AssumeRole.
-    assuming: HashMap<Key, Vec<Grant>>,
+    /// Grants of the identities that have a statement about sts:AssumeRole, or a ceiling,
+    /// which limits it by its silence.
+    assuming: HashMap<Key, Vec<&'a Grant>>,
+    /// Roles by account and name.
+    roles: HashMap<(&'a str, &'a str), Key>,
     /// Identities whose policies are known.
     known: HashSet<Key>,
     /// Deny statements of trust policies, by role.
@@ -62,7 +65,7 @@ struct Inventory<'a> {
 }
 
 impl<'a> Inventory<'a> {
-    fn of(identities: &'a [Identity], grants: &[Grant], trusts: &'a [Trust]) -> Self {
+    fn of(identities: &'a [Identity], grants: &'a [Grant], trusts: &'a [Trust]) -> Self {
         let mut by_account: BTreeMap<&str, Vec<&Identity>> = BTreeMap::new();
         for identity in
             identities.iter().filter(|identity| identity.platform == "aws" && identity.kind != "group")
@@ -70,12 +73,20 @@ impl<'a> Inventory<'a> {
             by_account.entry(identity.account.as_deref().unwrap_or("")).or_default().push(identity);
         }
         let of_aws = || grants.iter().filter(|grant| grant.platform == "aws");
-        let concerned: HashSet<Key> =
-            of_aws().filter(|grant| may_assume(grant)).map(|grant| grant.identity_key).collect();
-        let mut assuming: HashMap<Key, Vec<Grant>> = HashMap::new();
+        let is_ceiling = |grant: &Grant| CEILINGS.contains(&grant.policy_kind.as_str());
+        let concerned: HashSet<Key> = of_aws()
+            .filter(|grant| may_assume(grant) || is_ceiling(grant))
+            .map(|grant| grant.identity_key)
+            .collect();
+        let mut assuming: HashMap<Key, Vec<&Grant>> = HashMap::new();
         for grant in of_aws().filter(|grant| concerned.contains(&grant.identity_key)) {
-            assuming.entry(grant.identity_key).or_default().push(grant.clone());
+            assuming.entry(grant.identity_key).or_default().push(grant);
         }
+        let roles = by_account
+            .values()
+            .flatten()
+            .filter_map(|identity| Some((role_name(&identity.native_id)?, identity.identity_key)))
+            .collect();
         let mut denies: HashMap<Key, Vec<&Trust>> = HashMap::new();
         for trust in trusts.iter().filter(|trust| trust.effect == "deny" && is_about_assuming(trust)) {
             denies.entry(trust.identity_key).or_default().push(trust);
@@ -84,14 +95,33 @@ impl<'a> Inventory<'a> {
             by_key: identities.iter().map(|identity| (identity.identity_key, identity)).collect(),
             by_account,
             assuming,
+            roles,
             known: of_aws().map(|grant| grant.identity_key).collect(),
             denies,
         }
     }
 
-    fn grants_of(&self, identity: Key) -> &[Grant] {
+    fn grants_of(&self, identity: Key) -> &[&'a Grant] {
         self.assuming.get(&identity).map(Vec::as_slice).unwrap_or_default()
     }
+
+    /// The identity behind a principal that is named by ARN: of a session, its role.
+    fn named(&self, trust: &Trust) -> Option<&'a Identity> {
+        let by_key = trust.principal_key.and_then(|key| self.by_key.get(&key).copied());
+        by_key.or_else(|| self.by_key.get(self.roles.get(&session_of(&trust.principal)?)?).copied())
+    }
+}
+
+/// Account and name of a role, without its path.
+fn role_name(arn: &str) -> Option<(&str, &str)> {
+    let resource = arn.splitn(6, ':').nth(5)?.strip_prefix("role/")?;
+    Some((arn.split(':').nth(4)?, resource.rsplit('/').next()?))
+}
+
+/// Account and role of a session, `arn:aws:sts::1:assumed-role/ROLE/SESSION`.
+fn session_of(arn: &str) -> Option<(&str, &str)> {
+    let resource = arn.splitn(6, ':').nth(5)?.strip_prefix("assumed-role/")?;
+    Some((arn.split(':').nth(4)?, resource.split_once('/')?.0))
 }
 
 fn may_assume(grant: &Grant) -> bool {
@@ -103,8 +133,13 @@ fn is_about_assuming(trust: &Trust) -> bool {
     !ways(trust).is_empty()
 }
 
-/// The actions with which the statement's principal becomes the role, lower-case.
+/// The actions with which the statement's principal becomes the role, lower-case. Platforms
+/// other than AWS have trusts for nothing else.
 fn ways(trust: &Trust) -> Vec<&'static str> {
+    const OTHER: &str = "becomes";
+    if is_of_another_platform(trust) {
+        return vec![OTHER];
+    }
     const ROLE: &str = "sts:assumerole";
     const WEB: &str = "sts:assumerolewithwebidentity";
     const SAML: &str = "sts:assumerolewithsaml";
@@ -117,8 +152,18 @@ fn ways(trust: &Trust) -> Vec<&'static str> {
     ways.iter().copied().filter(|way| covers_way(trust, way)).collect()
 }
 
+/// Issuers and principals of Google Cloud and Entra are URIs, auth methods of Vault are paths.
+fn is_of_another_platform(trust: &Trust) -> bool {
+    match trust.principal_kind.as_str() {
+        "identity" | "spiffe_workload" => true,
+        "federated" => trust.principal.contains("://") || trust.principal.starts_with("auth/"),
+        "any" => trust.actions.iter().any(|action| action.starts_with("iam.serviceAccount")),
+        _ => false,
+    }
+}
+
 fn covers_way(trust: &Trust, way: &str) -> bool {
-    trust.actions.is_empty() || covers_assuming(&trust.actions, way)
+    is_of_another_platform(trust) || trust.actions.is_empty() || covers_assuming(&trust.actions, way)
 }
 
 fn covers_assuming(actions: &[String], way: &str) -> bool {
@@ -145,6 +190,14 @@ fn edges(trust: &Trust, role: &Identity, inventory: &Inventory<'_>) -> Vec<Assum
         "federated" => federated(trust, base),
         "service" => vec![AssumeEdge { source_principal: format!("service:{}", trust.principal), ..base }],
         "any" => vec![base],
+        // A reader of policies of the platform has decided already.
+        "identity" => vec![AssumeEdge {
+            source: trust.principal_key.filter(|key| inventory.by_key.contains_key(key)),
+            ..base
+        }],
+        "spiffe_workload" => {
+            vec![AssumeEdge { source_principal: format!("workload:{}", trust.principal), ..base }]
+        }
         "aws" => match account_root(&trust.principal) {
             Some(account) => delegated(account, role, inventory, &base),
             None => named(trust, role, inventory, base).into_iter().collect(),
@@ -179,13 +232,17 @@ fn left_by(denies: &[&Trust], trust: &Trust, principal: &str) -> Decision {
             || deny.principal_kind == trust.principal_kind
                 && (deny.principal == trust.principal
                     || deny.principal == principal
+                    || names_a_session_of(deny, principal)
+                    || names_a_session_of(trust, &deny.principal)
                     || account_root(&deny.principal)
                         .is_some_and(|account| principal.split(':').nth(4) == Some(account)))
     };
     let ways = ways(trust);
     let left = |deny: &&Trust| {
         let closed = ways.iter().filter(|way| covers_way(deny, way)).count();
-        match (closed, deny.conditions.is_none()) {
+        // Other sessions of the role are not denied.
+        let is_whole = deny.principal == trust.principal || !names_a_session_of(deny, principal);
+        match (closed, deny.conditions.is_none() && is_whole) {
             (0, _) => Decision::Yes,
             (closed, true) if closed == ways.len() => Decision::No,
             _ => Decision::May,
@@ -194,26 +251,37 @@ fn left_by(denies: &[&Trust], trust: &Trust, principal: &str) -> Decision {
     denies.iter().filter(concerns).map(left).min().unwrap_or(Decision::Yes)
 }
 
-/// A principal named by ARN.
+/// Whether a statement names one session of a role.
+fn names_a_session_of(trust: &Trust, role: &str) -> bool {
+    session_of(&trust.principal).is_some_and(|session| role_name(role) == Some(session))
+}
+
+/// A principal named by ARN: a user, a role, or one session of a role.
+///
+/// In the same account it needs no policy of its own. A role is limited by what its
+/// permission boundary and session policies leave out, a user and a session are not: only
+/// denies and the organisation's policies limit these (IAM user guide, "Policy evaluation
+/// logic", on resource-based policies and implicit denies).
 fn named(trust: &Trust, role: &Identity, inventory: &Inventory<'_>, base: AssumeEdge) -> Option<AssumeEdge> {
-    let edge = AssumeEdge { source: trust.principal_key, ..base };
-    let Some(source) = trust.principal_key.and_then(|key| inventory.by_key.get(&key)) else {
-        return Some(edge);
+    let session = session_of(&trust.principal);
+    // Whoever becomes the role chooses the session's name, who is in it cannot.
+    let sure = if session.is_some() { Decision::May } else { Decision::Yes };
+    let Some(source) = inventory.named(trust) else {
+        let source = trust.principal_key.filter(|_| session.is_none());
+        return limited(AssumeEdge { source, ..base }, sure);
     };
     let key = source.identity_key;
     let grants = inventory.grants_of(key);
     let limit = if source.account == role.account {
-        match denied(key, grants, "sts:AssumeRole", &role.native_id) {
-            Decision::Yes => Decision::No,
-            Decision::May => Decision::May,
-            Decision::No => Decision::Yes,
-        }
+        let is_role = session.is_none() && source.kind != "user";
+        let ceilings: &[&str] = if is_role { &CEILINGS } else { &["scp", "rcp"] };
+        left(grants, ceilings, "sts:AssumeRole", &role.native_id)
     } else if inventory.known.contains(&key) {
-        can(key, grants, "sts:AssumeRole", &role.native_id).decision
+        decide(grants, "sts:AssumeRole", &role.native_id).decision
     } else {
         Decision::May
     };
-    limited(edge, limit)
+    limited(AssumeEdge { source: Some(key), ..base }, limit.min(sure))
 }
 
 /// The account of a root principal (`arn:aws:iam::1:root` or a bare number).
@@ -238,7 +306,7 @@ fn delegated(
         .filter(|member| member.identity_key != role.identity_key)
         .filter_map(|member| {
             let grants = inventory.grants_of(member.identity_key);
-            let answer = can(member.identity_key, grants, "sts:AssumeRole", &role.native_id);
+            let answer = decide(grants, "sts:AssumeRole", &role.native_id);
             let edge = AssumeEdge {
                 source: Some(member.identity_key),
                 source_principal: member.native_id.clone(),
@@ -252,10 +320,14 @@ fn delegated(
 /// OIDC federation: what the `sub` patterns pin.
 fn federated(trust: &Trust, base: AssumeEdge) -> Vec<AssumeEdge> {
     let provider = trust.principal.rsplit("oidc-provider/").next().unwrap_or(&trust.principal);
-    if !trust.principal.contains("oidc-provider/") {
+    if !trust.principal.contains("oidc-provider/") && !is_of_another_platform(trust) {
         return vec![AssumeEdge { source_principal: format!("federated:{}", trust.principal), ..base }];
     }
-    let has_audience = trust.conditions.as_deref().is_some_and(|text| text.contains(":aud"));
+    // Pools of Google Cloud check the audience themselves.
+    let has_audience = trust.principal.starts_with("principal")
+        || trust.conditions.as_deref().is_some_and(|text| {
+            [":aud", "\"audiences\"", "\"bound_audiences\""].iter().any(|name| text.contains(name))
+        });
     let patterns: Vec<&str> = if trust.subjects.is_empty() {
         vec!["*"]
     } else {

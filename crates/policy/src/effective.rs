@@ -1,6 +1,6 @@
 //! Effective actions of every identity.
 
-use crate::answer::may_deny;
+use crate::answer::{CEILINGS, levels, may_deny};
 use crate::catalog::Catalog;
 use crate::kubernetes;
 use leakgraph_model::Key;
@@ -49,18 +49,20 @@ struct Span {
 }
 
 /// Effective actions of each identity that has grants, by key. Groups' statements are
-/// already flattened onto their users (`policy_kind` group).
+/// already flattened onto their users (`policy_kind` group), those of the organisation onto
+/// the identities of its accounts (`scp`, `rcp`).
 pub fn effective(identities: &[Identity], grants: &[Grant]) -> Vec<Effective> {
     let mut by_identity: BTreeMap<Key, Vec<&Grant>> = BTreeMap::new();
     for grant in grants {
         by_identity.entry(grant.identity_key).or_default().push(grant);
     }
-    let groups: std::collections::HashSet<Key> = identities
+    // These hold policies for others and never act.
+    let holders: std::collections::HashSet<Key> = identities
         .iter()
-        .filter(|identity| identity.kind == "group")
+        .filter(|identity| matches!(identity.kind.as_str(), "group" | "account" | "role_definition"))
         .map(|identity| identity.identity_key)
         .collect();
-    by_identity.retain(|key, _| !groups.contains(key));
+    by_identity.retain(|key, _| !holders.contains(key));
     by_identity.into_par_iter().map(|(key, grants)| of_identity(key, &grants)).collect()
 }
 
@@ -78,13 +80,10 @@ fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
     };
     let own = of(&["identity", "group", "permission"]);
     let mut span = allowed(&own, &mut result);
-    for ceiling in ["boundary", "scp", "rcp", "session"] {
-        let limits = of(&[ceiling]);
-        if !limits.is_empty() {
-            let limit = limit(&limits, &mut result);
-            span.must &= &limit.must;
-            span.may &= &limit.may;
-        }
+    for limits in CEILINGS.iter().flat_map(|ceiling| levels(of(&[ceiling]))) {
+        let limit = limit(&limits, &mut result);
+        span.must &= &limit.must;
+        span.may &= &limit.may;
     }
     result.breadth.retain(|action, _| span.may.contains(*action));
     result.condition.retain(|action, factor| span.may.contains(*action) && *factor < 1.0);
@@ -95,21 +94,24 @@ fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
     result
 }
 
-/// Actions a statement names; NotAction is everything of AWS else.
+/// Actions a statement names; NotAction is everything of AWS else. Other platforms' wildcards
+/// never cover actions of AWS.
 fn named(grant: &Grant) -> RoaringBitmap {
     let catalog = Catalog::get();
     let mut actions = RoaringBitmap::new();
     for pattern in &grant.actions {
         actions |= catalog.matching(&normal(grant, pattern));
     }
-    if grant.not_actions {
-        return catalog.aws() - &actions;
-    }
     if grant.platform == kubernetes::PLATFORM {
         return kubernetes::within_scope(grant, actions);
     }
-    // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
-    if grant.platform == "aws" { actions & catalog.aws() } else { actions }
+    match (grant.platform == "aws", grant.not_actions) {
+        (true, true) => catalog.aws() - &actions,
+        // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
+        (true, false) => actions & catalog.aws(),
+        (false, true) => RoaringBitmap::new(),
+        (false, false) => actions - catalog.aws(),
+    }
 }
 
 /// GitHub writes scopes with hyphens in workflows, with underscores in its API.

@@ -1,9 +1,10 @@
 //! AWS CloudTrail: `{"Records": […]}`, bare arrays, single events (JSON Lines) and
 //! the `lookup-events` wrapper.
 //!
-//! Action names: `prefix(eventSource):eventName`, with the exceptions that IAM has.
+//! Actions are those that IAM permits the event by, see `iam_action`.
 //! A denied call is an attempt, not a use. `iam:PassRole` never appears.
 
+use super::iam_action;
 use super::tally::{Call, Tally};
 use crate::Document;
 use crate::identity::access_keys::access_key;
@@ -126,37 +127,7 @@ fn session(record: &Value) -> Option<String> {
 
 /// The IAM action of an event.
 fn action(record: &Value) -> Option<String> {
-    let source = text(record, "/eventSource")?;
-    let prefix = match source.strip_suffix(".amazonaws.com").unwrap_or(&source) {
-        "monitoring" => "cloudwatch",
-        "tagging" => "tag",
-        "streams.dynamodb" => "dynamodb",
-        "models.lex" | "runtime.lex" => "lex",
-        "appstream2" => "appstream",
-        "mturk-requester" => "mechanicalturk",
-        other => other,
-    }
-    .to_owned();
-    let name = text(record, "/eventName")?;
-    let name = match (prefix.as_str(), name.as_str()) {
-        ("s3", "ListBuckets") => "ListAllMyBuckets",
-        ("s3", "ListObjects" | "ListObjectsV2" | "HeadBucket") => "ListBucket",
-        ("s3", "HeadObject") => "GetObject",
-        ("s3", "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => {
-            "PutObject"
-        }
-        ("lambda", "Invoke" | "Invoke20150331") => "InvokeFunction",
-        (_, name) => versionless(name),
-    };
-    Some(format!("{prefix}:{name}"))
-}
-
-/// `ListFunctions20150331` without the API version that Lambda and CloudFront append.
-fn versionless(name: &str) -> &str {
-    let trimmed =
-        name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');
-    let cut = name.len() - trimmed.len();
-    if cut >= 8 { trimmed } else { name }
+    Some(iam_action::of(&text(record, "/eventSource")?, &text(record, "/eventName")?))
 }
 
 fn denied(record: &Value) -> bool {

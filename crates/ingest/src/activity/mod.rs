@@ -3,6 +3,7 @@
 mod cloudtrail;
 mod entra;
 mod gcp;
+mod iam_action;
 pub(crate) mod kubernetes;
 mod merge;
 mod tally;

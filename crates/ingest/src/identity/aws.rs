@@ -223,12 +223,12 @@ impl<'a> Importer<'a> {
 }
 
 /// What a document that is absent or unreadable may say.
-fn anything() -> Grant {
+pub(super) fn anything() -> Grant {
     Grant { actions: vec!["*".to_owned()], resources: vec!["*".to_owned()], ..Grant::default() }
 }
 
 /// A statement as a grant; `None` if it lacks effect, action or resource.
-fn grant(statement: &Value) -> Option<Grant> {
+pub(super) fn grant(statement: &Value) -> Option<Grant> {
     let effect = match text(statement, "Effect")? {
         "Allow" => "allow",
         "Deny" => "deny",
@@ -257,7 +257,7 @@ fn grant(statement: &Value) -> Option<Grant> {
 }
 
 /// The document itself, decoded if it came as text.
-fn document_of(value: &Value) -> Option<Cow<'_, Value>> {
+pub(super) fn document_of(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
         Value::Object(_) => Some(Cow::Borrowed(value)),
         Value::String(text) => {
@@ -268,7 +268,7 @@ fn document_of(value: &Value) -> Option<Cow<'_, Value>> {
     }
 }
 
-fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
+pub(super) fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
     match value {
         Some(Value::Array(items)) => items.iter().collect(),
         Some(item) => vec![item],
@@ -396,7 +396,7 @@ fn is_nhi(value: &Value, kind: &str, name: &str, tags: &[(String, String)]) -> O
 }
 
 /// production, staging or development, where a name says so.
-fn environment(name: &str) -> Option<String> {
+pub(super) fn environment(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
     let has = |names: &[&str]| parts.iter().any(|part| names.contains(part));

@@ -91,6 +91,32 @@ fn join_credentials(evidence: &mut Evidence) {
         }
     }
     evidence.credentials = kept.into_values().collect();
+    join_places(evidence);
+}
+
+/// The credential report calls a key by its place (`access_key_1`): it is the user's key that
+/// was made at the same time.
+fn join_places(evidence: &mut Evidence) {
+    let is_place = |row: &Credential| row.kind == "access_key" && row.name.starts_with("access_key_");
+    let (places, mut rows): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut evidence.credentials).into_iter().partition(is_place);
+    for place in places {
+        let mut named = rows.iter_mut().filter(|row| {
+            row.kind == "access_key"
+                && row.created_at.is_some()
+                && (row.identity_key, row.created_at) == (place.identity_key, place.created_at)
+        });
+        match (named.next(), named.next()) {
+            (Some(row), None) => {
+                row.last_used_at = row.last_used_at.max(place.last_used_at);
+                if row.status == "unknown" {
+                    row.status = place.status;
+                }
+            }
+            _ => rows.push(place),
+        }
+    }
+    evidence.credentials = rows;
 }
 
 #[cfg(test)]
@@ -105,6 +131,36 @@ mod tests {
             role_name("arn:aws:iam::1:role/ci/Deploy")
         );
         assert_eq!(role_name("arn:aws:iam::1:user/Deploy"), None);
+    }
+
+    #[test]
+    fn a_place_of_the_credential_report_is_the_key_of_that_age() {
+        let key = |name: &str, made: i64| Credential {
+            credential_key: Key::of("credential", &[name]),
+            identity_key: Some(Key::of("identity", &["svc"])),
+            kind: "access_key".to_owned(),
+            name: name.to_owned(),
+            status: "unknown".to_owned(),
+            created_at: Some(leakgraph_model::Timestamp(made)),
+            ..Credential::default()
+        };
+        let used = leakgraph_model::Timestamp(9);
+        let place = |number: &str, made: i64| Credential {
+            last_used_at: Some(used),
+            status: "active".to_owned(),
+            ..key(&format!("access_key_{number}"), made)
+        };
+        let mut evidence = Evidence {
+            credentials: vec![key("one", 1), place("1", 1), place("2", 2)],
+            ..Evidence::default()
+        };
+        link(&mut evidence);
+        let rows: Vec<_> = evidence
+            .credentials
+            .iter()
+            .map(|row| (row.name.as_str(), row.status.as_str(), row.last_used_at))
+            .collect();
+        assert_eq!(rows, [("one", "active", Some(used)), ("access_key_2", "active", Some(used))]);
     }
 
     #[test]

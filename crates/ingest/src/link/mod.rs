@@ -5,12 +5,14 @@ mod bindings;
 mod children;
 mod dispatches;
 mod federation;
+mod held;
 mod identities;
 mod named;
 mod runs;
 mod subjects;
 mod upstream;
 
+pub(crate) use held::role_key;
 pub(crate) use named::named_run;
 
 use leakgraph_model::tables::{Identity, Job, Run, Step};
@@ -31,6 +33,7 @@ pub fn link(evidence: &mut Evidence) {
     artifacts::link(evidence);
     federation::link(evidence);
     identities::link(evidence);
+    held::link(evidence);
     bindings::link(evidence);
 }
 
@@ -136,8 +139,10 @@ fn rank(evidence: &str) -> u8 {
 
 fn merge_identity(kept: &mut Identity, other: Identity) {
     fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
-    if kept.tags.is_empty() {
-        kept.tags = other.tags;
+    for tag in other.tags {
+        if !kept.tags.contains(&tag) {
+            kept.tags.push(tag);
+        }
     }
     if kept.status == "unknown" {
         kept.status = other.status;

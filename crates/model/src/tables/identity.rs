@@ -75,8 +75,13 @@ crate::table! {
         identity_key: Key,
         /// aws, github, …
         platform: String,
-        /// identity, group, boundary, scp, rcp, session, permission; of Kubernetes also role (a rule its role holds), aggregation (label selector in `conditions`) and binding (to the role in `statement`).
+        /// identity, group, boundary, scp, rcp, session, permission; resource for what the policy
+        /// of a resource grants; role for what a role of Kubernetes, Google Cloud or Azure or a
+        /// policy of Vault contains; of Kubernetes also aggregation (label selector in `conditions`) and binding (to the role in `statement`).
         policy_kind: String,
+        /// Of control policies, the root, unit or account they are attached to: each level has
+        /// to allow.
+        level: Option<String>,
         /// Name or ARN of the policy.
         policy: String,
         /// Sid or position.
@@ -107,9 +112,11 @@ crate::table! {
         trust_key: Key,
         /// The identity that can be assumed.
         identity_key: Key,
-        /// aws, federated, service, canonical, any, service_account, workload, secret.
+        /// aws, federated, service, canonical, any, service_account, workload, secret; identity for
+        /// one of another platform that `principal_key` names, spiffe_workload for what runs
+        /// below a SPIFFE id.
         principal_kind: String,
-        /// ARN, provider, service or `*`.
+        /// ARN, provider, issuer, principal URI, service or `*`.
         principal: String,
         /// The identity that is trusted, where it has a natural key.
         principal_key: Option<Key>,

@@ -32,11 +32,8 @@ fn policies(results: &Value) -> BTreeMap<&str, (&Value, &Value)> {
 }
 
 /// Ways up that the catalog of primitives does not have, and why.
-const WITHOUT: [(&str, &str); 3] = [
-    ("ECSExecuteCommandOnRunningTask", "not in the catalog's source"),
-    ("PassExistingRoleToNewDataPipeline", "the pipeline must also be defined and activated"),
-    ("SetExistingDefaultPolicyVersion", "not in the catalog's source"),
-];
+const WITHOUT: [(&str, &str); 1] =
+    [("PassExistingRoleToNewDataPipeline", "the pipeline must also be defined and activated")];
 
 /// The tool leaves out what depends on conditions or is limited to resources: what it
 /// names is sure, and so are the ways up that these actions are.

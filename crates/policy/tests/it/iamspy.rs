@@ -1,8 +1,8 @@
 //! IAMSpy's own table of questions and answers.
 
-use crate::support::{aws, inventory, inventory_of, json_of, role, role_arn, strings};
+use crate::support::{aws, inventory, json_of, strings};
+use leakgraph_ingest::link;
 use leakgraph_model::Evidence;
-use leakgraph_model::tables::Grant;
 use leakgraph_policy::{Decision, can};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,8 +75,12 @@ fn parts(question: &Value) -> (Option<&str>, &str, Vec<&str>) {
 
 fn answers(evidence: &Evidence, question: &Value) -> Answers {
     let (who, action, resources) = parts(question);
-    let everyone: Vec<&str> =
-        evidence.identities.iter().map(|identity| identity.native_id.as_str()).collect();
+    let everyone: Vec<&str> = evidence
+        .identities
+        .iter()
+        .filter(|identity| identity.kind != "account")
+        .map(|identity| identity.native_id.as_str())
+        .collect();
     let mut answers = Answers::new();
     for who in who.map_or(everyone, |who| vec![who]) {
         for resource in &resources {
@@ -114,35 +118,10 @@ fn setting(folder: &Path, files: &Value) -> Evidence {
         evidence.grants.append(&mut found.grants);
     }
     for name in strings(&files["scps"]) {
-        let root = json_of(&folder.join(name));
-        for identity in &evidence.identities {
-            let account = identity.account.as_deref().unwrap();
-            // Control policies do not bind the account that manages the organisation.
-            if root["Arn"].as_str().unwrap().split(':').nth(4) == Some(account) {
-                continue;
-            }
-            let Some(policies) = control_policies(&root, account) else { continue };
-            let bound = inventory_of(&json!({ "RoleDetailList": [role("scp", &policies)] }));
-            let holder = aws(&role_arn("scp"));
-            evidence.grants.extend(
-                bound.grants.into_iter().filter(|grant| grant.identity_key == holder).map(|grant| Grant {
-                    identity_key: identity.identity_key,
-                    policy_kind: "scp".to_owned(),
-                    ..grant
-                }),
-            );
-        }
+        let mut found = inventory(&folder.join(name));
+        evidence.identities.append(&mut found.identities);
+        evidence.grants.append(&mut found.grants);
     }
+    link(&mut evidence);
     evidence
-}
-
-/// The policies on the way from the root to an account.
-fn control_policies<'v>(unit: &'v Value, account: &str) -> Option<Vec<&'v Value>> {
-    let own = unit["Policies"].as_array().into_iter().flatten().map(|policy| &policy["Content"]);
-    if unit["Id"] == account {
-        return Some(own.collect());
-    }
-    let below = unit["Children"].as_array().into_iter().flatten();
-    let rest = below.filter_map(|child| control_policies(child, account)).next()?;
-    Some(own.chain(rest).collect())
 }

@@ -43,6 +43,7 @@ pub(crate) fn inventory(path: &Path) -> Evidence {
         evidence.identities.append(&mut found.identities);
         evidence.grants.append(&mut found.grants);
         evidence.trusts.append(&mut found.trusts);
+        evidence.activity.append(&mut found.activity);
         problems.append(&mut found.problems);
     }
     assert!(problems.is_empty(), "{}: {problems:?}", path.display());
@@ -57,6 +58,17 @@ pub(crate) fn inventory_of(value: &Value) -> Evidence {
     let path = folder.path().join("gaad.json");
     std::fs::write(&path, value.to_string()).unwrap();
     inventory(&path)
+}
+
+/// Reads files given as values, by their names, and links them.
+pub(crate) fn linked(files: &[(&str, Value)]) -> Evidence {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value.to_string()).unwrap();
+    }
+    inventory(folder.path())
 }
 
 /// A role of account 123456789012 with inline policies.

@@ -108,3 +108,73 @@ fn another_account_must_allow_it_too() {
     assert_eq!(become_with(statement("s3:*")), Decision::No);
     assert_eq!(become_with(json!([])), Decision::May);
 }
+
+/// Whether a role becomes one that trusts `principal`, where `limits` are members of the role
+/// that becomes it and `policies` the managed policies there are.
+fn bounded(principal: &str, limits: Value, policies: Value) -> Vec<Decision> {
+    let mut target = role("target", &[]);
+    target["AssumeRolePolicyDocument"] = json!({ "Statement": [allowing(&json!({ "AWS": principal }))] });
+    let mut actor = role("actor", &[]);
+    actor.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+    let evidence = inventory_of(&json!({ "RoleDetailList": [actor, target], "Policies": policies }));
+    let edges = assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
+    assert!(edges.iter().all(|edge| edge.source == Some(aws(ACTOR))));
+    edges.iter().map(|edge| edge.decision).collect()
+}
+
+fn boundary(action: &str) -> (Value, Value) {
+    let arn = "arn:aws:iam::123456789012:policy/boundary";
+    let document = json!({"Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});
+    let version = json!({"VersionId": "v1", "IsDefaultVersion": true, "Document": document});
+    let policy = json!([{"PolicyName": "boundary", "Arn": arn, "PolicyVersionList": [version]}]);
+    (json!({"PermissionsBoundary": {"PermissionsBoundaryArn": arn}}), policy)
+}
+
+#[test]
+fn a_role_named_by_arn_is_within_its_boundary() {
+    let ask = |action: &str| {
+        let (limits, policies) = boundary(action);
+        bounded(ACTOR, limits, policies)
+    };
+    assert_eq!(ask("sts:*"), [Decision::Yes]);
+    assert_eq!(ask("s3:*"), []);
+    let (limits, _) = boundary("*");
+    assert_eq!(bounded(ACTOR, limits, json!([])), [Decision::May], "the boundary is not in the inventory");
+}
+
+#[test]
+fn a_session_is_the_role_under_one_name_and_needs_no_boundary() {
+    let session = "arn:aws:sts::123456789012:assumed-role/actor/deploy";
+    assert_eq!(bounded(session, json!({}), json!([])), [Decision::May]);
+    let (limits, policies) = boundary("s3:*");
+    assert_eq!(bounded(session, limits, policies), [Decision::May]);
+    let in_a_path = json!({"Arn": "arn:aws:iam::123456789012:role/ci/actor"});
+    let mut target = role("target", &[]);
+    target["AssumeRolePolicyDocument"] = json!({ "Statement": [allowing(&json!({ "AWS": session }))] });
+    let mut actor = role("actor", &[]);
+    actor.as_object_mut().unwrap().extend(in_a_path.as_object().unwrap().clone());
+    let evidence = inventory_of(&json!({ "RoleDetailList": [actor, target] }));
+    let edges = assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
+    let sources: Vec<_> = edges.iter().map(|edge| edge.source).collect();
+    assert_eq!(sources, [Some(aws("arn:aws:iam::123456789012:role/ci/actor"))]);
+    let stranger = "arn:aws:sts::210987654321:assumed-role/actor/deploy";
+    let mut target = role("target", &[]);
+    target["AssumeRolePolicyDocument"] = json!({ "Statement": [allowing(&json!({ "AWS": stranger }))] });
+    let evidence = inventory_of(&json!({ "RoleDetailList": [role("actor", &[]), target] }));
+    let edges = assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
+    let sources: Vec<_> = edges.iter().map(|edge| (edge.source, edge.decision)).collect();
+    assert_eq!(sources, [(None, Decision::May)]);
+}
+
+#[test]
+fn a_deny_of_one_session_leaves_the_others_of_the_role() {
+    let session = |name: &str| format!("arn:aws:sts::123456789012:assumed-role/actor/{name}");
+    let ask = |allow: &str, deny: &str| {
+        let deny = json!({"Effect": "Deny", "Principal": {"AWS": deny}, "Action": "sts:AssumeRole"});
+        becomes(&json!([]), &json!([allowing(&json!({ "AWS": allow })), deny]))
+    };
+    assert_eq!(ask(ACTOR, &session("a")), Decision::May);
+    assert_eq!(ask(&session("a"), &session("a")), Decision::No);
+    assert_eq!(ask(&session("a"), &session("b")), Decision::May);
+    assert_eq!(ask(&session("a"), ACTOR), Decision::No);
+}
