@@ -12,7 +12,6 @@ use super::hosted::{Bound, JobOf, JobText, Part, Place, gap_of, long_line, note,
 use crate::TextSink;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::Content;
 use leakgraph_model::tables::{Job, Run, job_key, run_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 
@@ -48,7 +47,7 @@ impl Importer for Travis {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let log = Log::parse(file.bytes);
         let repo = log.repo.as_deref().map(str::to_lowercase).unwrap_or_default();
         let run = match &log.build_id {

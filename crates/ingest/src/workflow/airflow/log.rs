@@ -48,6 +48,10 @@ static TOLD: LazyLock<AhoCorasick> = LazyLock::new(|| {
 
 pub(super) fn recognise(file: TextFile<'_>) -> Option<Recognised> {
     let head = file.bytes.get(..file.bytes.len().min(HEAD_BYTES)).unwrap_or_default();
+    let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
+    if !has(b"] {") && !has(b"\"event\"") {
+        return None;
+    }
     let is_whole = head.len() == file.bytes.len();
     let head = String::from_utf8_lossy(head);
     let mut lines: Vec<&str> = head.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -105,7 +105,7 @@ impl Importer for AzureDevOps {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        archive::import_log(file.path, file.bytes, limits, sink)
+        archive::import_log(file, limits, sink)
     }
 }
 

@@ -10,7 +10,6 @@ mod log;
 use super::hosted::{Import, JobOf, JobText, long_line, stem, write_steps};
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::Content;
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{self, Job, Run, job_key};
 use leakgraph_model::{Evidence, Key};
@@ -90,7 +89,7 @@ impl Importer for Buildkite {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let mut evidence = Evidence::default();
         let place = BuildPath::of(file.path);
         let (marks, run_key, job_key) = read_log(&place, file.path, file.bytes, content.key, &mut evidence);

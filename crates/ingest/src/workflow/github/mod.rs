@@ -98,7 +98,7 @@ impl Importer for GitHub {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        import::import_job_log(file.path, file.bytes, limits, sink)
+        import::import_job_log(file, limits, sink)
     }
 }
 

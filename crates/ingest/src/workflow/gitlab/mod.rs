@@ -73,7 +73,7 @@ impl Importer for GitLab {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        import::import(file.path, file.bytes, limits, sink)
+        import::import(file, limits, sink)
     }
 }
 
