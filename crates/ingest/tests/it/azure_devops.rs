@@ -4,6 +4,7 @@
 //! (learn.microsoft.com/rest/api/azure/devops). Logs have the lines that the agent writes
 //! (microsoft/azure-pipelines-agent, `JobExtension.cs`; issue 4691 there shows some).
 
+use crate::orchestrators::places;
 use crate::support::{Inputs, Texts, corpus, files_below, problem, zipped};
 use leakgraph_ingest::{Limits, link};
 use leakgraph_model::tables::run_key;
@@ -70,12 +71,14 @@ fn a_build_hands_on_what_it_was_given() {
     // Members of a JSON object come sorted.
     assert_eq!(inputs, [("apiToken", "token_like"), ("environment", "enum"), ("image", "text")]);
     assert_eq!(texts.count("tok-9f8e7d6c5b4a3f2e1d0c"), 1, "handed over once");
-    let place = |needle: &str| {
+    let owner = |needle: &str| {
         let holds = |(_, bytes): &&(_, Vec<u8>)| String::from_utf8_lossy(bytes).contains(needle);
-        texts.0.iter().find(holds).map(|(context, _)| (context.place, context.run_key, context.handoff_key))
+        texts.0.iter().find(holds).map(|(context, _)| (context.run_key, context.handoff_key))
     };
-    assert_eq!(place("tok-9f8e"), Some(("handoff_input", Some(run("77")), Some(handoff.handoff_key))));
-    assert_eq!(place("20261007.96").map(|(place, run, _)| (place, run)), Some(("json", Some(run("77")))));
+    assert_eq!(owner("tok-9f8e"), Some((Some(run("77")), Some(handoff.handoff_key))));
+    assert_eq!(places(&texts, "tok-9f8e"), ["handoff_input"]);
+    assert_eq!(owner("20261007.96"), Some((Some(run("77")), None)));
+    assert_eq!(places(&texts, "20261007.96"), ["json"]);
 }
 
 #[test]

@@ -108,8 +108,8 @@ fn matches(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
         Some((start, rest)) => path.strip_prefix(start).is_some_and(|path| {
-            let mut ends = (0..=path.len()).filter(|end| path.is_char_boundary(*end));
-            ends.any(|end| matches(rest, &path[end..]))
+            let mut ends = 0..=path.len();
+            ends.any(|end| path.get(end..).is_some_and(|path| matches(rest, path)))
         }),
     }
 }

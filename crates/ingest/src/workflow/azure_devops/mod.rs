@@ -15,7 +15,7 @@ mod timeline;
 
 pub(crate) use archive::{import_archive, is_archive};
 
-use super::hosted::Import;
+use super::values::Import;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::{Document, TextSink};
@@ -70,7 +70,7 @@ impl Importer for AzureDevOps {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut import = Import::new(document, sink);
-        for value in super::hosted::items(value, "value") {
+        for value in super::values::items(value, "value") {
             let value = hooked(value).unwrap_or(value);
             let kept = match kind {
                 "run_json" => build::build(&mut import, value),
@@ -81,13 +81,7 @@ impl Importer for AzureDevOps {
                 _ => checks::endpoint(&mut import, value),
             };
             if kept.is_none() {
-                import.nameless += 1;
-                import.rest(
-                    super::hosted::Owner::default(),
-                    &format!("value:{}", import.nameless),
-                    value,
-                    &[],
-                );
+                import.nameless(value);
             }
         }
         import.finish("objects do not say, nor does their path, which organisation and build they are of")

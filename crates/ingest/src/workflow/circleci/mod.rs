@@ -11,7 +11,7 @@ mod output;
 mod v1;
 mod v2;
 
-use super::hosted::{Import, Owner};
+use super::values::Import;
 use crate::importer::{Importer, Recognised};
 use crate::{Document, TextSink};
 use leakgraph_model::{Evidence, Key, tables};
@@ -74,7 +74,7 @@ impl Importer for CircleCi {
             output::output(&mut import, value);
             return import.finish("outputs");
         }
-        let items = super::hosted::items(value, "items");
+        let items = super::values::items(value, "items");
         for value in &items {
             let kept = match kind {
                 "webhook_workflow" => v2::webhook(&mut import, value),
@@ -85,8 +85,7 @@ impl Importer for CircleCi {
                 _ => v1::build(&mut import, value),
             };
             if kept.is_none() {
-                import.nameless += 1;
-                import.rest(Owner::default(), &format!("value:{}", import.nameless), value, &[]);
+                import.nameless(value);
             }
         }
         if kind == "workflow_json" {
