@@ -370,7 +370,7 @@ crate::table! {
         definition_key: Key,
         /// github, gitlab, …
         platform: String,
-        /// workflow, reusable_workflow (can be called), composite_action, node_action, docker_action.
+        /// workflow, reusable_workflow (can be called), composite_action, node_action, docker_action; zizmor_findings (what a report of zizmor says of a job, beside the row of its file).
         kind: String,
         /// `owner/name`, where the path tells.
         repo: Option<String>,
@@ -404,7 +404,7 @@ crate::table! {
         concurrency: Option<String>,
         /// Permissions of the job's token as `scope:access`, `*:read` or `*:write` for all; none if empty and declared. Of GitLab `id-token:write` alone, if it asks for one.
         permissions: Vec<String>,
-        /// Where they are declared: job, workflow, default (nowhere: the repository's setting holds).
+        /// Where they are declared: job, workflow, default (nowhere: the repository's setting holds), unknown.
         permissions_from: String,
         /// Permissions declared for the whole workflow.
         workflow_permissions: Vec<String>,
