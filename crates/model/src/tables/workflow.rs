@@ -384,7 +384,7 @@ crate::table! {
         triggers: Vec<String>,
         /// Filters of the events, as `push.branches=main` or `workflow_run.workflows=CI`; of GitLab `rules.if=…`, `only.refs=main`.
         trigger_filters: Vec<String>,
-        /// Declared inputs and secrets, as `event.name:type[:required][:option|option]`; of an action `action.name:string`, of GitLab `spec.name:…`.
+        /// Declared inputs and secrets, as `event.name:type[:required][:option|option]`; of an action `action.name:string`, of GitLab `spec.name:…`, of Azure DevOps `queue.name:string`.
         inputs: Vec<String>,
         /// Names of the inputs that take any text.
         free_inputs: Vec<String>,
@@ -402,7 +402,7 @@ crate::table! {
         environment: Option<String>,
         /// Group of the job's concurrency, or else of the workflow's.
         concurrency: Option<String>,
-        /// Permissions of the job's token as `scope:access`, `*:read` or `*:write` for all; none if empty and declared. Of GitLab `id-token:write` alone, if it asks for one.
+        /// Permissions of the job's token as `scope:access`, `*:read` or `*:write` for all; none if empty and declared. Of GitLab `id-token:write` alone, if it asks for one; of Azure DevOps `scope:project` or `scope:projectCollection`, as far as its token reaches.
         permissions: Vec<String>,
         /// Where they are declared: job, workflow, default (nowhere: the repository's setting holds), unknown.
         permissions_from: String,
@@ -414,7 +414,7 @@ crate::table! {
         inherits_secrets: bool,
         /// Whether all secrets reach a step as one text (`toJSON(secrets)`).
         reads_all_secrets: bool,
-        /// Names of the secrets it refers to; of GitLab also its id tokens, as `NAME@audience`.
+        /// Names of the secrets it refers to; of GitLab also its id tokens, as `NAME@audience`; of Azure DevOps those of groups as `group/NAME`.
         secrets: Vec<String>,
         /// Actions and workflows it uses, as written; of GitLab `group/name:file@ref`, components, and images as `docker://image`.
         uses: Vec<String>,

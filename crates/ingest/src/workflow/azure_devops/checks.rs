@@ -28,7 +28,7 @@ pub(super) fn is_endpoint(value: &Value) -> bool {
 }
 
 /// The organisation a document is of, by an address in it or its path.
-fn organisation(import: &Import<'_, '_>, value: &Value, addresses: &[&str]) -> Option<String> {
+pub(super) fn organisation(import: &Import<'_, '_>, value: &Value, addresses: &[&str]) -> Option<String> {
     let by_address = |pointer: &&str| Location::of_url(&text(value, pointer)?).organisation;
     let in_path = || organisation_of_path(import.document.path);
     addresses.iter().find_map(by_address).or_else(in_path)

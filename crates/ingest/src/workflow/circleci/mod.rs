@@ -8,6 +8,7 @@
 //! to pipelines, and jobs, approvals and reruns to workflows.
 
 mod output;
+mod settings;
 mod v1;
 mod v2;
 
@@ -27,7 +28,7 @@ impl Importer for CircleCi {
         PLATFORM
     }
 
-    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+    fn recognise_value(&self, path: &str, value: &Value) -> Option<Recognised> {
         if output::is_output(value) {
             return Some(Recognised::new("step_output", "messages with `type` out or err and `time`"));
         }
@@ -57,6 +58,15 @@ impl Importer for CircleCi {
             Some(Recognised::new("workflow_jobs_json", "jobs of type build or approval with `dependencies`"))
         } else if v1::is_build(first) {
             Some(Recognised::new("build_json", "`build_num`, `vcs_url` and `reponame`"))
+        } else if settings::is_context_variable(first) {
+            Some(Recognised::new("context_variable_json", "`variable` of a `context_id`"))
+        } else if settings::is_context(path, first) {
+            Some(Recognised::new("context_json", "names of contexts, in a path that says so"))
+        } else if settings::is_project_variable(path, first) {
+            Some(Recognised::new(
+                "project_variable_json",
+                "masked values in the path of a project's `envvar`",
+            ))
         } else {
             None
         }
@@ -82,6 +92,9 @@ impl Importer for CircleCi {
                 "workflow_json" => v2::workflow(&mut import, value),
                 "job_json" => v2::job_detail(&mut import, value),
                 "workflow_jobs_json" => v2::workflow_job(&mut import, value),
+                "context_json" | "context_variable_json" | "project_variable_json" => {
+                    settings::import(kind, &mut import, value)
+                }
                 _ => v1::build(&mut import, value),
             };
             if kept.is_none() {
