@@ -227,7 +227,7 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, include, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), agent_call and span_link (OpenTelemetry), signal, callback (work that is answered with a token).
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), agent_call and span_link (OpenTelemetry), signal and update (Temporal), error_workflow (n8n: started with the failure of another), callback (work that is answered with a token).
         mechanism: String,
         /// GITHUB_TOKEN, job_token, trigger_token, System.AccessToken, continuation_key, app, pat, user, service_account, task_token (whoever holds it answers for the task), none, unknown: what authorised it.
         credential_kind: String,

@@ -7,7 +7,7 @@
 mod flatted;
 
 use super::kubernetes::list;
-use super::rows::{binding, child_run, gap};
+use super::rows::{between, binding, child_run, gap};
 use super::values::{Owner, Spot, Values, leaves};
 use crate::importer::{Importer, Recognised};
 use crate::reader::incomplete;
@@ -260,12 +260,32 @@ impl<'a> Execution<'a> {
                 values.inputs(owner, "", item, evidence);
             }
         }
+        self.failed(first, values, evidence);
         let before = text(self.value, "/retryOf").zip(self.id.as_ref());
         if let Some((before, (workflow, _))) = before {
             let mut handoff = child_run(run_of(workflow, &before), self.run, self.document.source_key);
             "continued_run".clone_into(&mut handoff.mechanism);
             evidence.handoffs.push(handoff);
         }
+    }
+
+    /// The execution whose failure this error workflow was started with: the first node gives
+    /// its ids, if it was saved (n8n documentation, "Error Trigger node", Error data).
+    fn failed(&self, first: Option<&'a Value>, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
+        let is_error = text(self.value, "/mode").as_deref() == Some("error");
+        let Some(item) = first.filter(|_| is_error).and_then(|task| items(task).next()) else { return };
+        let Some((workflow, id)) = text(item, "/workflow/id").zip(text(item, "/execution/id")) else {
+            return;
+        };
+        let parent = run_of(&workflow, &id);
+        let mut handoff = between(Some(parent), Some(self.run), "error_workflow", self.document.source_key);
+        handoff.child_workflow = text(self.value, "/workflowData/name");
+        handoff.sent_at = time(self.value, "/startedAt");
+        let owner = Owner::run(self.run).handoff(handoff.handoff_key);
+        evidence.handoffs.push(handoff);
+        // Messages of errors quote what failed, requests and their headers included.
+        values.take(item);
+        values.inputs(owner, "", item, evidence);
     }
 
     /// Every execution of every node: name, which one, what it did.

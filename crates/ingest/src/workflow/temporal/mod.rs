@@ -5,6 +5,7 @@
 //! base64 of JSON unless a codec of the user encrypts them; the command line shows them decoded.
 
 mod payload;
+mod updates;
 
 use super::rows::{binding, child_run, gap, sent};
 use super::values::{Owner, Spot, Values, leaves};
@@ -129,6 +130,9 @@ impl<'a, 's> History<'a, 's> {
             "childWorkflowExecutionStarted" => self.child_started(attributes),
             "activityTaskScheduled" => self.activity(event, attributes, id),
             "workflowExecutionSignaled" => self.signaled(event, attributes, &id),
+            "workflowExecutionUpdateAdmitted" | "workflowExecutionUpdateAccepted" => {
+                self.updated(event, attributes)
+            }
             "signalExternalWorkflowExecutionInitiated" => self.signals(event, attributes, &id),
             "nexusOperationScheduled" => self.nexus(event, attributes, &id),
             _ => {
