@@ -14,6 +14,7 @@ mod corpus_identities;
 mod corpus_kubernetes;
 mod corpus_table;
 mod corpus_workflows;
+mod damaged;
 mod federation;
 mod generic;
 mod github_audit;

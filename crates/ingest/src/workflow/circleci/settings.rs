@@ -3,7 +3,7 @@
 //! "CircleCI API v2", `GET /context`, `GET /context/{id}/environment-variable`,
 //! `GET /project/{slug}/envvar`; of values no more than four letters are shown.
 
-use super::super::values::Import;
+use super::super::values::{Import, Owner};
 use super::{PLATFORM, normal};
 use crate::value::{text, time};
 use leakgraph_model::Key;
@@ -60,5 +60,6 @@ pub(super) fn import(kind: &str, import: &mut Import<'_, '_>, value: &Value) -> 
         source_key: import.source(),
         ..Credential::default()
     });
+    import.rest(Owner::default(), value, &[]);
     Some(key)
 }
