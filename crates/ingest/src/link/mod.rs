@@ -9,6 +9,7 @@ mod held;
 mod identities;
 mod job_logs;
 mod named;
+mod pods;
 mod runs;
 mod subjects;
 mod upstream;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, HashSet};
 /// joins identities used to inventories.
 pub fn link(evidence: &mut Evidence) {
     job_logs::join(evidence);
+    pods::join(evidence);
     runs::join_by_job(evidence);
     evidence.runs = merged(std::mem::take(&mut evidence.runs), |run| run.run_key, merge_run);
     evidence.jobs = merged(std::mem::take(&mut evidence.jobs), |job| job.job_key, merge_job);

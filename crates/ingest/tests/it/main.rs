@@ -33,6 +33,7 @@ mod layouts;
 mod n8n;
 mod orchestrators;
 mod otel;
+mod pod_logs;
 mod random;
 mod step_functions;
 mod support;

@@ -7,7 +7,7 @@ crate::table! {
     "runs" Run {
         /// Key of (platform, repo, platform run id, attempt); where the id is unknown, of the source.
         run_key: Key,
-        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, jenkins, …
+        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, jenkins, kubernetes (a log of pods of no known run), …
         platform: String,
         /// `owner/name`; a GitLab project's path, the full name of a Jenkins job.
         repo: Option<String>,
@@ -368,7 +368,7 @@ crate::table! {
     "workflow_definitions" WorkflowDefinition {
         /// Key of (repository, path, content, job id).
         definition_key: Key,
-        /// github, gitlab, …
+        /// github, gitlab, azure_devops.
         platform: String,
         /// workflow, reusable_workflow (can be called), composite_action, node_action, docker_action; zizmor_findings (what a report of zizmor says of a job, beside the row of its file).
         kind: String,
