@@ -133,6 +133,7 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::circleci::CircleCi,
     &workflow::github::GitHub,
     &workflow::travis::Travis,
+    &workflow::PodLogs,
     &workflow::Argo,
     &workflow::Tekton,
     &workflow::Airflow,

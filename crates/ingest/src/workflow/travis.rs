@@ -8,7 +8,8 @@
 //! `script` phase. Anything else is the job's own.
 
 use super::github::log::plain;
-use super::hosted::{Bound, JobOf, JobText, Part, Place, gap_of, long_line, note, stem, write_steps};
+use super::parts::{Bound, JobOf, JobText, Part, Place, long_line, note, stem, write_steps};
+use super::rows::gap;
 use crate::TextSink;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
@@ -60,7 +61,7 @@ impl Importer for Travis {
         evidence.runs.push(log.run(run, content.key));
         evidence.jobs.push(log.job(run, job, name, content.key));
         // Neither tokens nor who started the build are in a log.
-        evidence.evidence_gaps.push(gap_of(run, "runs", "trigger_decision", "no_audit"));
+        evidence.evidence_gaps.push(gap(run, "runs", "trigger_decision", "no_audit", "lower_bound_only"));
         let of = JobOf { run_key: run, job_key: job, source_key: content.key, attribution: "order" };
         let marks = write_steps(of, &log.parts, log.places, &mut evidence);
         let text = JobText {

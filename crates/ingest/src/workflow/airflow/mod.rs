@@ -10,7 +10,7 @@ mod rest;
 
 pub(crate) use log_path::LogPath;
 
-use super::carried::sent;
+use super::rows::sent;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::reader::source_file;

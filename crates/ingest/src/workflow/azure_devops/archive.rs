@@ -4,7 +4,7 @@
 //! by their order, beside `initializeLog.txt` of the server and the pipeline's YAML.
 
 use super::super::github::{log::BOM, numbered};
-use super::super::hosted::{JobOf, JobText, long_line, write_step, write_steps};
+use super::super::parts::{JobOf, JobText, long_line, write_step, write_steps};
 use super::PLATFORM;
 use super::location::Location;
 use super::log::{Log, is_log};

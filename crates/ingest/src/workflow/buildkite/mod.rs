@@ -7,7 +7,8 @@
 mod build;
 mod log;
 
-use super::hosted::{Import, JobOf, JobText, long_line, stem, write_steps};
+use super::parts::{JobOf, JobText, long_line, stem, write_steps};
+use super::values::Import;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::{Document, TextSink};
@@ -57,7 +58,7 @@ impl Importer for Buildkite {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut import = Import::new(document, sink);
-        for value in super::hosted::items(value, "items") {
+        for value in super::values::items(value, "items") {
             let kept = match kind {
                 "webhook_build" => build::webhook(&mut import, value),
                 "run_json" => build::build(&mut import, value),
@@ -65,13 +66,7 @@ impl Importer for Buildkite {
                 _ => build::environment(&mut import, value),
             };
             if kept.is_none() {
-                import.nameless += 1;
-                import.rest(
-                    super::hosted::Owner::default(),
-                    &format!("value:{}", import.nameless),
-                    value,
-                    &[],
-                );
+                import.nameless(value);
             }
         }
         import.finish("objects do not say which pipeline, build or job they are of")
