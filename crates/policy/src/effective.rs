@@ -2,7 +2,7 @@
 
 use crate::answer::{CEILINGS, levels, may_deny};
 use crate::catalog::Catalog;
-use crate::kubernetes;
+use crate::{kubernetes, roles};
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity};
 use rayon::prelude::*;
@@ -23,7 +23,8 @@ pub struct Effective {
     pub breadth: HashMap<u32, f32>,
     /// Condition factor k(g) per action where conditions pin caller or network; else 1.
     pub condition: HashMap<u32, f32>,
-    /// What made the interval wide: unknown_boundary, malformed_policy, missing_role.
+    /// What made the interval wide: unknown_boundary, malformed_policy, missing_role,
+    /// partly_known_role.
     pub gaps: Vec<String>,
 }
 
@@ -52,9 +53,12 @@ struct Span {
 /// already flattened onto their users (`policy_kind` group), those of the organisation onto
 /// the identities of its accounts (`scp`, `rcp`).
 pub fn effective(identities: &[Identity], grants: &[Grant]) -> Vec<Effective> {
+    let all: Vec<&Grant> = grants.iter().collect();
+    let contents = roles::contents(&all);
     let mut by_identity: BTreeMap<Key, Vec<&Grant>> = BTreeMap::new();
     for grant in grants {
-        by_identity.entry(grant.identity_key).or_default().push(grant);
+        let rows = contents.get(&grant.grant_key).map_or(std::slice::from_ref(grant), Vec::as_slice);
+        by_identity.entry(grant.identity_key).or_default().extend(rows);
     }
     // These hold policies for others and never act.
     let holders: std::collections::HashSet<Key> = identities
@@ -94,24 +98,21 @@ fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
     result
 }
 
-/// Actions a statement names; NotAction is everything of AWS else. Other platforms' wildcards
-/// never cover actions of AWS.
+/// Actions a statement names; NotAction is everything of its platform else. Wildcards never
+/// cover actions of another platform: some of GitHub's permissions look like actions of AWS
+/// services (`profile:write`).
 fn named(grant: &Grant) -> RoaringBitmap {
     let catalog = Catalog::get();
+    let all = catalog.of(&grant.platform);
     let mut actions = RoaringBitmap::new();
     for pattern in &grant.actions {
-        actions |= catalog.matching(&normal(grant, pattern));
+        if pattern == "*" {
+            actions |= all;
+        } else {
+            actions |= catalog.matching(&normal(grant, pattern));
+        }
     }
-    if grant.platform == kubernetes::PLATFORM {
-        return kubernetes::within_scope(grant, actions);
-    }
-    match (grant.platform == "aws", grant.not_actions) {
-        (true, true) => catalog.aws() - &actions,
-        // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
-        (true, false) => actions & catalog.aws(),
-        (false, true) => RoaringBitmap::new(),
-        (false, false) => actions - catalog.aws(),
-    }
+    if grant.not_actions { all - &actions } else { kubernetes::within_scope(grant, actions & all) }
 }
 
 /// GitHub writes scopes with hyphens in workflows, with underscores in its API.
@@ -132,6 +133,9 @@ fn allowed(grants: &[&Grant], result: &mut Effective) -> Span {
             result.gaps.push(if is_missing { "missing_role" } else { "malformed_policy" }.to_owned());
             span.may |= &actions;
         } else {
+            if grant.conditions.as_deref().is_some_and(|text| text.contains(roles::PARTLY_KNOWN)) {
+                result.gaps.push("partly_known_role".to_owned());
+            }
             // A condition may or may not hold; so may a variable in the resource.
             if grant.conditions.is_none() && has_sure_resource(grant) {
                 span.must |= &actions;
@@ -198,8 +202,31 @@ fn breadth(grant: &Grant) -> f32 {
     if grant.not_resources {
         return 1.0;
     }
-    let of_pattern = if grant.platform == kubernetes::PLATFORM { kubernetes::breadth } else { of_pattern };
+    let of_pattern = match grant.platform.as_str() {
+        kubernetes::PLATFORM => kubernetes::breadth,
+        "gcp" | "azure" => of_container,
+        _ => of_pattern,
+    };
     grant.resources.iter().map(|resource| of_pattern(resource)).fold(0.0, f32::max)
+}
+
+/// Of Google Cloud and Azure: a project or a subscription is as an account of AWS, and so is
+/// all of an API of Entra.
+fn of_container(resource: &str) -> f32 {
+    let path = resource.trim_end_matches("/*").trim_end_matches('/');
+    let parts = path.split('/').filter(|part| !part.is_empty()).count();
+    let is_container = match path.strip_prefix("//cloudresourcemanager.googleapis.com/") {
+        Some(_) => true,
+        None if path.starts_with("/subscriptions/") => parts == 2,
+        None => {
+            !path.starts_with('/') || path.starts_with("/providers/Microsoft.Management/managementGroups/")
+        }
+    };
+    match (is_container, path.to_ascii_lowercase().contains("/resourcegroups/") && parts == 4) {
+        (true, _) => 1.0,
+        (false, true) => 0.5,
+        (false, false) => 0.2,
+    }
 }
 
 fn of_pattern(resource: &str) -> f32 {

@@ -11,14 +11,18 @@ mod assume;
 mod catalog;
 mod effective;
 mod escalation;
+mod explain;
+mod github;
 mod kubernetes;
 mod pattern;
+mod roles;
 
 pub use answer::{Answer, can};
 pub use assume::{AssumeEdge, assume_edges};
 pub use catalog::{Action, Catalog, Class, Level};
 pub use effective::{Effective, effective};
 pub use escalation::{Escalation, escalations};
+pub use explain::{Deciding, Explanation, explain};
 pub use pattern::matches_wildcards;
 
 /// Whether something is allowed, as far as the evidence goes.
@@ -31,4 +35,15 @@ pub enum Decision {
     May,
     /// Surely.
     Yes,
+}
+
+impl Decision {
+    /// no, may, yes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::May => "may",
+            Self::Yes => "yes",
+        }
+    }
 }
