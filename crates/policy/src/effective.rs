@@ -101,7 +101,7 @@ fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
 /// Actions a statement names; NotAction is everything of its platform else. Wildcards never
 /// cover actions of another platform: some of GitHub's permissions look like actions of AWS
 /// services (`profile:write`).
-fn named(grant: &Grant) -> RoaringBitmap {
+pub(crate) fn named(grant: &Grant) -> RoaringBitmap {
     let catalog = Catalog::get();
     let all = catalog.of(&grant.platform);
     let mut actions = RoaringBitmap::new();

@@ -14,6 +14,7 @@ mod escalation;
 mod explain;
 mod github;
 mod kubernetes;
+mod least_privilege;
 mod pattern;
 mod roles;
 
@@ -23,6 +24,7 @@ pub use catalog::{Action, Catalog, Class, Level};
 pub use effective::{Effective, effective};
 pub use escalation::{Escalation, escalations};
 pub use explain::{Deciding, Explanation, explain};
+pub use least_privilege::{Allowance, Coverage, Document, Trimmed, Untrimmed, Used, least_privilege};
 pub use pattern::matches_wildcards;
 
 /// Whether something is allowed, as far as the evidence goes.

@@ -14,6 +14,7 @@ mod gaps;
 mod iamspy;
 mod kubiscan;
 mod laws;
+mod least_privilege;
 mod pathfinding;
 mod platforms;
 mod pmapper;
