@@ -11,6 +11,7 @@ mod assume;
 mod catalog;
 mod effective;
 mod escalation;
+mod expansion;
 mod explain;
 mod github;
 mod kubernetes;

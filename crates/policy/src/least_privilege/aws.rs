@@ -6,7 +6,7 @@
 
 use super::{Allowance, Coverage, Document, Trimmed, Used, file_name};
 use crate::catalog::{Catalog, Class};
-use crate::effective::named;
+use crate::expansion::named;
 use crate::pattern::matches_wildcards;
 use leakgraph_model::tables::{Grant, Identity};
 use roaring::RoaringBitmap;
