@@ -287,6 +287,7 @@ fn condition(grant: &Grant) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Catalog;
     use proptest::prelude::*;
 
     fn grant(kind: &str, effect: &str, actions: &[&str], resource: &str, conditions: Option<&str>) -> Grant {

@@ -8,6 +8,7 @@
 #[macro_use]
 mod support;
 
+mod audit2rbac;
 mod cloudsplaining;
 mod expansion;
 mod gaps;
@@ -15,6 +16,7 @@ mod iamspy;
 mod kubiscan;
 mod laws;
 mod least_privilege;
+mod parliament;
 mod pathfinding;
 mod platforms;
 mod pmapper;
