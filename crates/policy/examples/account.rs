@@ -3,6 +3,8 @@
 //! usage: account GAAD.json [--read|--edges] — one line of totals; `--read` only reads, `--edges`
 //! also finds who can assume which role. `benches/privilege.sh` measures it.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measuring tool prints")]
+
 use leakgraph_ingest::{Limits, TextContext, TextSink, discover, link, read};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::{Catalog, Class, Decision, Effective, assume_edges, effective, escalations};

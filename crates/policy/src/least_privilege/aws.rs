@@ -291,3 +291,26 @@ fn split(statement: Value, room: usize, parts: &mut Vec<Value>) {
     }
     parts.push(statement);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_recorded_is_in_the_catalog() {
+        for pattern in NEVER_RECORDED.iter().chain(&DATA_EVENTS) {
+            assert!(!Catalog::get().matching(pattern).is_empty(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn statements_are_halved_where_that_keeps_their_meaning() {
+        let long = |name: &str| json!({"Effect": "Deny", name: ["s3:A", "s3:B"], "Resource": ["*"]});
+        let parts = |statement| {
+            let mut parts = Vec::new();
+            split(statement, 40, &mut parts);
+            parts.len()
+        };
+        assert_eq!((parts(long("Action")), parts(long("NotAction"))), (2, 1));
+    }
+}
