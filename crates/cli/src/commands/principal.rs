@@ -34,8 +34,10 @@ pub(crate) fn uses(session: &Session, identity: &Identity) -> anyhow::Result<Vec
 
 /// Whether the logs of its account have data events.
 pub(crate) fn has_data_events(session: &Session, identity: &Identity) -> anyhow::Result<bool> {
-    let account =
-        identity.account.as_deref().map_or("IS NULL".to_owned(), |account| format!("= {}", literal(account)));
+    let account = match &identity.account {
+        Some(account) => format!("= {}", literal(account)),
+        None => "IS NULL".to_owned(),
+    };
     let sql = format!(
         "SELECT 1 AS one FROM activity JOIN identities ON activity.identity_key = identities.identity_key \
          WHERE data_event AND platform = {} AND account {account} LIMIT 1",

@@ -89,6 +89,10 @@ pub(super) fn trim(identity: &Identity, own: &[&Grant], used: &[Used<'_>], cover
             statements.push(statement(grant, action_texts(&grant.actions), &grant.resources));
         }
     }
+    if !wanted.unknown.is_empty() {
+        let names: Vec<&str> = wanted.unknown.iter().map(String::as_str).collect();
+        trimmed.notes.push(format!("kept by name, although no catalog has it: {}", names.join(", ")));
+    }
     let catalog = Catalog::get();
     trimmed.removed = (&before - &wanted.kept).iter().map(|id| catalog.action(id).name.clone()).collect();
     trimmed.allowance = wanted.allowances();

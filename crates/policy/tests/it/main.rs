@@ -23,4 +23,5 @@ mod pmapper;
 mod rbac;
 mod rbac_police;
 mod repokid;
+mod trailscraper;
 mod trust;
