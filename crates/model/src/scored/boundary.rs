@@ -19,7 +19,7 @@ crate::table! {
         bc_low: f64,
         /// Upper bound: whatever the job holds counts as in reach of every step, unseen scripts as builds.
         bc_high: f64,
-        /// The crossing step; null if there is none or only a definition tells of it.
+        /// The first crossing step of the class; null if there is none or only a definition tells of it. Where the score is of another step, `reasons` names it.
         step_key: Option<Key>,
         /// Name of that step, or the action it runs.
         step: Option<String>,

@@ -238,6 +238,7 @@ impl<'h, 'a> Look<'h, 'a> {
             }
             .to_owned();
             self.describe(row, &crossing, gaps);
+            self.heaviest_of_all(row);
         } else if let Some((origin, what)) = declared {
             self.declared(row, origin, &what, held);
         } else if let Some(at) = untrusted.first() {
@@ -291,6 +292,21 @@ impl<'h, 'a> Look<'h, 'a> {
         row.window_s = since.zip(until).map(|(since, until)| until.seconds_since(since).max(0.0));
         if row.window_s.is_none() {
             gaps.insert("no_times");
+        }
+    }
+
+    /// The score may be of another step than the first that crosses.
+    fn heaviest_of_all(&self, row: &mut BoundaryCrossing) {
+        let product = |at: usize| Some((self.distrust(at) * self.privileged(self.heaviest(at, None)?), at));
+        let best = (0..self.steps.len())
+            .filter_map(product)
+            .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
+        let Some((_, at)) = best else { return };
+        let (Some(step), Some(span)) = (self.steps.get(at), self.heaviest(at, None)) else { return };
+        if row.step_key != Some(step.step_key) || row.credential.as_ref() != Some(&span.holding.name) {
+            let name = step.uses.as_deref().unwrap_or(&step.name);
+            row.reasons.push(format!("the score is that of {name} with {}", span.holding.name));
+            row.evidence.extend([format!("steps:{}", step.step_key), span.holding.evidence.clone()]);
         }
     }
 

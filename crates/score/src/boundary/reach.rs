@@ -84,7 +84,11 @@ pub(super) fn spans<'h, 'a>(
                 });
             }
             Kind::Secret => spans.extend(secret(holding, &bound, steps, last)),
-            Kind::Identity => spans.extend(holding.used.map(|used| identity(holding, used, steps, last))),
+            Kind::Identity => {
+                if let Some(used) = holding.used {
+                    spans.extend(identity(holding, used, steps, last));
+                }
+            }
         }
     }
     if let Some(token) = heaviest {
@@ -163,24 +167,27 @@ fn secret<'h, 'a>(
     spans
 }
 
-/// A session is there from the step that began it; one that nobody asked for, from the start.
+/// A session is in the hands of the step that begins it, and there for those after it; one that
+/// nobody asked for is there from the start.
 fn identity<'h, 'a>(
     holding: &'h Holding<'a>,
     used: &IdentityUsed,
     steps: &[&Step],
     last: usize,
-) -> Span<'h, 'a> {
+) -> Vec<Span<'h, 'a>> {
     let whole = whole(holding, Way::Ambient, last);
     if matches!(used.how.as_str(), "ambient" | "assigned" | "inherited") {
-        return whole;
+        return vec![whole];
     }
     let begins = |step: &&&Step| used.issued_at.is_some() && step.started_at == used.issued_at;
     let at =
         steps.iter().position(|step| begins(&step)).or_else(|| steps.iter().position(|step| leaves(step)));
-    match at {
-        Some(from) => Span { from, since: used.issued_at, ..whole },
-        None => Span { way: Way::Unplaced, since: used.issued_at, ..whole },
+    let Some(at) = at else { return vec![Span { way: Way::Unplaced, since: used.issued_at, ..whole }] };
+    let mut spans = vec![handed(holding, at, steps)];
+    if at < last {
+        spans.push(Span { from: at + 1, since: used.issued_at, ..whole });
     }
+    spans
 }
 
 /// actions/checkout leaves its token in `.git/config` unless told not to (its README,

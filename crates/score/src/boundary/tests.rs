@@ -457,7 +457,7 @@ fn the_score_names_step_material_and_time() {
     assert_eq!(row.credential.as_deref(), Some("arn:aws:iam::111122223333:role/deploy"));
     // 0.6 for the action, 0.5 for a role without grants on record, 0.3 for a session.
     assert!((row.bc.unwrap() - 9.0).abs() < 1e-9 && (row.bc_low - 9.0).abs() < 1e-9);
-    assert_eq!((row.exposed_steps, row.window_s), (Some(3), Some(90.0)));
+    assert_eq!((row.exposed_steps, row.window_s), (Some(2), Some(90.0)));
     let handed = Case::new("push").action("acme/upload@v1").bound("KEY", "with").run_step("./own.sh").row();
     assert_eq!((handed.exposed_steps, handed.window_s, handed.bc), (Some(1), Some(10.0), Some(30.0)));
 }

@@ -130,7 +130,10 @@ impl<'a> Deciding<'a> {
         let own = of_run(self.approvals(run.run_key));
         let earlier = of_run(&self.earlier(run));
         let guard = Guard { absent: run.platform == "github", ..Guard::default() };
-        self.decide(origin, &review(run, &own, &earlier), &guard, None)
+        let mut decision = self.decide(origin, &review(run, &own, &earlier), &guard, None);
+        // Conditions are a matter of jobs.
+        decision.gaps.remove("no_condition");
+        decision
     }
 
     /// The decision to start a job; `only` says that its run has no other.

@@ -286,6 +286,8 @@ pub(crate) fn gaps(rows: &[TriggerDecision]) -> impl Iterator<Item = EvidenceGap
             gap: gap.clone(),
             effect: match gap.as_str() {
                 _ if row.tp.is_none() => "not_computed",
+                // Of the state of identities; the score does without.
+                "no_inventory" => "not_computed",
                 "no_permissions" | "no_secrets" => "lower_bound_only",
                 _ => "upper_bound_only",
             }
