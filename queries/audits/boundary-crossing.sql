@@ -1,23 +1,23 @@
 -- ---
 -- id: boundary-crossing
 -- severity: high
--- requires: steps, bindings
--- rationale: In one job, third-party code ran after a credential had been handed to the job: it could read it from disk, environment or memory.
--- remediation: Move the credential to a job of its own, after the untrusted steps have ended.
+-- requires: boundary_crossings
+-- rationale: In one job, code of users or third parties ran with privileged material in reach: it could read it from disk, environment or memory.
+-- remediation: Move the credential to a job of its own, after the untrusted steps have ended, or pin the code to its content.
 -- ---
-WITH entered AS (
-  SELECT b.job_key, min(s.ordinal) AS at, min(b.name) AS name
-  FROM bindings b JOIN steps s ON s.step_key = b.step_key
-  WHERE b.state = 'masked' AND b.guessed_kind IN ('cloud_key', 'ssh_key', 'registry') GROUP BY b.job_key)
-SELECT coalesce(r.repo, j.name) AS subject, CAST(NULL AS BYTEA) AS subject_key, s.uses AS object,
-       CAST(NULL AS VARCHAR) AS severity, 'medium' AS confidence,
-       s.uses || ' (' || s.pinned || ') ran in job ' || j.name || ' of ' || coalesce(r.repo, 'an unknown repository') || ' after ' || e.name || ' was handed to it' AS message,
-       'steps:' || min(key(s.step_key)) || ',jobs:' || min(key(j.job_key)) AS evidence, 'whether the action reads it is not known' AS gap,
-       CAST(count(*) AS DOUBLE) AS rank_score, min(s.started_at) AS first_seen_at
-FROM entered e
-JOIN steps s ON s.job_key = e.job_key AND s.ordinal > e.at AND s.kind = 'action' AND s.pinned IN ('tag', 'branch')
-JOIN jobs j ON j.job_key = e.job_key
-LEFT JOIN runs r ON r.run_key = j.run_key
-WHERE s.uses NOT LIKE 'actions/%' AND s.uses NOT LIKE 'github/%'
-  AND (r.repo IS NULL OR lower(split_part(s.uses, '/', 1)) <> lower(split_part(r.repo, '/', 1)))
-GROUP BY r.repo, coalesce(r.repo, j.name), j.name, s.uses, s.pinned, e.name
+SELECT coalesce(r.repo, b.subject) AS subject, CAST(NULL AS BYTEA) AS subject_key, b.step AS object,
+       CASE WHEN max(b.bc) >= 30 OR b.class = 'FULL' OR b.code_origin IN ('outsider', 'expression') THEN 'high' WHEN b.class = 'SHARED' THEN 'low' ELSE 'medium' END AS severity,
+       CASE WHEN b.class = 'SHARED' OR b.basis <> 'observed' THEN 'medium' ELSE 'high' END AS confidence,
+       b.step || ' (' || replace(b.code_origin, '_', ' ') || ') ran in ' || CAST(count(*) AS VARCHAR) || ' jobs of ' || coalesce(r.repo, 'an unknown repository') || ' with ' || min(b.credential) ||
+       CASE b.class WHEN 'FULL' THEN ' and all other secrets in its reach' WHEN 'AMBIENT' THEN ' in its reach' ELSE ' in its hands or in another step of the job' END AS message,
+       'boundary_crossings:' || min(key(b.job_key)) || coalesce(',steps:' || min(key(b.step_key)), '') AS evidence,
+       CASE WHEN b.basis = 'declared' THEN 'the workflow file declares it, no log shows it' ELSE 'whether the code reads it is not known' END AS gap,
+       max(b.bc) AS rank_score, min(j.started_at) AS first_seen_at
+FROM boundary_crossings b
+JOIN jobs j ON j.job_key = b.job_key
+LEFT JOIN runs r ON r.run_key = b.run_key
+WHERE b.step IS NOT NULL AND b.credential IS NOT NULL
+  AND (b.class = 'FULL'
+       OR b.class = 'AMBIENT' AND (b.bc >= 10 OR b.code_origin <> 'build')
+       OR b.class = 'SHARED' AND (b.bc >= 30 OR b.code_origin IN ('outsider', 'expression', 'third_party_unpinned')))
+GROUP BY r.repo, coalesce(r.repo, b.subject), b.class, b.step, b.code_origin, b.basis

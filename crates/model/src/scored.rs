@@ -1,5 +1,11 @@
 //! The scored tables: what leakgraph concludes.
 
+mod boundary;
+mod trigger;
+
+pub use boundary::BoundaryCrossing;
+pub use trigger::TriggerDecision;
+
 use crate::table::{Row, TableDoc};
 use crate::tables::EvidenceGap;
 use crate::{Key, Timestamp};
@@ -213,6 +219,8 @@ pub const TABLES: &[TableDoc] = &[
     HandoffScore::TABLE,
     SecretScore::TABLE,
     ReachEdge::TABLE,
+    TriggerDecision::TABLE,
+    BoundaryCrossing::TABLE,
     Finding::TABLE,
     AuditRun::TABLE,
     ScoreGap::TABLE,

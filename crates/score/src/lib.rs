@@ -2,19 +2,25 @@
 //! and secret, and the reach graph they rest on.
 
 mod blast;
+mod boundary;
 mod bridge;
 mod graph;
 mod handoffs;
+mod holding;
+mod index;
 mod privilege;
 mod relations;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod trigger;
 mod weights;
 
 pub use weights::{ClassWeight, Weights};
 
-use leakgraph_model::scored::{HandoffScore, NhiScore, ReachEdge, SecretScore};
+use leakgraph_model::scored::{
+    BoundaryCrossing, HandoffScore, NhiScore, ReachEdge, SecretScore, TriggerDecision,
+};
 use leakgraph_model::tables::{EvidenceGap, Identity};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::Escalation;
@@ -46,6 +52,10 @@ pub struct Scores {
     pub secret_scores: Vec<SecretScore>,
     /// The reach graph.
     pub reach_edges: Vec<ReachEdge>,
+    /// One per run and job that started.
+    pub trigger_decisions: Vec<TriggerDecision>,
+    /// One per job.
+    pub boundary_crossings: Vec<BoundaryCrossing>,
     /// What was missing.
     pub evidence_gaps: Vec<EvidenceGap>,
 }
@@ -79,6 +89,9 @@ pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
     scores.handoff_scores = blast.handoffs(&sides, &crossings);
     scores.secret_scores = blast.secrets();
     scores.reach_edges = blast::reach_edges(&graph);
+    let index = index::Index::of(evidence, &scores.nhi_scores);
+    scores.trigger_decisions = trigger::decisions(&index, weights);
+    scores.boundary_crossings = boundary::crossings(&index, weights);
     scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective);
     Ok(scores)
 }
@@ -148,6 +161,8 @@ fn gaps(
     for row in scores.secret_scores.iter().filter(|row| row.blast.is_none()) {
         gaps.push(gap(row.secret_key, "secrets", "blast_radius", "no_inventory", "not_computed"));
     }
+    gaps.extend(trigger::gaps(&scores.trigger_decisions));
+    gaps.extend(boundary::gaps(&scores.boundary_crossings));
     gaps.sort_by(|left, right| {
         (left.subject_key, &left.analytic, &left.gap).cmp(&(right.subject_key, &right.analytic, &right.gap))
     });

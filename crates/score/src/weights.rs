@@ -1,6 +1,9 @@
 //! The numbers behind the scores: embedded defaults, overridable as TOML.
 
 use crate::Error;
+use crate::boundary::BoundaryWeights;
+use crate::holding::PrivilegeWeights;
+use crate::trigger::TriggerWeights;
 use leakgraph_policy::Class;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -37,6 +40,9 @@ struct Table {
     node: NodeWeights,
     lifetime: BTreeMap<String, f64>,
     permission: BTreeMap<String, f64>,
+    privilege: PrivilegeWeights,
+    trigger: TriggerWeights,
+    boundary: BoundaryWeights,
 }
 
 /// All weights, checked.
@@ -86,6 +92,9 @@ impl Weights {
         for value in table.lifetime.values().chain(table.permission.values()) {
             unit("lifetime or permission", *value)?;
         }
+        table.privilege.check()?;
+        table.trigger.check()?;
+        table.boundary.check()?;
         let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
         let digest = Sha256::digest(toml.as_bytes());
         let hash = leakgraph_model::hex(&digest[..8]);
@@ -123,6 +132,18 @@ impl Weights {
         self.table.lifetime.get(lifetime).copied().unwrap_or(1.0)
     }
 
+    pub(crate) fn privilege(&self) -> &PrivilegeWeights {
+        &self.table.privilege
+    }
+
+    pub(crate) fn trigger(&self) -> &TriggerWeights {
+        &self.table.trigger
+    }
+
+    pub(crate) fn boundary(&self) -> &BoundaryWeights {
+        &self.table.boundary
+    }
+
     pub(crate) fn permission(&self, action: &str) -> f64 {
         self.permission.get(&action.to_lowercase()).copied().unwrap_or(1.0)
     }
@@ -133,7 +154,8 @@ pub(crate) fn ordinal(class: Class) -> usize {
     Class::ALL.iter().position(|other| *other == class).unwrap_or(Class::ALL.len() - 1)
 }
 
-fn unit(name: &str, value: f64) -> Result<(), Error> {
+/// Refuses what is not 0 to 1.
+pub(crate) fn unit(name: &str, value: f64) -> Result<(), Error> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(Error::Weights(format!("{name} must be 0 to 1"))) }
 }
 
