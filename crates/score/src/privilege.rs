@@ -8,6 +8,8 @@
 
 mod aggregate;
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod laws;
 pub(crate) mod mass;
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) fn day(day: i64) -> Option<Timestamp> {
     Some(Timestamp(day * DAY))
 }
 
-fn role(arn: &str, made: Option<i64>) -> Identity {
+pub(super) fn role(arn: &str, made: Option<i64>) -> Identity {
     Identity {
         identity_key: identity_key("aws", arn),
         platform: "aws".to_owned(),
