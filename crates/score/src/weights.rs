@@ -50,7 +50,7 @@ pub struct Weights {
     hash: String,
 }
 
-const BUILTIN: &str = include_str!("weights.toml");
+pub(crate) const BUILTIN: &str = include_str!("weights.toml");
 
 impl Weights {
     /// The embedded weights.
