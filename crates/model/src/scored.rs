@@ -49,7 +49,7 @@ crate::table! {
         actions_used: i64,
         /// Actions that were tried and only ever refused: no use, perhaps probing.
         denied: Vec<String>,
-        /// low (0–33), medium (34–66), high (67–100); of the lower bound where there is usage, else of `granted_low`.
+        /// low (0–33), medium (34–66), high (67–100); of the lower bound where there is usage, else of `granted_low`; unknown where no catalog knows what it is granted.
         band: String,
         /// Contribution of each class, as `ESC=41.2` in per cent.
         classes: Vec<String>,
@@ -213,7 +213,7 @@ crate::table! {
         subject_table: String,
         /// excess_privilege, blast_radius, handoff_identity, …
         analytic: String,
-        /// no_child, no_permissions, no_usage, no_inventory, unknown_boundary, …
+        /// no_child, no_permissions, no_usage, no_inventory, unknown_boundary, …; of excess_privilege also unrecorded_calls, no_data_events, service_level_usage, short_window, unknown_actions.
         gap: String,
         /// lower_bound_only, upper_bound_only, not_computed.
         effect: String,

@@ -103,7 +103,7 @@ fn privileges(
     usage: &HashMap<Key, Vec<relations::Use>>,
     weights: &Weights,
     scores: &mut Scores,
-) -> Vec<(Key, &'static str)> {
+) -> Vec<(Key, (&'static str, &'static str))> {
     let trails = privilege::trails(evidence);
     let identities: HashMap<Key, &Identity> =
         evidence.identities.iter().map(|row| (row.identity_key, row)).collect();
@@ -154,7 +154,7 @@ fn gaps(
     scores: &Scores,
     crossings: &HashMap<Key, handoffs::Crossing>,
     effective: &[leakgraph_policy::Effective],
-    privilege: &[(Key, &'static str)],
+    privilege: &[(Key, (&'static str, &'static str))],
 ) -> Vec<EvidenceGap> {
     let gap = |subject: Key, table: &str, analytic: &str, gap: &str, effect: &str| EvidenceGap {
         subject_key: subject,
@@ -164,8 +164,7 @@ fn gaps(
         effect: effect.to_owned(),
     };
     let mut gaps = Vec::new();
-    for (key, reason) in privilege {
-        let effect = if *reason == "no_usage" { "not_computed" } else { "lower_bound_only" };
+    for (key, (reason, effect)) in privilege {
         gaps.push(gap(*key, "identities", "excess_privilege", reason, effect));
     }
     for row in effective {

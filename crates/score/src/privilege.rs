@@ -13,6 +13,8 @@ mod calibration;
 mod laws;
 pub(crate) mod mass;
 #[cfg(test)]
+mod platforms;
+#[cfg(test)]
 mod tests;
 mod trail;
 pub(crate) mod usage;
@@ -63,7 +65,8 @@ pub(crate) struct Scored {
     /// `blast` is left open.
     pub(crate) score: NhiScore,
     pub(crate) usage: Vec<NhiUsage>,
-    pub(crate) gaps: Vec<&'static str>,
+    /// What is missing, and what that costs.
+    pub(crate) gaps: Vec<(&'static str, &'static str)>,
 }
 
 /// Scores one identity.
@@ -74,7 +77,10 @@ pub(crate) fn score(subject: &Subject<'_>, weights: &Weights) -> Scored {
     let of = |is_sure, view| noisy_or(&holdings.masses(is_sure, view), weights);
     let (granted_risk, granted_shares) = of(false, View::All);
     let granted_low = of(true, View::All).0;
-    let is_known = usage.granularity > Granularity::None;
+    let has_unknown = has_unknown_actions(subject.grants);
+    // Of actions that no catalog knows nobody can say what they are worth.
+    let is_blind = has_unknown && effective.may.is_empty();
+    let is_known = usage.granularity > Granularity::None && !is_blind;
     let (middle, middle_shares) = of(true, View::Unneeded(weights.unobservable()));
     let low = is_known.then(|| of(true, View::Unneeded(0.0)).0);
     let high = is_known.then(|| of(false, View::Unneeded(1.0)).0);
@@ -100,15 +106,36 @@ pub(crate) fn score(subject: &Subject<'_>, weights: &Weights) -> Scored {
         actions_may: count(effective.may.len()),
         actions_used: count(effective.may.intersection_len(&usage.used)),
         denied: usage.denied.clone(),
-        band: band(low.unwrap_or(granted_low)).to_owned(),
+        band: if is_blind { "unknown" } else { band(low.unwrap_or(granted_low)) }.to_owned(),
         classes: classes(if is_known { &middle_shares } else { &granted_shares }),
         evidence: statements(subject.grants, &top),
         top_grants: top,
         blast: None,
         weights_hash: weights.hash(),
     };
-    let gaps = usage.gaps(&effective.may);
+    let mut gaps: Vec<(&str, &str)> = Vec::new();
+    if has_unknown {
+        gaps.push(("unknown_actions", if is_blind { "not_computed" } else { "lower_bound_only" }));
+    }
+    let effect = |gap| if gap == "no_usage" { "not_computed" } else { "lower_bound_only" };
+    gaps.extend(usage.gaps(&holdings.held).into_iter().map(|gap| (gap, effect(gap))));
     Scored { usage: used(subject, &usage), gaps, score }
+}
+
+/// Whether a statement allows something that is not in the catalog. That of AWS is whole:
+/// what it does not know does not exist.
+fn has_unknown_actions(grants: &[&Grant]) -> bool {
+    let catalog = Catalog::get();
+    let is_unknown = |pattern: &String| {
+        catalog.matching(pattern).is_empty() && catalog.id(&pattern.replace('-', "_")).is_none()
+    };
+    let mut others = grants.iter().filter(|grant| is_allow(grant) && grant.platform != "aws");
+    others.any(|grant| grant.actions.iter().any(is_unknown))
+}
+
+/// Whether a statement allows of itself.
+fn is_allow(grant: &Grant) -> bool {
+    grant.effect == "allow" && matches!(grant.policy_kind.as_str(), "identity" | "group" | "permission")
 }
 
 fn count(number: u64) -> i64 {
@@ -139,32 +166,34 @@ fn top(holdings: &Holdings<'_>, view: View, weights: &Weights) -> Vec<String> {
     let pulls = holdings.pulls(view, weights);
     let has_sure = holdings.held.iter().zip(&pulls).any(|(held, pull)| held.is_sure && *pull > 0.0);
     let catalog = Catalog::get();
-    let mut grants: Vec<(f64, &str)> = holdings
-        .held
-        .iter()
-        .zip(&pulls)
-        .filter(|(held, pull)| **pull > 0.0 && (held.is_sure || !has_sure))
-        .map(|(held, pull)| (*pull, catalog.action(held.id).name.as_str()))
-        .collect();
-    grants.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
-    grants.into_iter().take(TOP).map(|(_, name)| name.to_owned()).collect()
+    let mut best: Vec<(f64, &str)> = Vec::with_capacity(TOP + 1);
+    for (held, pull) in holdings.held.iter().zip(&pulls) {
+        let is_light = best.len() == TOP && best.last().is_some_and(|(least, _)| pull < least);
+        if *pull <= 0.0 || has_sure && !held.is_sure || is_light {
+            continue;
+        }
+        best.push((*pull, &catalog.action(held.id).name));
+        best.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
+        best.truncate(TOP);
+    }
+    best.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 /// Statements that name an action, as `grants:key`.
 fn statements(grants: &[&Grant], actions: &[String]) -> Vec<String> {
+    let actions: Vec<String> = actions.iter().map(|action| action.to_lowercase()).collect();
     let names = |grant: &Grant, action: &str| {
-        let action = action.to_lowercase();
-        grant.actions.iter().any(|pattern| {
+        let is_named = grant.actions.iter().any(|pattern| {
             let pattern = pattern.to_lowercase();
-            matches_wildcards(&pattern, &action) || matches_wildcards(&pattern.replace('-', "_"), &action)
-        }) != grant.not_actions
-    };
-    let is_allow = |grant: &&&Grant| {
-        grant.effect == "allow" && matches!(grant.policy_kind.as_str(), "identity" | "group" | "permission")
+            // Workflows write scopes of GitHub with hyphens.
+            matches_wildcards(&pattern, action)
+                || grant.platform == "github" && pattern.replace('-', "_") == *action
+        });
+        is_named != grant.not_actions
     };
     let mut found: BTreeSet<Key> = BTreeSet::new();
-    for action in actions {
-        let of_action = grants.iter().filter(is_allow).filter(|grant| names(grant, action));
+    for action in &actions {
+        let of_action = grants.iter().filter(|grant| is_allow(grant) && names(grant, action));
         found.extend(of_action.map(|grant| grant.grant_key).min());
     }
     found.into_iter().map(|key| format!("grants:{key}")).collect()

@@ -69,12 +69,12 @@ pub(crate) fn scores(evidence: &Evidence, weights: &Weights) -> Vec<TokenScore> 
         let group = grouped.entry(key).or_default();
         (group.repo, group.workflow, group.name) = (repo, workflow, &job.name);
         let at = job.started_at.or(run.and_then(|run| run.started_at.or(run.created_at)));
-        if group.jobs.insert(job.job_key, at).is_none() {
-            if let Some(seen) = shown.get(&job.job_key) {
-                group.shown.used.extend(seen.used.iter().cloned());
-                group.shown.hidden.extend(seen.hidden.iter().cloned());
-                group.shown.has_steps |= seen.has_steps;
-            }
+        if group.jobs.insert(job.job_key, at).is_none()
+            && let Some(seen) = shown.get(&job.job_key)
+        {
+            group.shown.used.extend(seen.used.iter().cloned());
+            group.shown.hidden.extend(seen.hidden.iter().cloned());
+            group.shown.has_steps |= seen.has_steps;
         }
         if matches!(row.access.as_str(), "read" | "write") {
             group.granted.insert(format!("{}:{}", row.scope.replace('_', "-"), row.access));

@@ -90,7 +90,7 @@ fn unneeded(excess: Option<f64>, all: f64) -> f64 {
     mass(excess.unwrap()) / mass(all)
 }
 
-const WRITE: &str = "ec2:RunInstances";
+pub(super) const WRITE: &str = "ec2:RunInstances";
 
 pub(super) fn keeps(evidence: &mut Evidence) {
     // The role is at work, so that it is not idle; nobody grants it this.
@@ -117,7 +117,7 @@ fn scenario(
     Scenario { because, evidence, usage, unneeded, inactive: Some(false), gaps: &[] }
 }
 
-fn active(days: i64, has_data: bool, action: &str) -> Evidence {
+pub(super) fn active(days: i64, has_data: bool, action: &str) -> Evidence {
     let mut evidence = account_of(days, has_data, vec![grant("p", &[action], "*")]);
     keeps(&mut evidence);
     evidence
@@ -214,7 +214,7 @@ fn scenarios() -> Vec<Scenario> {
             with(no_trail(), &calls("s3:*", END, "last_accessed")),
         ),
         Scenario {
-            gaps: &["service_level_usage", "short_window"],
+            gaps: &["service_level_usage"],
             ..scenario(
                 "last-accessed names its service: π for each action",
                 "service",
@@ -223,7 +223,7 @@ fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
-            gaps: &["service_level_usage", "short_window"],
+            gaps: &["service_level_usage"],
             ..scenario(
                 "a tracked action of its service: π for the others",
                 "action",
@@ -460,52 +460,4 @@ fn totals_weigh_environments_and_leave_out_what_is_unknown() {
     assert_eq!(total.excess, x(ROLE).map(|excess| excess * 3.0 / 4.0));
     assert_eq!((near.account.as_deref(), near.nhis), (Some("111122223333"), 2));
     assert_eq!((unknown.nhis, unknown.with_usage, unknown.excess), (1, 0, None));
-}
-
-/// A service account of a cluster and its audit log.
-#[test]
-fn service_accounts_are_scored_by_the_audit_log() {
-    let name = "system:serviceaccount:ci:runner";
-    let key = identity_key("kubernetes", name);
-    let of = |audited: &[(&str, bool)]| {
-        let identity = |native_id: &str| Identity {
-            identity_key: identity_key("kubernetes", native_id),
-            platform: "kubernetes".to_owned(),
-            kind: "service_account".to_owned(),
-            native_id: native_id.to_owned(),
-            account: Some("kubernetes".to_owned()),
-            ..Identity::default()
-        };
-        let grant = |actions: &[&str]| Grant {
-            platform: "kubernetes".to_owned(),
-            policy_kind: "permission".to_owned(),
-            identity_key: key,
-            ..grant("ci", actions, "ci/*")
-        };
-        let audit = |who: &str, action: &str, at: i64, data_event: bool| Activity {
-            identity_key: Some(identity_key("kubernetes", who)),
-            data_event,
-            ..call(who, action, at, "audit")
-        };
-        let mut evidence = Evidence {
-            identities: vec![identity(name), identity("system:serviceaccount:ops:x")],
-            grants: vec![grant(&["core/secrets:get", "core/configmaps:update"])],
-            ..Evidence::default()
-        };
-        let others = [END - 90, END]
-            .map(|at| audit("system:serviceaccount:ops:x", "apps/deployments:update", at, false));
-        evidence.activity.extend(others);
-        evidence.activity.extend(audited.iter().map(|(action, data)| audit(name, action, END, *data)));
-        let row = scores(&evidence).nhi_scores.into_iter().find(|row| row.identity == name).unwrap();
-        (row.usage, row.actions_used, row.excess_low.unwrap(), row.excess_high.unwrap())
-    };
-    // Reads are off the record until one is on it.
-    let (usage, used, low, high) = of(&[("core/configmaps:update", false)]);
-    assert_eq!((usage.as_str(), used, low), ("action", 1, 0.0));
-    assert!(high > 0.0);
-    let (usage, used, low, _) = of(&[("core/configmaps:update", false), ("core/pods:list", true)]);
-    assert_eq!((usage.as_str(), used), ("observed", 1));
-    assert!(low > 0.0);
-    let (_, used, _, high) = of(&[("core/configmaps:update", false), ("core/secrets:get", true)]);
-    assert_eq!((used, high), (2, 0.0));
 }

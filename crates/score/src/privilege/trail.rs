@@ -4,8 +4,9 @@
 use super::account;
 use leakgraph_model::tables::Activity;
 use leakgraph_model::{Evidence, Key};
-use leakgraph_policy::{Action, Class, Level};
+use leakgraph_policy::{Action, Catalog, Class, Level};
 use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 /// Evidence that says when something was last used and nothing of what was not.
 const GLIMPSES: [&str; 4] =
@@ -150,16 +151,39 @@ const DATA_PLANE: [&str; 41] = [
     "execute-api:",
 ];
 
-/// Whether calls are recorded only where data events or reads are asked for.
-pub(super) fn is_data_plane(platform: &str, action: &Action) -> bool {
-    if platform == "aws" {
-        let name = action.name.to_lowercase();
-        return action.class == Class::Data || DATA_PLANE.iter().any(|prefix| name.starts_with(prefix));
-    }
-    action.class == Class::Data || matches!(action.level, Level::Read | Level::List)
+/// What of an action's use gets on record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recorded {
+    /// Whether it is on record only where data events or reads are asked for.
+    pub(super) is_data_plane: bool,
+    /// Whether no record ever has it: `iam:PassRole` is a permission and no call.
+    pub(super) is_never: bool,
+    /// As in [`Trail::data`].
+    pub(super) service: &'static str,
 }
 
-/// Whether no record ever has it: `iam:PassRole` is a permission and no call.
-pub(super) fn is_never_recorded(action: &Action) -> bool {
-    action.name.eq_ignore_ascii_case("iam:PassRole")
+/// By the catalog's number.
+pub(super) fn recorded(id: u32) -> Recorded {
+    static ALL: OnceLock<Vec<Recorded>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        let aws = Catalog::get().matching("*");
+        let ids = 0..u32::try_from(Catalog::get().len()).unwrap_or(u32::MAX);
+        ids.map(|id| Recorded::of(Catalog::get().action(id), aws.contains(id))).collect()
+    });
+    const UNKNOWN: Recorded = Recorded { is_data_plane: true, is_never: true, service: "" };
+    all.get(id as usize).copied().unwrap_or(UNKNOWN)
+}
+
+impl Recorded {
+    fn of(action: &'static Action, is_aws: bool) -> Self {
+        let name = action.name.to_lowercase();
+        let is_data_plane = action.class == Class::Data
+            || if is_aws {
+                DATA_PLANE.iter().any(|prefix| name.starts_with(prefix))
+            } else {
+                matches!(action.level, Level::Read | Level::List)
+            };
+        // Services are written in lower case.
+        Self { is_data_plane, is_never: name == "iam:passrole", service: service(&action.name) }
+    }
 }

@@ -5,11 +5,12 @@
 //! observed. Where records cover a share h of the time only, `u = h·min(age/W, 1) + (1−h)·π`.
 //! Nothing tells when a grant was made: it is as old as its identity, unless that has no date.
 
-use super::trail::{Source, Trail, is_data_plane, is_never_recorded, service};
+use super::mass::Held;
+use super::trail::{Recorded, Source, Trail, recorded, service};
 use crate::relations::Use;
 use crate::weights::Weights;
 use leakgraph_model::tables::Identity;
-use leakgraph_policy::{Action, Catalog};
+use leakgraph_policy::Catalog;
 use roaring::RoaringBitmap;
 use std::collections::BTreeSet;
 
@@ -100,7 +101,6 @@ pub(crate) struct Usage {
     /// Whether all services that it used are known.
     has_report: bool,
     data: BTreeSet<String>,
-    platform: String,
 }
 
 /// What usage is read from.
@@ -117,7 +117,7 @@ pub(crate) struct Record<'a> {
 impl Usage {
     pub(crate) fn of(record: &Record<'_>, weights: &Weights) -> Self {
         let window = weights.window_days() * DAY;
-        let mut usage = Self { age: 1.0, platform: record.identity.platform.clone(), ..Self::default() };
+        let mut usage = Self { age: 1.0, ..Self::default() };
         let last_own = record.uses.iter().filter_map(|used| used.last).max();
         let end = record.trail.and_then(|trail| trail.end).max(last_own).max(record.assumed);
         let start = end.map(|end| end - window as i64);
@@ -151,10 +151,7 @@ impl Usage {
                 self.granularity.max(if is_whole { Granularity::Service } else { Granularity::Action });
             self.sources.insert("access_analyzer".to_owned());
         }
-        let is_tracked = |id: &u32| {
-            let action = catalog.action(*id);
-            !is_data_plane("aws", action) && !is_never_recorded(action)
-        };
+        let is_tracked = |id: &u32| !recorded(*id).is_data_plane && !recorded(*id).is_never;
         self.tracked = (&self.tracked - &self.listed).iter().filter(is_tracked).collect();
     }
 
@@ -271,12 +268,12 @@ impl Usage {
         if self.tracked.contains(id) {
             return Need::Used;
         }
-        let action = Catalog::get().action(id);
-        if is_never_recorded(action) || self.granularity == Granularity::None {
+        let recorded = recorded(id);
+        if recorded.is_never || self.granularity == Granularity::None {
             return Need::UNKNOWN;
         }
         // A service that was not used at all was not used for data either.
-        let seen = match (self.has_report && !self.services.contains(id), self.is_hidden(action)) {
+        let seen = match (self.has_report && !self.services.contains(id), self.is_hidden(recorded)) {
             (true, _) => 1.0,
             (false, true) => 0.0,
             (false, false) => self.seen,
@@ -289,33 +286,22 @@ impl Usage {
         self.fresh.contains(action)
     }
 
-    fn is_hidden(&self, action: &Action) -> bool {
-        is_data_plane(&self.platform, action) && !self.data.contains(service(&action.name.to_lowercase()))
+    fn is_hidden(&self, recorded: Recorded) -> bool {
+        recorded.is_data_plane && !self.data.contains(recorded.service)
     }
 
-    /// What the score of these grants lacks.
-    pub(crate) fn gaps(&self, granted: &RoaringBitmap) -> Vec<&'static str> {
+    /// What the score of these grants lacks, each once.
+    pub(crate) fn gaps(&self, held: &[Held]) -> BTreeSet<&'static str> {
         if self.granularity == Granularity::None {
-            return vec!["no_usage"];
+            return BTreeSet::from(["no_usage"]);
         }
-        if self.inactive == Some(true) {
-            return Vec::new();
-        }
-        let open: Vec<u32> = granted
-            .iter()
-            .filter(|id| {
-                !self.used.contains(*id) && !self.listed.contains(*id) && !self.tracked.contains(*id)
-            })
-            .collect();
-        let catalog = Catalog::get();
-        let is_unreported = |id: u32| !self.has_report || self.services.contains(id);
-        let reasons: [(&str, &dyn Fn(&u32) -> bool); 4] = [
-            ("service_level_usage", &|id| self.seen < 1.0 && self.services.contains(*id)),
-            ("unrecorded_calls", &|id| is_never_recorded(catalog.action(*id))),
-            ("no_data_events", &|id| is_unreported(*id) && self.is_hidden(catalog.action(*id))),
-            ("short_window", &|id| is_unreported(*id) && self.seen < 1.0),
-        ];
-        let applies = |holds: &dyn Fn(&u32) -> bool| open.iter().any(holds);
-        reasons.into_iter().filter(|(_, holds)| applies(*holds)).map(|(gap, _)| gap).collect()
+        let open = held.iter().filter(|held| held.need.seen() < 1.0);
+        open.map(|held| match recorded(held.id) {
+            Recorded { is_never: true, .. } => "unrecorded_calls",
+            recorded if self.is_hidden(recorded) => "no_data_events",
+            _ if self.services.contains(held.id) => "service_level_usage",
+            _ => "short_window",
+        })
+        .collect()
     }
 }

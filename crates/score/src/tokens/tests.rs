@@ -37,9 +37,12 @@ fn evidence(permissions: &[&str], steps: &[&str], days: i64) -> Evidence {
         name: "build".to_owned(),
         ..Job::default()
     };
-    let mut evidence = Evidence::default();
-    evidence.runs = vec![run("first", 0), run("last", days)];
-    evidence.jobs = vec![job("job", "first"), job("again", "last")];
+    let mut evidence = Evidence {
+        runs: vec![run("first", 0), run("last", days)],
+        jobs: vec![job("job", "first"), job("again", "last")],
+        steps: steps.iter().map(|name| step(name)).collect(),
+        ..Evidence::default()
+    };
     for name in ["job", "again"] {
         evidence.token_permissions.extend(permissions.iter().map(|permission| {
             let (scope, access) = permission.split_once(':').unwrap();
@@ -52,7 +55,6 @@ fn evidence(permissions: &[&str], steps: &[&str], days: i64) -> Evidence {
             }
         }));
     }
-    evidence.steps = steps.iter().map(|name| step(name)).collect();
     evidence
 }
 
@@ -62,10 +64,13 @@ fn scored(evidence: &Evidence) -> TokenScore {
     rows.remove(0)
 }
 
+/// Why, permissions, steps; what is used, unneeded and unobserved.
+type Case = (&'static str, &'static [&'static str], &'static [&'static str], [&'static [&'static str]; 3]);
+
 #[test]
 fn permissions_are_used_unneeded_or_out_of_sight() {
     const CHECKOUT: &str = "actions/checkout@v4";
-    let cases: [(&str, &[&str], &[&str], [&[&str]; 3]); 8] = [
+    let cases: [Case; 8] = [
         (
             "a known action needs what it says, and nothing else is there to use the rest",
             &["contents:read", "packages:write"],
