@@ -73,6 +73,12 @@ fn registered(evidence: &Evidence, people: &People<'_>) -> BTreeMap<Key, Life> {
             && !PASSIVE.contains(&identity.kind.as_str())
             && !people.is_person(identity)
     };
+    // Whose registration is in the dump is of the tenant itself.
+    let own = evidence
+        .identities
+        .iter()
+        .filter(|row| row.tags.iter().any(|tag| tag.starts_with("application_object=")));
+    let tenants: HashSet<&str> = own.filter_map(owner_tenant).collect();
     let mut lives = BTreeMap::new();
     for identity in evidence.identities.iter().filter(acts) {
         let (owner_status, owner_key) = people.owner(identity.owner.as_deref());
@@ -98,14 +104,18 @@ fn registered(evidence: &Evidence, people: &People<'_>) -> BTreeMap<Key, Life> {
         if identity.kind == "app_installation" {
             life.third_parties.insert(format!("app {}", identity.name));
         }
-        let tenant = identity.tags.iter().find_map(|tag| tag.strip_prefix("owner_tenant="));
-        let is_foreign = |tenant: &&str| {
-            *tenant != MICROSOFT && identity.account.as_deref().is_some_and(|own| own != *tenant)
-        };
-        life.third_parties.extend(tenant.filter(is_foreign).map(|tenant| format!("tenant {tenant}")));
+        let is_foreign =
+            |tenant: &&str| *tenant != MICROSOFT && !tenants.is_empty() && !tenants.contains(tenant);
+        let tenant = owner_tenant(identity).filter(is_foreign);
+        life.third_parties.extend(tenant.map(|tenant| format!("tenant {tenant}")));
         lives.insert(identity.identity_key, life);
     }
     lives
+}
+
+/// The tenant that owns an application of Entra.
+fn owner_tenant(identity: &Identity) -> Option<&str> {
+    identity.tags.iter().find_map(|tag| tag.strip_prefix("owner_tenant="))
 }
 
 /// Platform and kind of an NHI by the name it acts under; nothing for people, for services of

@@ -279,6 +279,27 @@ fn others_who_control_it_and_its_credentials() {
 }
 
 #[test]
+fn applications_of_other_tenants_are_third_parties_where_the_own_is_known() {
+    let app = |name: &str, tags: &[&str]| Identity {
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        ..identity("azure", "service_principal", name, Some(true))
+    };
+    let microsoft = format!("owner_tenant={MICROSOFT}");
+    let own = app("own", &["owner_tenant=us", "application_object=1"]);
+    let others = [
+        app("theirs", &["owner_tenant=them"]),
+        app("graph", &[&microsoft]),
+        app("ours", &["owner_tenant=us"]),
+    ];
+    let third = |own: &[Identity]| -> Vec<Option<String>> {
+        let evidence = Evidence { identities: [own, &others].concat(), ..Evidence::default() };
+        ["theirs", "graph", "ours"].map(|name| of(&evidence, name).third_party).to_vec()
+    };
+    assert_eq!(third(&[own]), [Some("tenant them".to_owned()), None, None]);
+    assert_eq!(third(&[]), [None, None, None]);
+}
+
+#[test]
 fn holders_and_people_have_no_lifecycle_and_order_leaves_no_trace() {
     let mut evidence = Evidence {
         identities: vec![
