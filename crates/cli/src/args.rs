@@ -22,6 +22,14 @@ Examples:
   leakgraph ingest runs/ inventory/
   leakgraph ingest --explain export.json   what is this file to leakgraph, and why?";
 
+const CAN_EXAMPLES: &str = "\
+Examples:
+  leakgraph can deploy-role s3:PutObject arn:aws:s3:::releases/app.zip
+  leakgraph can system:serviceaccount:build:ci 'create pods' 'prod/*'
+  leakgraph can app:robot contents:write acme/shop
+
+Prints yes, no or may (what cannot be decided from documents) and the statements that decide.";
+
 /// Whose is the secret a workflow leaked, what may it do that it never does,
 /// and how far does the damage reach?
 #[derive(Debug, Parser)]
@@ -71,6 +79,11 @@ pub(crate) enum Command {
     Handoffs(Ranked),
     /// The evidence behind a finding, an identity or a handoff
     Explain(Explain),
+    /// Whether an identity may do something, and which statements say so
+    #[command(after_help = CAN_EXAMPLES)]
+    Can(Can),
+    /// The least privilege of an identity: its policy with what it used, and what nobody could see
+    Cut(Cut),
     /// Ask the lake in SQL (read-only)
     Sql(Sql),
     /// Write the HTML report
@@ -236,6 +249,29 @@ pub(crate) struct Ranked {
 pub(crate) struct Explain {
     /// Key (or its first digits) of a finding, handoff, identity or secret, or an identity's name or ARN
     pub(crate) id: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Can {
+    /// Key (or its first digits), name or ARN of an identity
+    pub(crate) principal: String,
+    /// `s3:GetObject`; `get secrets` or `core/secrets:get`; `contents:write`
+    pub(crate) action: String,
+    /// ARN; `namespace/name`, `namespace/*` or `*`; `owner/name`
+    pub(crate) resource: String,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Cut {
+    /// Identity whose policy to trim: key, name or ARN
+    #[arg(long, value_name = "NHI")]
+    pub(crate) policy: String,
+    /// Folder to write the documents to, instead of stdout
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -47,6 +47,8 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Nhis(ranked) => commands::ranked::nhis(&config, &ranked),
         Command::Handoffs(ranked) => commands::ranked::handoffs(&config, &ranked),
         Command::Explain(explain) => commands::explain::explain(&config, &explain),
+        Command::Can(can) => commands::can::can(&config, &can),
+        Command::Cut(cut) => commands::cut::cut(&config, &cut),
         Command::Sql(sql) => commands::sql::sql(&config, &sql),
         Command::Report(report) => commands::report::report(&config, &report),
         Command::Config => commands::inspect::config(&config),

@@ -154,12 +154,13 @@ fn gather(
     detection: &Detection,
     is_known: &(dyn Fn(&str) -> bool + Sync),
 ) -> Option<Gathered> {
-    let source = leakgraph_ingest::content_sha256(item);
+    let fetched = leakgraph_ingest::Fetched::of(item);
+    let source = fetched.sha256();
     if source.as_ref().is_ok_and(|sha| is_known(sha)) {
         return None;
     }
     let mut sink = ScanSink::new(detection);
-    let mut evidence = leakgraph_ingest::read(item, limits, &mut sink);
+    let mut evidence = leakgraph_ingest::read_fetched(item, fetched, limits, &mut sink);
     mark_masked(&mut sink.sightings, &evidence.bindings);
     sink.simulate_masks(&evidence.source_files);
     evidence.secrets.append(&mut sink.secrets);

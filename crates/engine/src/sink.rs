@@ -3,7 +3,7 @@
 use crate::Detection;
 use leakgraph_ingest::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{Binding, EvidenceGap, MaskAnomaly, Secret, SecretSighting, SourceFile};
-use leakgraph_model::{Evidence, Key};
+use leakgraph_model::{Evidence, Key, Timestamp};
 use leakgraph_scan::{MaskOutcome, MaskSimulations, Sighting, Worker, mask_anomalies};
 use std::collections::{HashMap, HashSet};
 use zeroize::Zeroize as _;
@@ -117,16 +117,16 @@ impl<'s> ScanSink<'s> {
                 occurrences: count(odd.count),
                 line: count(odd.line),
                 byte_offset: count(odd.offset),
-                seen_at: mark.and_then(|mark| mark.at),
+                seen_at: time_at(context, mark, bytes, odd.offset),
             });
         }
     }
 
-    fn record(&mut self, context: &TextContext, sighting: Sighting) {
+    fn record(&mut self, context: &TextContext, text: &[u8], sighting: Sighting) {
         let mark = mark_at(&context.marks, sighting.offset);
         let secret_key = Key::of("secret", &[&self.key_id, &sighting.fingerprint]);
         let place = mark.map_or(context.place, |mark| mark.place);
-        let seen_at = mark.and_then(|mark| mark.at);
+        let seen_at = time_at(context, mark, text, sighting.offset);
         self.masks.push(sighting.masks);
         self.sightings.push(SecretSighting {
             sighting_key: Key::of(
@@ -223,6 +223,11 @@ fn mark_at(marks: &[Mark], offset: usize) -> Option<&Mark> {
     marks.get(after.checked_sub(1)?)
 }
 
+/// The time of the line at `offset`: of its mark, or as the text tells it.
+fn time_at(context: &TextContext, mark: Option<&Mark>, text: &[u8], offset: usize) -> Option<Timestamp> {
+    mark.and_then(|mark| mark.at).or_else(|| context.clock.and_then(|clock| clock(text, offset)))
+}
+
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -233,7 +238,7 @@ impl TextSink for ScanSink<'_> {
         self.odd_masks(context, bytes);
         let scan = self.worker.scan_at(&context.path, bytes);
         for sighting in scan.sightings {
-            self.record(context, sighting);
+            self.record(context, bytes, sighting);
         }
         let mut reasons: Vec<&str> = scan.gaps.iter().map(|gap| gap.reason).collect();
         reasons.sort_unstable();

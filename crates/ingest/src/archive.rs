@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_types, reason = "this module is the capped wrapper around the decoders")]
 
 use crate::limits::Limits;
+use crate::reader::Content;
 use leakgraph_model::tables::Problem;
 use std::io::{self, Cursor, Read, Seek};
 
@@ -15,6 +16,18 @@ pub(crate) struct Entry {
     /// Name as stored; never used as a path.
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
+    /// SHA-256 of the bytes, hexadecimal, where it is known already.
+    pub(crate) sha256: Option<String>,
+}
+
+impl Entry {
+    /// The bytes and what names them.
+    pub(crate) fn content(&self) -> Content<'_> {
+        match &self.sha256 {
+            Some(sha256) => Content::hashed(&self.bytes, sha256.clone()),
+            None => Content::of(&self.bytes),
+        }
+    }
 }
 
 /// Inflation is judged by ratio only beyond this many bytes.
@@ -221,7 +234,7 @@ pub(crate) fn unzip(
 ) -> (Vec<Entry>, Vec<Problem>) {
     let mut entries = Vec::new();
     let problems = members(path, Cursor::new(packed), limits, budget, |name, capped| {
-        entries.push(Entry { name, bytes: read_capped(capped) });
+        entries.push(Entry { name, bytes: read_capped(capped), sha256: None });
     });
     (entries, problems)
 }

@@ -4,6 +4,7 @@
 //! [`IMPORTERS`]. CONTRIBUTING.md has a worked example.
 
 use crate::limits::Limits;
+use crate::reader::Content;
 use crate::shapes::Shape;
 use crate::{Document, TextSink, activity, identity, workflow};
 use leakgraph_model::Evidence;
@@ -31,6 +32,18 @@ pub(crate) struct TextFile<'a> {
     pub(crate) path: &'a str,
     /// Its bytes.
     pub(crate) bytes: &'a [u8],
+    /// Their SHA-256, hexadecimal, where it is known already.
+    pub(crate) sha256: Option<&'a str>,
+}
+
+impl<'a> TextFile<'a> {
+    /// The bytes and what names them.
+    pub(crate) fn content(&self) -> Content<'a> {
+        match self.sha256 {
+            Some(sha256) => Content::hashed(self.bytes, sha256.to_owned()),
+            None => Content::of(self.bytes),
+        }
+    }
 }
 
 /// Reads what one platform or its command line exports.
@@ -120,6 +133,7 @@ pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::circleci::CircleCi,
     &workflow::github::GitHub,
     &workflow::travis::Travis,
+    &workflow::PodLogs,
     &workflow::Argo,
     &workflow::Tekton,
     &workflow::Airflow,

@@ -11,6 +11,7 @@ mod answers;
 mod archive;
 mod discover;
 mod documents;
+mod fetch;
 mod identity;
 mod importer;
 mod limits;
@@ -24,9 +25,10 @@ mod value;
 mod workflow;
 
 pub use discover::{WorkItem, WorkKind, discover};
+pub use fetch::{Fetched, content_sha256};
 pub use limits::Limits;
 pub use link::link;
-pub use reader::{Recognition, content_sha256, explain, read};
+pub use reader::{Recognition, explain, read, read_fetched};
 pub use texts::texts;
 
 use leakgraph_model::{Key, Timestamp};
@@ -72,7 +74,12 @@ pub struct TextContext {
     pub name: Option<String>,
     /// Changes of place, sorted by offset.
     pub marks: Vec<Mark>,
+    /// Time of the line at an offset of the text, where lines tell it and marks do not.
+    pub clock: Option<Clock>,
 }
+
+/// Reads the time of the line at an offset of a text.
+pub type Clock = fn(&[u8], usize) -> Option<Timestamp>;
 
 impl TextContext {
     /// A text of a source, of no run, job or handoff.
@@ -86,6 +93,7 @@ impl TextContext {
             place,
             name: None,
             marks: Vec::new(),
+            clock: None,
         }
     }
 }
@@ -113,7 +121,7 @@ pub struct Mark {
     pub place: &'static str,
     /// Name of the variable, for bindings.
     pub name: Option<String>,
-    /// Time of the line.
+    /// Time of the line; `None` where the clock of the text knows.
     pub at: Option<Timestamp>,
 }
 

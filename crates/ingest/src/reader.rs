@@ -3,61 +3,26 @@
 use crate::answers::api_error;
 use crate::archive::{self, Budget, Entry};
 use crate::documents;
-use crate::identity::owner_of_path;
+use crate::fetch::Fetched;
 use crate::importer::{IMPORTERS, Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::unread::{Note, Unread};
-use crate::workflow::LogPath;
 use crate::workflow::azure_devops;
 use crate::workflow::github::{self, log::BOM};
-use crate::workflow::{gitlab, jenkins};
 use crate::{Document, TextContext, TextSink, WorkItem, WorkKind, activity};
 use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key, hex};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::io;
-use std::path::Path;
-
-/// SHA-256 of an item's content, hexadecimal; for a folder, of its files' names and contents.
-///
-/// # Errors
-/// A file cannot be read.
-pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    // The path decides which run a log belongs to, so it is part of the content.
-    hasher.update(github::RunPath::of(&item.display).to_string());
-    // So does it tell of which repository a workflow file or an answer of the API is.
-    hasher.update(github::DefinitionPath::of(&item.display).to_string());
-    // And of whom an inventory is that does not say so itself.
-    if let Some(owner) = owner_of_path(&item.display) {
-        hasher.update(owner);
-    }
-    if let Some(task) = LogPath::of(&item.display) {
-        hasher.update(task.to_string());
-    }
-    hasher.update(gitlab::place::Place::of_path(&item.display).to_string());
-    hasher.update(jenkins::Place::of_path(&item.display).to_string());
-    match &item.kind {
-        WorkKind::File => copy(&item.path, &mut hasher)?,
-        WorkKind::LogFolder(files) => {
-            for file in files {
-                hasher.update(file.strip_prefix(&item.path).unwrap_or(file).as_os_str().as_encoded_bytes());
-                copy(file, &mut hasher)?;
-            }
-        }
-    }
-    Ok(hex(&hasher.finalize()))
-}
-
-fn copy(path: &Path, hasher: &mut Sha256) -> io::Result<()> {
-    hasher.update(std::fs::read(path)?);
-    Ok(())
-}
 
 /// Reads one item. Never fails: what goes wrong is in `problems`.
 pub fn read(item: &WorkItem, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    Reader::of(item, limits, sink).evidence
+    read_fetched(item, Fetched::of(item), limits, sink)
+}
+
+/// Reads one item whose bytes are at hand. Never fails: what goes wrong is in `problems`.
+pub fn read_fetched(item: &WorkItem, fetched: Fetched, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    Reader::of(item, fetched, limits, sink).evidence
 }
 
 /// What a part of an item was recognised as.
@@ -75,7 +40,7 @@ pub struct Recognition {
 
 /// What an item and its members are taken for, and the rows they give.
 pub fn explain(item: &WorkItem, limits: &Limits, sink: &mut dyn TextSink) -> (Vec<Recognition>, Evidence) {
-    let reader = Reader::of(item, limits, sink);
+    let reader = Reader::of(item, Fetched::of(item), limits, sink);
     (reader.recognised, reader.evidence)
 }
 
@@ -88,15 +53,22 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn of(item: &WorkItem, limits: &'a Limits, sink: &'a mut dyn TextSink) -> Self {
+    fn of(item: &WorkItem, fetched: Fetched, limits: &'a Limits, sink: &'a mut dyn TextSink) -> Self {
         let (evidence, budget) = (Evidence::default(), Budget::new(limits));
         let mut reader = Reader { limits, sink, evidence, budget, recognised: Vec::new() };
-        match &item.kind {
-            WorkKind::File => match std::fs::read(&item.path) {
-                Ok(bytes) => reader.bytes(&item.display, &bytes),
-                Err(error) => reader.problem(&item.display, "unreadable", &error.kind().to_string()),
-            },
-            WorkKind::LogFolder(files) => reader.folder(item, files),
+        let is_folder = matches!(item.kind, WorkKind::LogFolder(_));
+        let mut entries = Vec::new();
+        for file in fetched.files {
+            match file.content {
+                Ok((bytes, sha256)) if is_folder => {
+                    entries.push(Entry { name: file.name, bytes, sha256: Some(sha256) });
+                }
+                Ok((bytes, sha256)) => reader.bytes(&item.display, &bytes, Some(&sha256)),
+                Err(error) => reader.problem(&file.path, "unreadable", &error.kind().to_string()),
+            }
+        }
+        if is_folder {
+            reader.run_archive(&item.display, "", entries);
         }
         reader
     }
@@ -120,22 +92,8 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn folder(&mut self, item: &WorkItem, files: &[std::path::PathBuf]) {
-        let mut entries = Vec::new();
-        for file in files {
-            let name = file.strip_prefix(&item.path).unwrap_or(file).to_string_lossy().into_owned();
-            match std::fs::read(file) {
-                Ok(bytes) => entries.push(Entry { name, bytes }),
-                Err(error) => {
-                    self.problem(&file.display().to_string(), "unreadable", &error.kind().to_string())
-                }
-            }
-        }
-        self.run_archive(&item.display, "", entries);
-    }
-
     /// Any bytes: archive, stream, JSON or text.
-    fn bytes(&mut self, path: &str, bytes: &[u8]) {
+    fn bytes(&mut self, path: &str, bytes: &[u8], sha256: Option<&str>) {
         if archive::is_zip(bytes) {
             let (entries, problems) = archive::unzip(path, bytes, self.limits, &mut self.budget);
             self.evidence.problems.extend(problems);
@@ -146,26 +104,26 @@ impl<'a> Reader<'a> {
             let depth = self.budget.depth;
             self.budget.depth = depth.saturating_sub(1);
             for entry in others {
-                self.bytes(&format!("{path}!/{}", entry.name), &entry.bytes);
+                self.bytes(&format!("{path}!/{}", entry.name), &entry.bytes, None);
             }
             self.budget.depth = depth;
         } else if archive::is_gzip(bytes) {
             let (inflated, problem) = archive::gunzip_all(path, bytes, self.limits, &mut self.budget);
             self.evidence.problems.extend(problem);
-            self.plain(path, &inflated);
+            self.plain(path, &inflated, None);
         } else {
-            self.plain(path, bytes);
+            self.plain(path, bytes, sha256);
         }
     }
 
-    fn plain(&mut self, path: &str, bytes: &[u8]) {
-        let file = TextFile { path, bytes };
+    fn plain(&mut self, path: &str, bytes: &[u8], sha256: Option<&str>) {
+        let file = TextFile { path, bytes, sha256 };
         let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
         let takes_json = known.is_some_and(|(importer, known)| importer.takes_json(known.kind));
         // A title inside JSON may quote a log, and a log may begin with a bracket.
         if matches!(start.first(), Some(b'{' | b'[')) && !takes_json && (known.is_none() || is_json(start)) {
-            return self.values(path, bytes, "json", documents::json);
+            return self.values(file, "json", documents::json);
         }
         match known {
             Some((importer, recognised)) => {
@@ -173,8 +131,8 @@ impl<'a> Reader<'a> {
                 let evidence = importer.import_text(recognised.kind, file, self.limits, self.sink);
                 self.evidence.append(evidence);
             }
-            None if is_yaml(path) => self.values(path, bytes, "yaml", documents::yaml),
-            None => self.other_text(path, bytes),
+            None if is_yaml(path) => self.values(file, "yaml", documents::yaml),
+            None => self.other_text(file),
         }
     }
 
@@ -192,11 +150,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Text of no known importer: scanned all the same.
-    fn other_text(&mut self, path: &str, bytes: &[u8]) {
+    fn other_text(&mut self, file: TextFile<'_>) {
+        let TextFile { path, bytes, .. } = file;
         if bytes.is_empty() {
             return;
         }
-        let content = Content::of(bytes);
+        let content = file.content();
         if let Some(reason) = api_error(bytes) {
             self.evidence.source_files.push(source_file(path, &content, "unknown", "api_error", 0));
             self.scan(path, content.key, "log", bytes);
@@ -217,16 +176,16 @@ impl<'a> Reader<'a> {
     /// The values of a structured file; `format` names it where no importer does.
     fn values(
         &mut self,
-        path: &str,
-        bytes: &[u8],
+        file: TextFile<'_>,
         format: &'static str,
         parse: for<'b> fn(&'b [u8]) -> documents::Values<'b>,
     ) {
+        let TextFile { path, bytes, .. } = file;
         if bytes.len() as u64 > self.limits.max_json_bytes {
             let reason = format!("a structured file of more than {} bytes", self.limits.max_json_bytes);
             return self.problem(path, "too_large", &reason);
         }
-        let content = Content::of(bytes);
+        let content = file.content();
         let source_key = content.key;
         let (mut unread, mut is_malformed) = (Unread::default(), false);
         let mut known: Vec<(&dyn Importer, &'static str)> = Vec::new();
@@ -352,7 +311,11 @@ pub(crate) struct Content<'a> {
 
 impl<'a> Content<'a> {
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
-        let sha256 = hex(&Sha256::digest(bytes));
+        Self::hashed(bytes, hex(&Sha256::digest(bytes)))
+    }
+
+    /// Bytes whose SHA-256 is known.
+    pub(crate) fn hashed(bytes: &'a [u8], sha256: String) -> Self {
         Self { key: Key::of("source", &[&sha256]), sha256, bytes }
     }
 }

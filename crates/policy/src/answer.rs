@@ -2,9 +2,10 @@
 
 use crate::Decision;
 use crate::pattern::{covers, matches_wildcards};
+use crate::{github, roles};
 use leakgraph_model::Key;
 use leakgraph_model::tables::Grant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The answer and the statements it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +22,20 @@ pub struct Answer {
 /// allow it where the resource belongs to another account.
 pub fn can(identity: Key, grants: &[Grant], action: &str, resource: &str) -> Answer {
     let own: Vec<&Grant> = grants.iter().filter(|grant| grant.identity_key == identity).collect();
-    decide(&own, action, resource)
+    let contents = roles::contents(&own);
+    decide(&resolved(&own, &contents), action, resource)
+}
+
+/// Grants, with the contents of the roles they name.
+pub(crate) fn resolved<'g>(own: &[&'g Grant], contents: &'g HashMap<Key, Vec<Grant>>) -> Vec<&'g Grant> {
+    let rows = |grant: &&'g Grant| {
+        contents.get(&grant.grant_key).map_or(std::slice::from_ref(*grant), Vec::as_slice)
+    };
+    own.iter().flat_map(rows).collect()
 }
 
 /// Policies that allow of themselves.
-const OWN: [&str; 3] = ["identity", "group", "permission"];
+pub(crate) const OWN: [&str; 3] = ["identity", "group", "permission"];
 /// Policies that only limit what others allow.
 pub(crate) const CEILINGS: [&str; 4] = ["boundary", "scp", "rcp", "session"];
 
@@ -102,16 +112,21 @@ pub(crate) fn may_deny(grant: &Grant) -> bool {
 }
 
 /// Whether a statement applies to the action and the resource.
-fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
+pub(crate) fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
     // What is not understood may say anything; of a rule of RBAC at least the scope is known.
     if !grant.understood && grant.platform != crate::kubernetes::PLATFORM {
         return Decision::May;
     }
     let action = action.to_ascii_lowercase();
-    let names = grant.actions.iter().any(|pattern| matches_wildcards(&pattern.to_ascii_lowercase(), &action));
+    let is_github = grant.platform == github::PLATFORM;
+    let names = grant.actions.iter().any(|pattern| {
+        let pattern = pattern.to_ascii_lowercase();
+        matches_wildcards(&pattern, &action) || is_github && github::includes(&pattern, &action)
+    });
     if names == grant.not_actions {
         return Decision::No;
     }
+    let covers = if is_github { github::covers } else { covers };
     let best = grant.resources.iter().map(|pattern| covers(pattern, resource)).max().unwrap_or(Decision::No);
     let on = match (grant.not_resources, best) {
         (false, decision) => decision,

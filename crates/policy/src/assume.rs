@@ -1,7 +1,7 @@
 //! Who can become whom: trust policies against identity policies.
 
 use crate::Decision;
-use crate::answer::{CEILINGS, decide, left};
+use crate::answer::{CEILINGS, OWN, decide, left};
 use crate::pattern::matches_wildcards;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
@@ -53,6 +53,8 @@ struct Inventory<'a> {
     by_key: HashMap<Key, &'a Identity>,
     /// Users and roles that can act, by account.
     by_account: BTreeMap<&'a str, Vec<&'a Identity>>,
+    /// Those of them that a policy of their own perhaps lets assume a role.
+    able: BTreeMap<&'a str, Vec<&'a Identity>>,
     /// Grants of the identities that have a statement about sts:AssumeRole, or a ceiling,
     /// which limits it by its silence.
     assuming: HashMap<Key, Vec<&'a Grant>>,
@@ -82,6 +84,22 @@ impl<'a> Inventory<'a> {
         for grant in of_aws().filter(|grant| concerned.contains(&grant.identity_key)) {
             assuming.entry(grant.identity_key).or_default().push(grant);
         }
+        let allows = |grant: &&&Grant| {
+            OWN.contains(&grant.policy_kind.as_str())
+                && (grant.effect == "allow" && may_assume(grant) || !grant.understood)
+        };
+        let allowed: HashSet<Key> = assuming
+            .iter()
+            .filter(|(_, grants)| grants.iter().any(|grant| allows(&grant)))
+            .map(|(key, _)| *key)
+            .collect();
+        let able = by_account
+            .iter()
+            .map(|(account, members)| {
+                let members = members.iter().copied();
+                (*account, members.filter(|member| allowed.contains(&member.identity_key)).collect())
+            })
+            .collect();
         let roles = by_account
             .values()
             .flatten()
@@ -94,6 +112,7 @@ impl<'a> Inventory<'a> {
         Self {
             by_key: identities.iter().map(|identity| (identity.identity_key, identity)).collect(),
             by_account,
+            able,
             assuming,
             roles,
             known: of_aws().map(|grant| grant.identity_key).collect(),
@@ -298,11 +317,14 @@ fn delegated(
     inventory: &Inventory<'_>,
     base: &AssumeEdge,
 ) -> Vec<AssumeEdge> {
-    let Some(members) = inventory.by_account.get(account) else {
+    if !inventory.by_account.contains_key(account) {
         return vec![AssumeEdge { source_principal: format!("account:{account}"), ..base.clone() }];
-    };
-    members
-        .iter()
+    }
+    inventory
+        .able
+        .get(account)
+        .into_iter()
+        .flatten()
         .filter(|member| member.identity_key != role.identity_key)
         .filter_map(|member| {
             let grants = inventory.grants_of(member.identity_key);

@@ -1,13 +1,13 @@
 //! Effective actions of every identity.
 
-use crate::answer::{CEILINGS, levels, may_deny};
-use crate::catalog::Catalog;
-use crate::kubernetes;
+use crate::answer::{CEILINGS, OWN, may_deny};
+use crate::expansion::{Expansions, Lists, Place};
+use crate::{kubernetes, roles};
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What an identity is able to do on some resource.
 #[derive(Clone, Debug)]
@@ -19,11 +19,13 @@ pub struct Effective {
     /// Actions it perhaps can do; contains `must`.
     pub may: RoaringBitmap,
     /// Breadth r(g) of the widest statement per action: 1 any resource, .8 a service's
-    /// all, .5 a prefix, .2 exact.
+    /// all, .5 a prefix, .2 exact. What is not here is 1.
     pub breadth: HashMap<u32, f32>,
-    /// Condition factor k(g) per action where conditions pin caller or network; else 1.
+    /// Condition factor k(g) per action where conditions pin caller or network; what is
+    /// not here is 1.
     pub condition: HashMap<u32, f32>,
-    /// What made the interval wide: unknown_boundary, malformed_policy, missing_role.
+    /// What made the interval wide: unknown_boundary, malformed_policy, missing_role,
+    /// partly_known_role.
     pub gaps: Vec<String>,
 }
 
@@ -52,21 +54,33 @@ struct Span {
 /// already flattened onto their users (`policy_kind` group), those of the organisation onto
 /// the identities of its accounts (`scp`, `rcp`).
 pub fn effective(identities: &[Identity], grants: &[Grant]) -> Vec<Effective> {
-    let mut by_identity: BTreeMap<Key, Vec<&Grant>> = BTreeMap::new();
+    let all: Vec<&Grant> = grants.iter().collect();
+    let contents = roles::contents(&all);
+    let mut lists = Lists::default();
+    let mut by_identity: BTreeMap<Key, Vec<Held<'_>>> = BTreeMap::new();
     for grant in grants {
-        by_identity.entry(grant.identity_key).or_default().push(grant);
+        let rows = contents.get(&grant.grant_key).map_or(std::slice::from_ref(grant), Vec::as_slice);
+        let held = rows.iter().map(|grant| Held { grant, place: lists.place(grant) });
+        by_identity.entry(grant.identity_key).or_default().extend(held);
     }
     // These hold policies for others and never act.
-    let holders: std::collections::HashSet<Key> = identities
+    let holders: HashSet<Key> = identities
         .iter()
         .filter(|identity| matches!(identity.kind.as_str(), "group" | "account" | "role_definition"))
         .map(|identity| identity.identity_key)
         .collect();
     by_identity.retain(|key, _| !holders.contains(key));
-    by_identity.into_par_iter().map(|(key, grants)| of_identity(key, &grants)).collect()
+    let expansions = lists.expanded();
+    by_identity.into_par_iter().map(|(key, held)| of_identity(key, &held, &expansions)).collect()
 }
 
-fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
+/// A statement and where its actions are.
+struct Held<'g> {
+    grant: &'g Grant,
+    place: Place,
+}
+
+fn of_identity(identity_key: Key, held: &[Held<'_>], expansions: &Expansions) -> Effective {
     let mut result = Effective {
         identity_key,
         must: RoaringBitmap::new(),
@@ -75,105 +89,122 @@ fn of_identity(identity_key: Key, grants: &[&Grant]) -> Effective {
         condition: HashMap::new(),
         gaps: Vec::new(),
     };
-    let of = |kinds: &[&str]| -> Vec<&Grant> {
-        grants.iter().copied().filter(|grant| kinds.contains(&grant.policy_kind.as_str())).collect()
-    };
-    let own = of(&["identity", "group", "permission"]);
-    let mut span = allowed(&own, &mut result);
-    for limits in CEILINGS.iter().flat_map(|ceiling| levels(of(&[ceiling]))) {
-        let limit = limit(&limits, &mut result);
-        span.must &= &limit.must;
-        span.may &= &limit.may;
+    let own: Vec<&Held<'_>> =
+        held.iter().filter(|held| OWN.contains(&held.grant.policy_kind.as_str())).collect();
+    let extents = allowed(&own, expansions, &mut result);
+    for ceiling in CEILINGS {
+        let mut levels: BTreeMap<Option<&str>, Vec<&Held<'_>>> = BTreeMap::new();
+        for held in held.iter().filter(|held| held.grant.policy_kind == ceiling) {
+            levels.entry(held.grant.level.as_deref()).or_default().push(held);
+        }
+        for limits in levels.into_values() {
+            let limit = limit(&limits, expansions, &mut result);
+            result.must &= &limit.must;
+            result.may &= &limit.may;
+        }
     }
-    result.breadth.retain(|action, _| span.may.contains(*action));
-    result.condition.retain(|action, factor| span.may.contains(*action) && *factor < 1.0);
-    result.must = span.must;
-    result.may = span.may;
+    extents.note(&mut result);
+    result.must.optimize();
+    result.may.optimize();
     result.gaps.sort();
     result.gaps.dedup();
     result
 }
 
-/// Actions a statement names; NotAction is everything of AWS else. Other platforms' wildcards
-/// never cover actions of AWS.
-fn named(grant: &Grant) -> RoaringBitmap {
-    let catalog = Catalog::get();
-    let mut actions = RoaringBitmap::new();
-    for pattern in &grant.actions {
-        actions |= catalog.matching(&normal(grant, pattern));
+/// What allow statements have in common: breadth and condition factor.
+#[derive(Clone, Copy, PartialEq)]
+struct Extent {
+    breadth: f32,
+    condition: f32,
+}
+
+/// Allowed actions by extent.
+#[derive(Default)]
+struct Extents(Vec<(Extent, RoaringBitmap)>);
+
+impl Extents {
+    fn add(&mut self, extent: Extent, actions: &RoaringBitmap) {
+        match self.0.iter_mut().find(|(known, _)| *known == extent) {
+            Some((_, all)) => *all |= actions,
+            None => self.0.push((extent, actions.clone())),
+        }
     }
-    if grant.platform == kubernetes::PLATFORM {
-        return kubernetes::within_scope(grant, actions);
-    }
-    match (grant.platform == "aws", grant.not_actions) {
-        (true, true) => catalog.aws() - &actions,
-        // Some of GitHub's permissions look like actions of AWS services (`profile:write`).
-        (true, false) => actions & catalog.aws(),
-        (false, true) => RoaringBitmap::new(),
-        (false, false) => actions - catalog.aws(),
+
+    /// The widest and the least conditional of each action that may be done; 1 is not written.
+    fn note(mut self, result: &mut Effective) {
+        let mut best = |of: fn(&Extent) -> f32, into: &mut HashMap<u32, f32>| {
+            self.0.sort_by(|(one, _), (other, _)| of(other).total_cmp(&of(one)));
+            let mut seen = RoaringBitmap::new();
+            for (extent, actions) in &self.0 {
+                if of(extent) < 1.0 {
+                    let narrow = (actions - &seen) & &result.may;
+                    into.extend(narrow.iter().map(|action| (action, of(extent))));
+                }
+                seen |= actions;
+            }
+        };
+        best(|extent| extent.breadth, &mut result.breadth);
+        best(|extent| extent.condition, &mut result.condition);
     }
 }
 
-/// GitHub writes scopes with hyphens in workflows, with underscores in its API.
-fn normal(grant: &Grant, pattern: &str) -> String {
-    let hyphenless = pattern.replace('-', "_");
-    let is_known = grant.platform != "github" || Catalog::get().id(pattern).is_some();
-    if is_known { pattern.to_owned() } else { hyphenless }
-}
-
-/// Allows minus denies; notes breadth and conditions of the allows.
-fn allowed(grants: &[&Grant], result: &mut Effective) -> Span {
+/// Allows minus denies, into the result; breadth and conditions of the allows.
+fn allowed(own: &[&Held<'_>], expansions: &Expansions, result: &mut Effective) -> Extents {
+    let mut extents = Extents::default();
     let mut span = Span::default();
-    for grant in grants.iter().filter(|grant| grant.effect == "allow") {
-        let actions = named(grant);
+    for held in own.iter().filter(|held| held.grant.effect == "allow") {
+        let grant = held.grant;
+        let actions = expansions.named(grant, held.place);
+        let mut is_sure = false;
         if !grant.understood {
             // What a binding names, but no dump holds (`link::bindings`).
             let is_missing = grant.statement.ends_with("#missing");
             result.gaps.push(if is_missing { "missing_role" } else { "malformed_policy" }.to_owned());
-            span.may |= &actions;
         } else {
-            // A condition may or may not hold; so may a variable in the resource.
-            if grant.conditions.is_none() && has_sure_resource(grant) {
-                span.must |= &actions;
+            if grant.conditions.as_deref().is_some_and(|text| text.contains(roles::PARTLY_KNOWN)) {
+                result.gaps.push("partly_known_role".to_owned());
             }
-            span.may |= &actions;
+            // A condition may or may not hold; so may a variable in the resource.
+            is_sure = grant.conditions.is_none() && has_sure_resource(grant);
         }
-        let (breadth, condition) = (breadth(grant), condition(grant));
-        for action in &actions {
-            let widest = result.breadth.entry(action).or_insert(0.0);
-            *widest = widest.max(breadth);
-            let weakest = result.condition.entry(action).or_insert(0.0);
-            *weakest = weakest.max(condition);
+        if is_sure {
+            span.must |= actions.as_ref();
         }
+        extents.add(Extent { breadth: breadth(grant), condition: condition(grant) }, &actions);
     }
-    deny(grants, &mut span);
-    span
+    for (_, actions) in &extents.0 {
+        span.may |= actions;
+    }
+    deny(own, expansions, &mut span);
+    (result.must, result.may) = (span.must, span.may);
+    extents
 }
 
 /// A ceiling: what it allows, from nothing to everything where its document is missing.
-fn limit(grants: &[&Grant], result: &mut Effective) -> Span {
+fn limit(limits: &[&Held<'_>], expansions: &Expansions, result: &mut Effective) -> Span {
     let mut span = Span::default();
-    for grant in grants.iter().filter(|grant| grant.effect == "allow") {
-        let actions = named(grant);
-        if !grant.understood {
+    for held in limits.iter().filter(|held| held.grant.effect == "allow") {
+        let actions = expansions.named(held.grant, held.place);
+        if !held.grant.understood {
             result.gaps.push("unknown_boundary".to_owned());
-        } else if grant.conditions.is_none() && covers_all(grant) {
-            span.must |= &actions;
+        } else if held.grant.conditions.is_none() && covers_all(held.grant) {
+            span.must |= actions.as_ref();
         }
-        span.may |= &actions;
+        span.may |= actions.as_ref();
     }
-    deny(grants, &mut span);
+    deny(limits, expansions, &mut span);
     span
 }
 
 /// An unconditional deny on all resources removes the action; any other deny removes
 /// only the certainty, and so does what is not understood: it may be a deny.
-fn deny(grants: &[&Grant], span: &mut Span) {
-    for grant in grants.iter().filter(|grant| may_deny(grant)) {
-        let actions = named(grant);
-        span.must -= &actions;
+fn deny(held: &[&Held<'_>], expansions: &Expansions, span: &mut Span) {
+    for held in held.iter().filter(|held| may_deny(held.grant)) {
+        let grant = held.grant;
+        let actions = expansions.named(grant, held.place);
+        span.must -= actions.as_ref();
         if grant.understood && grant.conditions.is_none() && covers_all(grant) {
-            span.may -= &actions;
+            span.may -= actions.as_ref();
         }
     }
 }
@@ -198,8 +229,31 @@ fn breadth(grant: &Grant) -> f32 {
     if grant.not_resources {
         return 1.0;
     }
-    let of_pattern = if grant.platform == kubernetes::PLATFORM { kubernetes::breadth } else { of_pattern };
+    let of_pattern = match grant.platform.as_str() {
+        kubernetes::PLATFORM => kubernetes::breadth,
+        "gcp" | "azure" => of_container,
+        _ => of_pattern,
+    };
     grant.resources.iter().map(|resource| of_pattern(resource)).fold(0.0, f32::max)
+}
+
+/// Of Google Cloud and Azure: a project or a subscription is as an account of AWS, and so is
+/// all of an API of Entra.
+fn of_container(resource: &str) -> f32 {
+    let path = resource.trim_end_matches("/*").trim_end_matches('/');
+    let parts = path.split('/').filter(|part| !part.is_empty()).count();
+    let is_container = match path.strip_prefix("//cloudresourcemanager.googleapis.com/") {
+        Some(_) => true,
+        None if path.starts_with("/subscriptions/") => parts == 2,
+        None => {
+            !path.starts_with('/') || path.starts_with("/providers/Microsoft.Management/managementGroups/")
+        }
+    };
+    match (is_container, path.to_ascii_lowercase().contains("/resourcegroups/") && parts == 4) {
+        (true, _) => 1.0,
+        (false, true) => 0.5,
+        (false, false) => 0.2,
+    }
 }
 
 fn of_pattern(resource: &str) -> f32 {
@@ -233,6 +287,7 @@ fn condition(grant: &Grant) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Catalog;
     use proptest::prelude::*;
 
     fn grant(kind: &str, effect: &str, actions: &[&str], resource: &str, conditions: Option<&str>) -> Grant {

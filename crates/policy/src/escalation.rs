@@ -1,5 +1,5 @@
 //! Escalation primitives: sets of actions with which one identity gains the power of
-//! another (`datasets/catalogs/aws-escalations.toml`; clusters: `kubernetes::escalation`).
+//! another (`datasets/catalogs/{aws,platform}-escalations.toml`; clusters: `kubernetes::escalation`).
 
 use crate::Decision;
 use crate::catalog::Catalog;
@@ -9,10 +9,11 @@ use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
 use rayon::prelude::*;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-const DATA: &str = include_str!("../../../datasets/catalogs/aws-escalations.toml");
+const AWS: &str = include_str!("../../../datasets/catalogs/aws-escalations.toml");
+const OTHER: &str = include_str!("../../../datasets/catalogs/platform-escalations.toml");
 
 /// A way up that an identity has.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ struct Primitives {
 
 #[derive(Deserialize)]
 struct Primitive {
+    #[serde(default = "aws")]
+    platform: String,
     id: String,
     kind: Kind,
     actions: Vec<String>,
@@ -57,20 +60,29 @@ enum Kind {
     Assume,
 }
 
-fn primitives() -> &'static [Primitive] {
-    static PRIMITIVES: OnceLock<Vec<Primitive>> = OnceLock::new();
+fn aws() -> String {
+    "aws".to_owned()
+}
+
+/// Primitives by platform.
+fn primitives() -> &'static HashMap<String, Vec<Primitive>> {
+    static PRIMITIVES: OnceLock<HashMap<String, Vec<Primitive>>> = OnceLock::new();
     PRIMITIVES.get_or_init(|| {
-        let data: Primitives = toml::from_str(DATA).expect("the embedded catalog is valid: a test reads it");
         let catalog = Catalog::get();
-        data.primitive
-            .into_iter()
-            .filter_map(|mut primitive| {
+        let mut by_platform: HashMap<String, Vec<Primitive>> = HashMap::new();
+        for text in [AWS, OTHER] {
+            let data: Primitives =
+                toml::from_str(text).expect("the embedded catalogs are valid: a test reads them");
+            for mut primitive in data.primitive {
                 // A primitive whose actions the action catalog does not know cannot be judged.
-                primitive.ids =
-                    primitive.actions.iter().map(|action| catalog.id(action)).collect::<Option<_>>()?;
-                (!primitive.ids.is_empty()).then_some(primitive)
-            })
-            .collect()
+                let ids: Option<Vec<u32>> =
+                    primitive.actions.iter().map(|action| catalog.id(action)).collect();
+                let Some(ids) = ids.filter(|ids| !ids.is_empty()) else { continue };
+                primitive.ids = ids;
+                by_platform.entry(primitive.platform.clone()).or_default().push(primitive);
+            }
+        }
+        by_platform
     })
 }
 
@@ -80,7 +92,8 @@ fn primitives() -> &'static [Primitive] {
 /// AWS: `target` is `None` throughout: a passed role, a stolen key or a rewritten policy can
 /// be that of the account's administrator unless the resource pattern excludes it, which
 /// breadth and [must, may] express; [`Decision::May`] where the reach is narrowed
-/// (scoped resources, conditions, a primitive that needs an existing resource). Kubernetes:
+/// (scoped resources, conditions, a primitive that needs an existing resource). Other clouds,
+/// GitHub, GitLab and Vault: the same, by their permissions. Kubernetes:
 /// `target` is the service account or user, `None` for the cluster's administrator.
 pub fn escalations(
     effective: &[Effective],
@@ -88,11 +101,8 @@ pub fn escalations(
     grants: &[Grant],
     trusts: &[Trust],
 ) -> Vec<Escalation> {
-    let aws: HashSet<Key> = identities
-        .iter()
-        .filter(|identity| identity.platform == "aws")
-        .map(|identity| identity.identity_key)
-        .collect();
+    let platforms: HashMap<Key, &str> =
+        identities.iter().map(|identity| (identity.identity_key, identity.platform.as_str())).collect();
     let allows = || trusts.iter().filter(|trust| trust.effect == "allow");
     let roles = Roles {
         has_passable: allows().any(|trust| trust.principal_kind == "service"),
@@ -101,8 +111,10 @@ pub fn escalations(
     };
     let mut found: Vec<Escalation> = effective
         .par_iter()
-        .filter(|effective| aws.contains(&effective.identity_key))
-        .flat_map_iter(|effective| of_identity(effective, &roles))
+        .filter_map(|effective| {
+            Some((effective, primitives().get(*platforms.get(&effective.identity_key)?)?))
+        })
+        .flat_map_iter(|(effective, primitives)| of_identity(effective, primitives, &roles))
         .collect();
     found.extend(kubernetes::escalations(identities, grants, trusts));
     found
@@ -120,9 +132,9 @@ struct Roles {
     trusting: HashSet<Key>,
 }
 
-fn of_identity(effective: &Effective, roles: &Roles) -> Vec<Escalation> {
+fn of_identity(effective: &Effective, primitives: &[Primitive], roles: &Roles) -> Vec<Escalation> {
     let is_trusted = roles.trusting.contains(&effective.identity_key);
-    primitives()
+    primitives
         .iter()
         .filter(|primitive| primitive.actions != [ASSUME])
         .filter_map(|primitive| {
@@ -140,7 +152,7 @@ fn of_identity(effective: &Effective, roles: &Roles) -> Vec<Escalation> {
             let is_ready = match primitive.kind {
                 Kind::Assume if assumes => roles.has_assumable,
                 Kind::Itself | Kind::Assume => true,
-                Kind::Passrole => roles.has_passable,
+                Kind::Passrole => roles.has_passable || primitive.platform != "aws",
                 Kind::Existing => false,
             };
             Some(Escalation {
@@ -160,8 +172,52 @@ mod tests {
 
     #[test]
     fn all_primitives_are_known_to_the_action_catalog() {
-        let all: Primitives = toml::from_str(DATA).unwrap();
-        assert_eq!((primitives().len(), all.primitive.len()), (67, 67));
+        for (text, count) in [(AWS, 67), (OTHER, 85)] {
+            let all: Primitives = toml::from_str(text).unwrap();
+            assert_eq!(all.primitive.len(), count);
+            for primitive in &all.primitive {
+                let catalog = Catalog::get();
+                for action in &primitive.actions {
+                    let id = catalog.id(action).unwrap_or_else(|| panic!("{}: {action}", primitive.id));
+                    assert!(catalog.of(&primitive.platform).contains(id), "{}: {action}", primitive.id);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn roles_of_other_clouds_lead_to_others() {
+        let with = |platform: &str, role: &str| -> Vec<(String, Decision)> {
+            let identity = Identity { platform: platform.to_owned(), ..Identity::default() };
+            let grant = Grant {
+                platform: platform.to_owned(),
+                policy_kind: "permission".to_owned(),
+                policy: role.to_owned(),
+                effect: "allow".to_owned(),
+                actions: vec![role.to_owned()],
+                resources: vec!["*".to_owned()],
+                understood: !role.contains('/') && platform == "github",
+                ..Grant::default()
+            };
+            let effective = crate::effective(std::slice::from_ref(&identity), std::slice::from_ref(&grant));
+            let found = escalations(&effective, &[identity], &[grant], &[]);
+            found.into_iter().map(|found| (found.primitive, found.decision)).collect()
+        };
+        let is =
+            |found: &[(String, Decision)], id: &str, decision| found.contains(&(id.to_owned(), decision));
+        let editor = with("gcp", "roles/editor");
+        assert!(is(&editor, "gcp-function", Decision::Yes) && is(&editor, "gcp-build", Decision::May));
+        assert!(!editor.iter().any(|(id, _)| id == "gcp-project-set-iam-policy"));
+        assert!(with("gcp", "roles/storage.objectViewer").is_empty());
+        assert!(is(&with("azure", "Owner"), "azure-role-assignment", Decision::Yes));
+        assert!(is(&with("azure", "Contributor"), "azure-run-command", Decision::May));
+        assert!(with("azure", "Reader").is_empty());
+        assert!(is(
+            &with("github", "organization_administration:write"),
+            "github-organization-administration",
+            Decision::Yes
+        ));
+        assert!(with("github", "contents:write").is_empty());
     }
 
     #[test]

@@ -11,14 +11,21 @@ mod assume;
 mod catalog;
 mod effective;
 mod escalation;
+mod expansion;
+mod explain;
+mod github;
 mod kubernetes;
+mod least_privilege;
 mod pattern;
+mod roles;
 
 pub use answer::{Answer, can};
 pub use assume::{AssumeEdge, assume_edges};
 pub use catalog::{Action, Catalog, Class, Level};
 pub use effective::{Effective, effective};
 pub use escalation::{Escalation, escalations};
+pub use explain::{Deciding, Explanation, explain};
+pub use least_privilege::{Allowance, Coverage, Document, Trimmed, Untrimmed, Used, least_privilege};
 pub use pattern::matches_wildcards;
 
 /// Whether something is allowed, as far as the evidence goes.
@@ -31,4 +38,15 @@ pub enum Decision {
     May,
     /// Surely.
     Yes,
+}
+
+impl Decision {
+    /// no, may, yes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::May => "may",
+            Self::Yes => "yes",
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::memo::{self, HashKey, Memo};
 use crate::profile::{Profile, Stage};
 use crate::redact::{Parts, is_name};
 use crate::search::{Budget, Depth};
+use crate::stream::Pieces;
 use crate::view::{Utf16, View};
 use crate::{Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
 use regex_automata::Span;
@@ -49,6 +50,8 @@ pub struct Scanner {
     clean: Mutex<Vec<u128>>,
     /// Scratch space of workers that are done, for those to come.
     idle: Mutex<Vec<State>>,
+    /// How much of streams is read ahead.
+    pub(crate) pieces: Pieces,
 }
 
 /// What a worker keeps from text to text.
@@ -94,6 +97,7 @@ impl Scanner {
             memo_lines,
             clean: Mutex::default(),
             idle: Mutex::default(),
+            pieces: Pieces::default(),
             key,
             rules,
         })

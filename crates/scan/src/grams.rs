@@ -98,9 +98,22 @@ impl Grams {
             }
             at += 4;
         }
-        for at in at..(bytes.len() + 1).saturating_sub(3) {
-            if bit(gram_at(at)) & 1 != 0 {
-                self.check(text, part, part.start + at, gram_at(at) | fold, &mut found);
+        // The last eight bytes, from where the loop has stopped.
+        let Some(last) = bytes.last_chunk::<8>().map(|last| u64::from_le_bytes(*last)) else {
+            for at in 0..(bytes.len() + 1).saturating_sub(3) {
+                if bit(gram_at(at)) & 1 != 0 {
+                    self.check(text, part, part.start + at, gram_at(at) | fold, &mut found);
+                }
+            }
+            return;
+        };
+        let from = bytes.len() - 8;
+        let six = [0, 8, 16, 24, 32, 40].map(|shift| (last >> shift) as u32 & 0x00ff_ffff);
+        if six.iter().fold(0, |any, gram| any | bit(*gram)) & 1 != 0 {
+            for (step, gram) in six.into_iter().enumerate() {
+                if from + step >= at && bit(gram) & 1 != 0 {
+                    self.check(text, part, part.start + from + step, gram | fold, &mut found);
+                }
             }
         }
     }

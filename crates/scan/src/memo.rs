@@ -15,7 +15,7 @@ const ENTRY_BYTES: usize = 16;
 pub(crate) struct HashKey(pub(crate) [u64; 4]);
 
 impl HashKey {
-    /// Two lanes of folded 64-bit products.
+    /// Two lanes of folded 64-bit products; of [`MIN_LINE_BYTES`] at least.
     pub(crate) fn hash(&self, line: &[u8]) -> u128 {
         let [k0, k1, k2, k3] = self.0;
         let mut one = k0 ^ line.len() as u64;
@@ -26,13 +26,9 @@ impl HashKey {
             one = fold(one ^ a, k2 ^ b);
             two = fold(two ^ b, k3 ^ a);
         }
-        let rest = chunks.remainder();
-        if !rest.is_empty() {
-            let mut last = [0; 16];
-            for (to, from) in last.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            let (a, b) = words(&last);
+        if !chunks.remainder().is_empty() {
+            // The last bytes, some of them for the second time: the length tells which.
+            let (a, b) = words(line.last_chunk::<16>().map_or(line, |last| last));
             one = fold(one ^ a, k2 ^ b);
             two = fold(two ^ b, k3 ^ a);
         }

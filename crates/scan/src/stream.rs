@@ -6,12 +6,16 @@
 
 use crate::view::Utf16;
 use crate::{Gap, Scan, Worker};
+use rayon::prelude::*;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Texts up to this size are scanned whole.
 const PIECE_BYTES: usize = 16 << 20;
 /// What neighbours share.
 const SHARED_BYTES: usize = 512 << 10;
+/// Pieces read ahead by all threads together.
+const MAX_AHEAD: usize = 4;
 const READ_BYTES: usize = 256 << 10;
 
 /// Sizes that tests make small.
@@ -19,14 +23,19 @@ const READ_BYTES: usize = 256 << 10;
 pub(crate) struct Sizes {
     pub(crate) piece: usize,
     pub(crate) shared: usize,
+    /// Pieces that are read ahead, to be scanned side by side.
+    pub(crate) ahead: usize,
 }
 
 impl Sizes {
-    const USUAL: Self = Self { piece: PIECE_BYTES, shared: SHARED_BYTES };
+    fn usual() -> Self {
+        let ahead = rayon::current_num_threads().saturating_sub(1);
+        Self { piece: PIECE_BYTES, shared: SHARED_BYTES, ahead }
+    }
 }
 
 /// How far a text was read, in bytes and lines.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Place {
     /// Of the first byte in memory.
     offset: usize,
@@ -44,7 +53,7 @@ impl Worker<'_> {
     /// # Errors
     /// Those of `reader`; what was found before is lost.
     pub fn scan_stream(&mut self, path: &str, reader: &mut dyn Read) -> io::Result<Scan> {
-        self.pieces(path, reader, Sizes::USUAL)
+        self.pieces(path, reader, Sizes::usual())
     }
 
     pub(crate) fn pieces(&mut self, path: &str, reader: &mut dyn Read, sizes: Sizes) -> io::Result<Scan> {
@@ -86,21 +95,77 @@ impl Worker<'_> {
         let mut all = Scan::default();
         let mut place = Place::default();
         loop {
-            let is_last = fill(bytes, reader, sizes.piece)?;
-            let end = if is_last { bytes.len() } else { line_end(bytes, sizes.shared) };
-            let from = if is_last { end } else { line_start(bytes, end, sizes.shared) };
-            let scan = self.scan_at(path, &bytes[..end]);
-            // What begins behind the middle of what is shared is the next piece's matter.
-            let until = if is_last { usize::MAX } else { place.offset + (from + end) / 2 };
-            place.take(&mut all, scan, until);
+            let (mut pieces, room) = (Vec::new(), self.scanner.pieces.take(sizes.ahead));
+            let mut is_last = false;
+            while !is_last && pieces.len() <= room.0 {
+                is_last = fill(bytes, reader, sizes.piece)?;
+                pieces.push(place.cut(bytes, is_last, sizes));
+            }
+            for (piece, scan) in self.scanned(path, &pieces) {
+                piece.place.take(&mut all, scan, piece.until);
+            }
+            // The first buffer is kept: fresh memory costs more than reading into it.
+            if let Some(first) = pieces.first_mut().filter(|first| first.bytes.capacity() > bytes.capacity())
+            {
+                first.bytes.clear();
+                first.bytes.append(bytes);
+                std::mem::swap(bytes, &mut first.bytes);
+            }
             if is_last {
                 return Ok(all);
             }
-            place.line += memchr::memchr_iter(b'\n', &bytes[..from]).count();
-            place.offset += from;
-            place.counted = until;
-            bytes.drain(..from);
         }
+    }
+
+    /// What each piece shows: several are scanned side by side.
+    fn scanned<'p>(&mut self, path: &str, pieces: &'p [Piece]) -> Vec<(&'p Piece, Scan)> {
+        if let [one] = pieces {
+            return vec![(one, self.scan_at(path, &one.bytes[..one.end]))];
+        }
+        let scanner = self.scanner;
+        pieces
+            .par_iter()
+            .map(|piece| (piece, scanner.worker().scan_at(path, &piece.bytes[..piece.end])))
+            .collect()
+    }
+}
+
+/// Part of a text.
+struct Piece {
+    place: Place,
+    bytes: Vec<u8>,
+    /// So much of the bytes is scanned.
+    end: usize,
+    /// Sightings before here are of this piece.
+    until: usize,
+}
+
+/// How many pieces may be in memory beside the one that every thread has.
+pub(crate) struct Pieces(AtomicUsize);
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self(AtomicUsize::new(MAX_AHEAD))
+    }
+}
+
+impl Pieces {
+    /// Room for up to `most` pieces, as long as it is kept.
+    fn take(&self, most: usize) -> Room<'_> {
+        let mut taken = 0;
+        let result = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            taken = left.min(most);
+            Some(left - taken)
+        });
+        Room(if result.is_ok() { taken } else { 0 }, self)
+    }
+}
+
+struct Room<'p>(usize, &'p Pieces);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.1.0.fetch_add(self.0, Ordering::Relaxed);
     }
 }
 
@@ -124,6 +189,24 @@ impl<R: Read> Read for Narrow<R> {
 }
 
 impl Place {
+    /// Cuts the next piece off `bytes`; what it shares with the one behind it stays there.
+    fn cut(&mut self, bytes: &mut Vec<u8>, is_last: bool, sizes: Sizes) -> Piece {
+        let place = *self;
+        if is_last {
+            let end = bytes.len();
+            return Piece { place, bytes: std::mem::take(bytes), end, until: usize::MAX };
+        }
+        let end = line_end(bytes, sizes.shared);
+        let from = line_start(bytes, end, sizes.shared);
+        // What begins behind the middle of what is shared is the next piece's matter.
+        let until = self.offset + (from + end) / 2;
+        self.line += memchr::memchr_iter(b'\n', &bytes[..from]).count();
+        self.offset += from;
+        self.counted = until;
+        let rest = bytes[from..].to_vec();
+        Piece { place, bytes: std::mem::replace(bytes, rest), end, until }
+    }
+
     fn take(&self, all: &mut Scan, scan: Scan, until: usize) {
         let counts = |offset: usize| self.counted <= offset && offset < until;
         let Scan { sightings, suppressed, gaps } = scan;
@@ -183,7 +266,7 @@ mod tests {
     static SCANNER: LazyLock<Scanner> = LazyLock::new(|| {
         Scanner::new(RuleSet::builtin().unwrap(), FingerprintKey::from_bytes([3; 32])).unwrap()
     });
-    const SMALL: Sizes = Sizes { piece: 6000, shared: 3000 };
+    const SMALL: Sizes = Sizes { piece: 6000, shared: 3000, ahead: 3 };
 
     /// A password, plain, in base 64, or split over two lines.
     fn line(number: usize, kind: usize) -> String {

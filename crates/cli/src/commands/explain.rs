@@ -51,7 +51,7 @@ pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
 }
 
 /// Keys of `table` that begin with `id`, or whose name or ARN is `id`.
-fn keys(session: &Session, table: &str, column: &str, id: &str) -> anyhow::Result<Vec<Key>> {
+pub(super) fn keys(session: &Session, table: &str, column: &str, id: &str) -> anyhow::Result<Vec<Key>> {
     let mut filter = Vec::new();
     if id.len() >= 4 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let digits = id.to_ascii_lowercase();

@@ -1,8 +1,11 @@
 //! One module per group of commands.
 
+pub(crate) mod can;
+pub(crate) mod cut;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod known;
+pub(crate) mod principal;
 pub(crate) mod profile;
 pub(crate) mod ranked;
 pub(crate) mod recognise;

@@ -29,7 +29,7 @@ pub(crate) use gcp_policies::{ACTING, subjects};
 
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::{Content, source_file};
+use crate::reader::source_file;
 use crate::shapes::Shape;
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::Evidence;
@@ -56,8 +56,8 @@ fn of_text(
     sink: &mut dyn TextSink,
     import: fn(&Document<'_>, &str) -> Evidence,
 ) -> Evidence {
-    let TextFile { path, bytes } = file;
-    let content = Content::of(bytes);
+    let TextFile { path, bytes, .. } = file;
+    let content = file.content();
     let document = Document { path, source_key: content.key, part: 0, bytes };
     let mut evidence = import(&document, &String::from_utf8_lossy(bytes));
     let rows = evidence.rows();
@@ -251,7 +251,9 @@ impl Importer for Vault {
     }
 
     fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
-        let text = std::str::from_utf8(file.bytes).ok()?;
+        // Blanks and comments before the first block aside, its head is enough.
+        let head = file.bytes.get(..file.bytes.len().min(4096)).unwrap_or_default();
+        let text = head.utf8_chunks().next()?.valid();
         vault_hcl::is_policy(text)
             .then(|| Recognised::new("vault_policy", "begins with a block `path \"…\" {`"))
     }

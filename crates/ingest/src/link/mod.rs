@@ -7,7 +7,9 @@ mod dispatches;
 mod federation;
 mod held;
 mod identities;
+mod job_logs;
 mod named;
+mod pods;
 mod runs;
 mod subjects;
 mod upstream;
@@ -22,6 +24,8 @@ use std::collections::{BTreeMap, HashSet};
 /// Merges rows of equal keys, links handoffs to the runs and jobs they started, and
 /// joins identities used to inventories.
 pub fn link(evidence: &mut Evidence) {
+    job_logs::join(evidence);
+    pods::join(evidence);
     runs::join_by_job(evidence);
     evidence.runs = merged(std::mem::take(&mut evidence.runs), |run| run.run_key, merge_run);
     evidence.jobs = merged(std::mem::take(&mut evidence.jobs), |job| job.job_key, merge_job);

@@ -1,8 +1,9 @@
 //! What custom resources of workflow controllers have in common: lists, names, service
 //! accounts, and the environment of containers.
 
-use super::carried::{Carried, Owner, Spot, binding};
 use super::github::steps::pinned;
+use super::rows::binding;
+use super::values::{Owner, Spot, Values};
 use crate::value::text;
 use leakgraph_model::Evidence;
 use leakgraph_model::tables::{IdentityUsed, SecretPassed, Step, identity_key};
@@ -88,11 +89,11 @@ pub(crate) fn environment(
     container: &Value,
     step: &Step,
     owner: Owner,
-    carried: &mut Carried<'_, '_>,
+    values: &mut Values<'_, '_>,
     evidence: &mut Evidence,
 ) {
     let rows = || list(container, "/env").chain(list(container, "/envFrom")).count();
-    if !carried.may_share(0) || !carried.may_share(rows()) {
+    if !values.may_share(0) || !values.may_share(rows()) {
         return;
     }
     let spot = Spot::step("env_binding", step.step_key);
@@ -101,7 +102,7 @@ pub(crate) fn environment(
         if let Some(value) = variable.get("value") {
             let shown = text(variable, "/value").unwrap_or_default();
             evidence.bindings.push(binding(step, "env", &name, Some(&shown), ordinal));
-            carried.value(owner, spot, &name, value);
+            values.value(owner, spot, &name, value);
         } else if let Some(secret) = text(variable, "/valueFrom/secretKeyRef/name") {
             let key = text(variable, "/valueFrom/secretKeyRef/key").unwrap_or_default();
             evidence.bindings.push(binding(step, "env", &name, None, ordinal));

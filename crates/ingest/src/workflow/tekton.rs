@@ -6,10 +6,11 @@
 //! labels and annotations of its PipelineRuns; Red Hat, "Using manual approval in OpenShift
 //! Pipelines".
 
-use super::carried::{Carried, Owner, Spot, binding, child_run, gap};
 use super::kubernetes::{
     annotation, environment, identity, image_pin, is_kind, label, list, names, objects, owner,
 };
+use super::rows::{binding, child_run, gap};
+use super::values::{Owner, Spot, Values};
 use crate::importer::{Importer, Recognised};
 use crate::reader::incomplete;
 use crate::value::{text, time};
@@ -53,17 +54,17 @@ impl Importer for Tekton {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut carried = Carried::new(document, sink);
+        let mut values = Values::new(document, sink);
         let mut nameless = 0;
         for object in objects(value) {
             let imported =
-                Object::of(document, object).map(|object| object.import(&mut carried, &mut evidence));
+                Object::of(document, object).map(|object| object.import(&mut values, &mut evidence));
             if imported.is_none() {
                 nameless += 1;
-                carried.rest(Owner::default(), "", object);
+                values.rest(Owner::default(), "", object);
             }
         }
-        evidence.problems.extend(carried.finish());
+        evidence.problems.extend(values.finish());
         evidence.problems.extend(incomplete(document, nameless, "objects have no name: they were never run"));
         evidence
     }
@@ -94,9 +95,9 @@ impl<'a> Object<'a> {
         Some(Self { document, object, namespace, name, accounts })
     }
 
-    fn import(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn import(&self, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let run = match text(self.object, "/kind").as_deref() {
-            Some("PipelineRun") => self.pipeline_run(carried, evidence),
+            Some("PipelineRun") => self.pipeline_run(values, evidence),
             Some("TaskRun") => {
                 // A TaskRun of no pipeline is a run of its own.
                 let pipeline = label(self.object, "tekton.dev/pipelineRun");
@@ -104,18 +105,18 @@ impl<'a> Object<'a> {
                 if pipeline.is_none() {
                     self.run(run, evidence);
                 }
-                self.task_run(run, &self.name, self.object, carried, evidence);
+                self.task_run(run, &self.name, self.object, values, evidence);
                 run
             }
             _ => self.approval_task(evidence),
         };
-        carried.rest(Owner::run(run), "", self.object);
+        values.rest(Owner::run(run), "", self.object);
     }
 
-    fn pipeline_run(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) -> Key {
+    fn pipeline_run(&self, values: &mut Values<'_, '_>, evidence: &mut Evidence) -> Key {
         let run = run_of(&self.namespace, &self.name);
         self.run(run, evidence);
-        self.parent(run, carried, evidence);
+        self.parent(run, values, evidence);
         let workspaces = list(self.object, "/spec/workspaces");
         for secret in workspaces.filter_map(|workspace| text(workspace, "/secret/secretName")) {
             evidence.secrets_passed.push(SecretPassed {
@@ -133,7 +134,7 @@ impl<'a> Object<'a> {
         // v1beta1 before 0.45 kept the status of its TaskRuns in its own.
         let embedded = self.object.pointer("/status/taskRuns").and_then(Value::as_object);
         for (name, task) in embedded.into_iter().flatten() {
-            self.task_run(run, name, task, carried, evidence);
+            self.task_run(run, name, task, values, evidence);
         }
         run
     }
@@ -195,7 +196,7 @@ impl<'a> Object<'a> {
     }
 
     /// The pipeline run that started this one as a task ("Pipelines in pipelines").
-    fn parent(&self, run: Key, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn parent(&self, run: Key, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let Some(parent) = owner(self.object, "PipelineRun") else { return };
         let mut handoff = child_run(run_of(&self.namespace, &parent), run, self.document.source_key);
         handoff.child_workflow = text(self.object, "/spec/pipelineRef/name");
@@ -204,8 +205,8 @@ impl<'a> Object<'a> {
         evidence.handoffs.push(handoff);
         for parameter in list(self.object, "/spec/params") {
             if let (Some(name), Some(value)) = (text(parameter, "/name"), parameter.get("value")) {
-                carried.inputs(owner, &name, value, evidence);
-                carried.take(value);
+                values.inputs(owner, &name, value, evidence);
+                values.take(value);
             }
         }
     }
@@ -269,7 +270,7 @@ impl<'a> Object<'a> {
         run: Key,
         name: &str,
         task: &'a Value,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) {
         let key = job_key(run, name);
@@ -296,7 +297,7 @@ impl<'a> Object<'a> {
             ..Job::default()
         });
         let owner = Owner::run(run).job(key);
-        let first = self.steps(owner, key, task, carried, evidence);
+        let first = self.steps(owner, key, task, values, evidence);
         if let Some(first) = first {
             for (ordinal, parameter) in list(task, "/spec/params").enumerate() {
                 let (Some(name), Some(value)) = (text(parameter, "/name"), parameter.get("value")) else {
@@ -304,16 +305,16 @@ impl<'a> Object<'a> {
                 };
                 let shown = text(parameter, "/value").unwrap_or_else(|| value.to_string());
                 evidence.bindings.push(binding(&first, "inputs", &name, Some(&shown), ordinal));
-                carried.value(owner, Spot::step("with_binding", first.step_key), &name, value);
+                values.value(owner, Spot::step("with_binding", first.step_key), &name, value);
             }
         }
         for result in list(task, "/status/results").chain(list(task, "/status/taskResults")) {
             if let (Some(name), Some(value)) = (text(result, "/name"), result.get("value")) {
-                carried.value(owner, Spot::of("job_output"), &name, value);
+                values.value(owner, Spot::of("job_output"), &name, value);
             }
         }
-        carried.rest(owner, "", task);
-        carried.take(task);
+        values.rest(owner, "", task);
+        values.take(task);
     }
 
     /// The steps, in the order of the task; the first one.
@@ -322,7 +323,7 @@ impl<'a> Object<'a> {
         owner: Owner,
         job: Key,
         task: &'a Value,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) -> Option<Step> {
         let spec = task.pointer("/status/taskSpec").or_else(|| task.pointer("/spec/taskSpec"));
@@ -343,9 +344,9 @@ impl<'a> Object<'a> {
         for (ordinal, (name, definition)) in steps.into_iter().enumerate() {
             let step = self.step(job, ordinal, &name, definition, states.get(&name).copied());
             if let Some(definition) = definition {
-                environment(definition, &step, owner, carried, evidence);
+                environment(definition, &step, owner, values, evidence);
                 if let Some(script) = definition.get("script") {
-                    carried.value(owner, Spot::step("script_echo", step.step_key), "script", script);
+                    values.value(owner, Spot::step("script_echo", step.step_key), "script", script);
                 }
             }
             first.get_or_insert_with(|| step.clone());

@@ -8,11 +8,11 @@
 //! `script` phase. Anything else is the job's own.
 
 use super::github::log::plain;
-use super::hosted::{Bound, JobOf, JobText, Part, Place, gap_of, long_line, note, stem, write_steps};
+use super::parts::{Bound, JobOf, JobText, Part, Place, long_line, note, stem, write_steps};
+use super::rows::gap;
 use crate::TextSink;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::Content;
 use leakgraph_model::tables::{Job, Run, job_key, run_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 
@@ -48,7 +48,7 @@ impl Importer for Travis {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let log = Log::parse(file.bytes);
         let repo = log.repo.as_deref().map(str::to_lowercase).unwrap_or_default();
         let run = match &log.build_id {
@@ -61,7 +61,7 @@ impl Importer for Travis {
         evidence.runs.push(log.run(run, content.key));
         evidence.jobs.push(log.job(run, job, name, content.key));
         // Neither tokens nor who started the build are in a log.
-        evidence.evidence_gaps.push(gap_of(run, "runs", "trigger_decision", "no_audit"));
+        evidence.evidence_gaps.push(gap(run, "runs", "trigger_decision", "no_audit", "lower_bound_only"));
         let of = JobOf { run_key: run, job_key: job, source_key: content.key, attribution: "order" };
         let marks = write_steps(of, &log.parts, log.places, &mut evidence);
         let text = JobText {

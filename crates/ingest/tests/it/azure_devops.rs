@@ -4,6 +4,7 @@
 //! (learn.microsoft.com/rest/api/azure/devops). Logs have the lines that the agent writes
 //! (microsoft/azure-pipelines-agent, `JobExtension.cs`; issue 4691 there shows some).
 
+use crate::orchestrators::places;
 use crate::support::{Inputs, Texts, corpus, files_below, problem, zipped};
 use leakgraph_ingest::{Limits, link};
 use leakgraph_model::tables::run_key;
@@ -70,12 +71,14 @@ fn a_build_hands_on_what_it_was_given() {
     // Members of a JSON object come sorted.
     assert_eq!(inputs, [("apiToken", "token_like"), ("environment", "enum"), ("image", "text")]);
     assert_eq!(texts.count("tok-9f8e7d6c5b4a3f2e1d0c"), 1, "handed over once");
-    let place = |needle: &str| {
+    let owner = |needle: &str| {
         let holds = |(_, bytes): &&(_, Vec<u8>)| String::from_utf8_lossy(bytes).contains(needle);
-        texts.0.iter().find(holds).map(|(context, _)| (context.place, context.run_key, context.handoff_key))
+        texts.0.iter().find(holds).map(|(context, _)| (context.run_key, context.handoff_key))
     };
-    assert_eq!(place("tok-9f8e"), Some(("handoff_input", Some(run("77")), Some(handoff.handoff_key))));
-    assert_eq!(place("20261007.96").map(|(place, run, _)| (place, run)), Some(("json", Some(run("77")))));
+    assert_eq!(owner("tok-9f8e"), Some((Some(run("77")), Some(handoff.handoff_key))));
+    assert_eq!(places(&texts, "tok-9f8e"), ["handoff_input"]);
+    assert_eq!(owner("20261007.96"), Some((Some(run("77")), None)));
+    assert_eq!(places(&texts, "20261007.96"), ["json"]);
 }
 
 #[test]
@@ -374,4 +377,48 @@ fn objects_without_a_place_are_told() {
     circle["records"][1]["parentId"] = json!("p");
     let (evidence, _) = read("timeline.json", &circle);
     assert_eq!(evidence.jobs.len(), 1);
+}
+
+/// After "Variablegroups - Get" and "Definitions - Get"; the members of a definition as a real one
+/// has them (PSTS 1.1.5 of the PowerShell Gallery, `tests/assets/BuildDefinition.json`).
+#[test]
+fn definitions_and_groups_name_the_secrets_and_show_the_rest() {
+    let group = json!({"variables": {"endpoint": {"value": "https://ci:hunter2-hunter2@feed.test"}, "apiKey": {"value": null, "isSecret": true}},
+        "id": 1, "type": "Vsts", "name": "release", "createdBy": {"displayName": "x", "id": "4adb1680"},
+        "createdOn": "2026-10-01T10:00:00Z", "modifiedOn": "2026-10-02T10:00:00Z", "isShared": false,
+        "variableGroupProjectReferences": [{"projectReference": {"id": "cbb1", "name": "shop"}, "name": "release"}]});
+    let (evidence, texts) =
+        read("acme/shop/_apis/distributedtask/variablegroups/1.json", &json!({"count": 1, "value": [group]}));
+    assert_eq!(evidence.problems, []);
+    let [credential] = evidence.credentials.as_slice() else { panic!("{:?}", evidence.credentials) };
+    assert_eq!(
+        (credential.name.as_str(), credential.scope.as_deref()),
+        ("apiKey", Some("acme/shop/release"))
+    );
+    assert_eq!(texts.count("endpoint=https://ci:hunter2-hunter2@feed.test"), 1);
+    let definition = json!({
+        "triggers": [{"branchFilters": ["+refs/heads/main"], "pathFilters": [], "settingsSourceType": 2, "batchChanges": false,
+            "maxConcurrentBuildsPerBranch": 1, "triggerType": "continuousIntegration"}],
+        "_links": {"self": {"href": "https://dev.azure.com/acme/_apis/build/Definitions/367?revision=1"}},
+        "jobAuthorizationScope": "projectCollection", "jobTimeoutInMinutes": 60, "process": {"yamlFilename": "/azure-pipelines.yaml", "type": 2},
+        "repository": {"properties": {"fullName": "acme/shop"}, "id": "6e95", "type": "TfsGit", "name": "shop", "defaultBranch": "refs/heads/main"},
+        "variables": {"TOKEN": {"value": null, "isSecret": true}, "tag": {"value": "v1", "allowOverride": true}},
+        "variableGroups": [{"variables": {"apiKey": {"value": null, "isSecret": true}}, "type": "Vsts", "name": "release", "id": 1}, {"id": 2, "name": "later"}],
+        "queue": {"id": 7, "name": "Default", "pool": {"id": 1, "name": "Default"}}, "id": 367, "name": "deploy-shop", "type": "build", "revision": 1});
+    let (evidence, _) = read("definition.json", &definition);
+    assert_eq!(evidence.problems, []);
+    let [row] = evidence.workflow_definitions.as_slice() else {
+        panic!("{:?}", evidence.workflow_definitions)
+    };
+    assert_eq!(
+        (row.repo.as_deref(), row.path.as_deref()),
+        (Some("acme/shop"), Some("/azure-pipelines.yaml"))
+    );
+    assert_eq!(row.secrets, ["TOKEN", "release/apiKey", "later/*"]);
+    assert_eq!(
+        (row.permissions.as_slice(), row.free_inputs.as_slice()),
+        (&["scope:projectCollection".to_owned()][..], &["tag".to_owned()][..])
+    );
+    assert_eq!(row.trigger_filters, ["continuousIntegration.branchFilters=+refs/heads/main"]);
+    assert_eq!(evidence.credentials.len(), 1, "those of the group are the group's");
 }

@@ -211,3 +211,31 @@ fn lists_of_other_messages_are_not_outputs() {
         read(&[("messages.json", others), ("empty.json", json!([])), ("items.json", json!({"items": []}))]);
     assert!(evidence.source_files.iter().all(|file| file.platform != "circleci"));
 }
+
+/// "CircleCI API v2": List contexts, List environment variables (of a context, of a project).
+#[test]
+fn contexts_and_variables_are_the_secrets_there_are() {
+    let context = json!({"items": [{"id": "b4c1", "name": "production", "created_at": "2026-10-01T10:00:00Z"}], "next_page_token": null});
+    let of_context = json!({"items": [{"variable": "AWS_KEY", "created_at": "2026-10-01T10:00:00Z", "updated_at": "2026-10-05T10:00:00Z", "context_id": "b4c1"}], "next_page_token": null});
+    let of_project = json!({"items": [{"name": "NPM_TOKEN", "value": "xxxx1234"}], "next_page_token": null});
+    let (evidence, _) = read(&[
+        ("context.json", context.clone()),
+        ("variables.json", of_context),
+        ("project/github/Acme/shop/envvar.json", of_project),
+        ("people.json", context),
+    ]);
+    let mut found: Vec<_> = evidence
+        .credentials
+        .iter()
+        .map(|row| (row.name.as_str(), row.kind.as_str(), row.scope.as_deref().unwrap_or_default()))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("AWS_KEY", "ci_variable", "context/b4c1"),
+        ("NPM_TOKEN", "ci_variable", "gh/acme/shop"),
+        ("production", "context", "context/b4c1"),
+    ];
+    assert_eq!(found, expected);
+    assert!(evidence.credentials.iter().any(|row| row.rotated_at.is_some()));
+    assert!(problem(&evidence, "people.json", "unrecognised").lossy, "a name and a date may be anything");
+}

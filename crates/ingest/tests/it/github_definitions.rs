@@ -1,6 +1,8 @@
 //! Workflow and action files of a real repository against counts of their lines.
 
 use crate::support::{Inputs, corpus, files_ending, read_path};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use leakgraph_ingest::Limits;
 use leakgraph_model::Evidence;
 use std::collections::BTreeMap;
@@ -150,16 +152,106 @@ fn odd_workflow_files_are_said_or_survived() {
     assert_eq!(codes, [("incomplete", true)]);
 }
 
-/// As `crates/zizmor/src/output/json/v1.rs` of zizmor writes it.
+/// A finding of a report, with the members that are read. What zizmor 1.32.0 wrote of a small
+/// workflow, as documented in `crates/zizmor/src/output/json/v1.rs`.
+fn finding(ident: &str, severity: &str, route: &str, feature_kind: &str, feature: &str) -> String {
+    format!(
+        r#"{{"ident": "{ident}", "desc": "x", "url": "https://docs.zizmor.sh/audits/#{ident}",
+        "determinations": {{"confidence": "High", "severity": "{severity}", "persona": "Regular"}},
+        "locations": [{{"symbolic": {{"key": {{"Local": {{"verbatim_path": "./.github/workflows/ci.yml"}}}}, "route": {{"route": []}}, "kind": "Hidden"}},
+            "concrete": {{"feature": "hidden"}}}},
+          {{"symbolic": {{"key": {{"Local": {{"verbatim_path": "./.github/workflows/ci.yml"}}}}, "annotation": "x",
+            "route": {{"route": [{route}]}}, "feature_kind": {feature_kind}, "kind": "Primary"}},
+            "concrete": {{"location": {{"start_point": {{"row": 1, "column": 2}}}}, "feature": "{feature}", "comments": []}}}}],
+        "ignored": false, "fixes": []}}"#
+    )
+}
+
 #[test]
-fn reports_of_zizmor_are_sources_without_rows() {
+fn findings_of_zizmor_are_rows_of_the_jobs_they_are_of() {
+    const STEP: &str = r#"{"Key": "jobs"}, {"Key": "build"}, {"Key": "steps"}, {"Index": 2}, {"Key": "run"}"#;
+    const CALL: &str = r#"{"Key": "jobs"}, {"Key": "call"}, {"Key": "uses"}"#;
+    let part = |raw: &str| format!(r#"{{"Subfeature": {{"after": 7, "fragment": {{"Raw": "{raw}"}}}}}}"#);
+    let callee = "acme/ci/.github/workflows/deploy.yml@main";
+    let findings = [
+        finding("template-injection", "High", STEP, &part("github.event.pull_request.title"), "|\\n echo"),
+        finding("template-injection", "High", STEP, &part("inputs.tag"), "|\\n echo"),
+        finding("template-injection", "Low", STEP, &part("env.A"), "|\\n echo"),
+        finding("unpinned-uses", "High", CALL, &part(callee), callee),
+        finding("secrets-inherit", "Medium", CALL, &part(callee), callee),
+        finding("overprovisioned-secrets", "Medium", "", r#""Normal""#, "${{ toJSON(secrets) }}"),
+        finding(
+            "dangerous-triggers",
+            "High",
+            r#"{"Key": "on"}, {"Key": "pull_request_target"}"#,
+            r#""KeyOnly""#,
+            "pull_request_target",
+        ),
+        finding(
+            "artipacked",
+            "Medium",
+            r#"{"Key": "jobs"}, {"Key": "build"}, {"Key": "steps"}, {"Index": 0}"#,
+            r#""Normal""#,
+            "uses: x",
+        ),
+        finding("concurrency-limits", "Low", r#"{"Key": "on"}"#, r#""Normal""#, "on:"),
+        finding("artipacked", "Medium", CALL, r#""Normal""#, "x")
+            .replace("\"ignored\": false", "\"ignored\": true"),
+    ];
     let inputs = Inputs::new();
-    let finding = r#"{"ident": "template-injection", "desc": "code injection via template expansion", "url": "https://docs.zizmor.sh/audits/#template-injection",
-        "determinations": {"confidence": "High", "severity": "High", "persona": "Regular"}, "locations": [{"symbolic": {"key": {"Local": {"given_path": "ci.yml"}}}}], "ignored": false}"#;
-    let path = inputs.add("zizmor.json", format!("[{finding}, {finding}]"));
+    let path = inputs.add("zizmor.json", format!("[{}]", findings.join(",")));
     let (evidence, texts) = read_path(&path);
     assert_eq!(evidence.source_files[0].kind, "zizmor_json");
     assert_eq!(texts.0.len(), 1, "its excerpts are scanned");
+    let rows = &evidence.workflow_definitions;
+    assert!(
+        rows.iter()
+            .all(|row| row.kind == "zizmor_findings"
+                && row.path.as_deref() == Some(".github/workflows/ci.yml"))
+    );
+    let of = |job: Option<&str>| rows.iter().find(|row| row.job_id.as_deref() == job).expect("a row");
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (of(None).reads_all_secrets, of(None).triggers.as_slice()),
+        (true, &["pull_request_target".to_owned()][..])
+    );
+    assert_eq!(of(Some("build")).untrusted_expressions, ["steps[2].run: github.event.pull_request.title"]);
+    assert_eq!(of(Some("build")).input_expressions, ["steps[2].run: inputs.tag"]);
+    assert_eq!(of(Some("build")).persists_credentials, Some(true));
+    let call = of(Some("call"));
+    assert_eq!((call.calls.as_deref(), call.inherits_secrets), (Some(callee), true));
+    assert_eq!((call.unpinned_uses.as_slice(), call.persists_credentials), (&[callee.to_owned()][..], None));
     let [note] = evidence.problems.as_slice() else { panic!("{:?}", evidence.problems) };
-    assert!(!note.lossy && note.reason.starts_with("2 findings of zizmor"), "{note:?}");
+    assert!(!note.lossy && note.reason.starts_with("2 of 10 findings of zizmor"), "{note:?}");
+}
+
+/// GitHub documentation, REST API, "Get repository content", with a workflow as the file.
+#[test]
+fn files_in_answers_of_the_api_are_read_as_files() {
+    let workflow = "on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: acme/deploy@main\n      - run: echo hidden-in-script\n";
+    let mut content = STANDARD.encode(workflow);
+    content.insert(60, '\n');
+    let answer = serde_json::json!({
+        "type": "file", "encoding": "base64", "size": workflow.len(), "name": "ci.yml", "path": ".github/workflows/ci.yml",
+        "content": content, "sha": "3d21ec53a331a6f037a91c368710b99387d012c1",
+        "url": "https://api.github.com/repos/octokit/octokit.rb/contents/.github/workflows/ci.yml?ref=release%2F2",
+        "git_url": "https://api.github.com/repos/octokit/octokit.rb/git/blobs/3d21ec53a331a6f037a91c368710b99387d012c1",
+        "html_url": "https://github.com/octokit/octokit.rb/blob/main/.github/workflows/ci.yml", "download_url": null
+    });
+    let inputs = Inputs::new();
+    let (evidence, texts) = read_path(&inputs.add("ci.json", answer.to_string()));
+    assert_eq!((evidence.source_files[0].kind.as_str(), evidence.problems.len()), ("contents_json", 0));
+    let [row] = evidence.workflow_definitions.as_slice() else {
+        panic!("{:?}", evidence.workflow_definitions)
+    };
+    assert_eq!(
+        (row.repo.as_deref(), row.definition_ref.as_deref()),
+        (Some("octokit/octokit.rb"), Some("release/2"))
+    );
+    assert_eq!(row.path.as_deref(), Some(".github/workflows/ci.yml"));
+    assert_eq!(row.unpinned_uses, ["acme/deploy@main"]);
+    assert_eq!(texts.count("hidden-in-script"), 1);
+    let broken = answer.to_string().replace(&content.replace('\n', "\\n"), "%%%");
+    let (evidence, _) = read_path(&inputs.add("broken.json", broken));
+    assert_eq!(evidence.problems[0].code, "incomplete");
 }

@@ -209,3 +209,42 @@ fn unknown_values_name_the_kind_they_are_near_to() {
     let (evidence, _) = read_path(&inputs.add("far.json", r#"{"hello": 1}"#));
     assert!(!problem(&evidence, "far.json", "unrecognised").reason.contains("closest"));
 }
+
+/// Fields: manual of the GitHub CLI, "gh run view", "JSON Fields".
+const GH_RUN: &str = r#"{"attempt": 2, "conclusion": "", "createdAt": "2026-10-01T10:00:00Z", "databaseId": 17001, "displayTitle": "Fix", "event": "push",
+  "headBranch": "main", "headSha": "ab", "name": "Fix", "number": 3, "startedAt": "2026-10-01T10:00:01Z", "status": "in_progress", "updatedAt": "2026-10-01T10:01:00Z",
+  "url": "https://github.com/Acme/shop/actions/runs/17001/attempts/2", "workflowDatabaseId": 5, "workflowName": "CI",
+  "jobs": [{"completedAt": "2026-10-01T10:00:40Z", "conclusion": "success", "databaseId": 991, "name": "build", "startedAt": "2026-10-01T10:00:05Z", "status": "completed",
+    "steps": [{"completedAt": "2026-10-01T10:00:09Z", "conclusion": "success", "name": "Set up job", "number": 1, "startedAt": "2026-10-01T10:00:06Z", "status": "completed"}],
+    "url": "https://github.com/Acme/shop/actions/runs/17001/job/991"},
+   {"completedAt": "0001-01-01T00:00:00Z", "conclusion": "", "databaseId": 992, "name": "deploy", "startedAt": "0001-01-01T00:00:00Z", "status": "queued", "steps": [],
+    "url": "https://github.com/Acme/shop/actions/runs/17001/job/992"}]}"#;
+
+#[test]
+fn what_gh_run_view_prints_is_the_run_and_its_jobs() {
+    let inputs = Inputs::new();
+    let key = run_key("github", "acme/shop", "17001", 2);
+    let (evidence, _) = read_path(&inputs.add("run.json", GH_RUN));
+    assert_eq!((evidence.source_files[0].kind.as_str(), evidence.problems.len()), ("gh_run_json", 0));
+    let [run] = evidence.runs.as_slice() else { panic!("{:?}", evidence.runs) };
+    assert_eq!((run.run_key, run.repo.as_deref(), run.attempt), (key, Some("Acme/shop"), Some(2)));
+    assert_eq!((run.workflow_name.as_deref(), run.display_title.as_deref()), (Some("CI"), Some("Fix")));
+    assert_eq!((run.conclusion.as_deref(), run.ended_at), (None, None), "it still runs");
+    let [build, deploy] = evidence.jobs.as_slice() else { panic!("{:?}", evidence.jobs) };
+    assert_eq!((build.run_key, build.platform_job_id.as_deref()), (key, Some("991")));
+    assert_eq!((deploy.started_at, deploy.conclusion.as_deref()), (None, None));
+    assert_eq!((evidence.steps.len(), evidence.steps[0].job_key), (1, build.job_key));
+    // Jobs alone name their run by their address; a list has no jobs.
+    let jobs = GH_RUN.split_once("\"jobs\"").map(|(_, jobs)| format!("{{\"jobs\"{jobs}")).expect("jobs");
+    let (evidence, _) = read_path(&inputs.add("jobs.json", &jobs));
+    assert_eq!((evidence.runs.len(), evidence.jobs.len()), (1, 2));
+    assert_eq!(evidence.runs[0].run_key, run_key("github", "acme/shop", "17001", 1), "no attempt is told");
+    let list = r#"[{"databaseId": 1, "headSha": "ab", "workflowName": "CI", "url": "https://github.com/acme/shop/actions/runs/17009"},
+        {"databaseId": 2, "headSha": "cd", "workflowName": "CI"}]"#;
+    let (evidence, _) = read_path(&inputs.add("list.json", list));
+    assert_eq!(evidence.runs.len(), 1);
+    assert!(problem(&evidence, "list.json", "incomplete").reason.starts_with("1 objects"));
+    let release = r#"{"databaseId": 1, "tagName": "v1", "createdAt": "2026-10-01T10:00:00Z", "name": "x", "displayTitle": "y"}"#;
+    let (evidence, _) = read_path(&inputs.add("release.json", release));
+    assert_eq!(evidence.source_files[0].kind, "json");
+}

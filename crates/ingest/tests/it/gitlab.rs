@@ -346,43 +346,83 @@ child:
 ";
 
 #[test]
-fn definitions_say_what_pipelines_would_hand_on() {
+fn definitions_are_rows_of_what_their_jobs_declare() {
     let inputs = Inputs::new();
     inputs.add("shop/.gitlab-ci.yml", DEFINITION);
     let (evidence, texts) = linked(&inputs);
     assert_eq!(evidence.problems, []);
-    let mut handoffs: Vec<_> = evidence
-        .handoffs
-        .iter()
-        .map(|row| {
-            (
-                row.mechanism.as_str(),
-                row.child_repo.as_deref(),
-                row.child_workflow.as_deref(),
-                row.child_ref.as_deref(),
-            )
-        })
-        .collect();
-    handoffs.sort_unstable();
-    let expected = [
-        ("include", None, Some("https://gitlab.com/x/raw/main/a.yml"), None),
-        ("include", Some("$CI_SERVER_FQDN/my-org/security-components/secret-detection"), None, Some("1.0")),
-        ("include", Some("my-group/my-project"), Some("/templates/.gitlab-ci-template.yml"), Some("main")),
-        ("trigger_child", None, Some("path/to/child.yml"), None),
-        ("trigger_multi", Some("my/deployment"), None, Some("stable")),
+    assert_eq!((evidence.handoffs.len(), evidence.handoff_inputs.len()), (0, 0), "no run is known");
+    let [file, build, child, deploy] = evidence.workflow_definitions.as_slice() else {
+        panic!("{:#?}", evidence.workflow_definitions)
+    };
+    assert!(
+        [file, build, child, deploy].iter().all(|row| row.platform == "gitlab" && row.kind == "workflow")
+    );
+    assert_eq!((&file.job_id, file.path.as_deref()), (&None, Some(".gitlab-ci.yml")));
+    let by_reference = [
+        "my-group/my-project:/templates/.gitlab-ci-template.yml@main",
+        "$CI_SERVER_FQDN/my-org/security-components/secret-detection@1.0",
+        "https://gitlab.com/x/raw/main/a.yml",
     ];
-    assert_eq!(handoffs, expected);
-    assert!(evidence.handoffs.iter().all(|row| row.evidence == "yaml" && row.confidence == 0.0));
-    let inputs: Vec<_> = evidence.handoff_inputs.iter().map(|row| row.name.as_str()).collect();
-    assert_eq!(inputs, ["ENVIRONMENT"]);
-    let secrets: Vec<_> = evidence
-        .secrets_passed
-        .iter()
-        .filter(|row| row.how != "binding")
-        .map(|row| (row.name.as_str(), row.how.as_str()))
-        .collect();
-    assert_eq!(secrets, [("DATABASE_PASSWORD", "yaml_reference"), ("VAULT_ID_TOKEN", "id_token")]);
+    assert_eq!(file.unpinned_uses, by_reference);
+    assert_eq!(file.uses, [&by_reference[..], &["template:Auto-DevOps.gitlab-ci.yml"]].concat());
+    assert_eq!(build.secrets, ["DATABASE_PASSWORD", "VAULT_ID_TOKEN@https://vault.example.com"]);
+    assert_eq!(
+        (build.permissions.as_slice(), build.permissions_from.as_str()),
+        (&["id-token:write".to_owned()][..], "job")
+    );
+    assert_eq!((build.uses.as_slice(), build.steps), (&["docker://alpine".to_owned()][..], 1));
+    assert_eq!(
+        (deploy.calls.as_deref(), deploy.dispatches.as_slice()),
+        (Some("my/deployment@stable"), &["trigger_multi my/deployment ".to_owned()][..])
+    );
+    assert_eq!(
+        (child.calls.as_deref(), child.dispatches.as_slice()),
+        (Some("path/to/child.yml"), &["trigger_child  path/to/child.yml".to_owned()][..])
+    );
     assert_eq!(texts.count("hidden-in-script"), 1, "the definition is scanned once");
+}
+
+/// After "Use CI/CD inputs in a file" and "CI/CD components" of GitLab's documentation.
+const TEMPLATE: &str = r"
+spec:
+  inputs:
+    environment: {options: [staging, production], default: staging}
+    command: {description: what to run}
+---
+workflow:
+  rules:
+    - if: $CI_PIPELINE_SOURCE == 'merge_request_event'
+      when: never
+    - if: $CI_PIPELINE_SOURCE == 'schedule'
+deploy:
+  script:
+    - deploy $[[ inputs.environment ]]
+    - $[[ inputs.command | expand_vars ]]
+  environment: $[[ inputs.environment ]]
+  resource_group: production
+  tags: [deployer]
+  needs: [build, {job: test, artifacts: false}]
+";
+
+#[test]
+fn inputs_of_a_template_reach_the_scripts_of_its_jobs() {
+    let inputs = Inputs::new();
+    inputs.add("gitlab.example.com/acme/ci/-/raw/deploy.yml", TEMPLATE);
+    let (evidence, _) = linked(&inputs);
+    let [row] = evidence.workflow_definitions.as_slice() else {
+        panic!("{:#?}", evidence.workflow_definitions)
+    };
+    assert_eq!((row.kind.as_str(), row.repo.as_deref()), ("reusable_workflow", Some("acme/ci")));
+    assert_eq!(row.inputs, ["spec.command:string:required", "spec.environment:string:staging|production"]);
+    assert_eq!(
+        (row.free_inputs.as_slice(), row.input_expressions.as_slice()),
+        (&["command".to_owned()][..], &["script[1]: inputs.command".to_owned()][..])
+    );
+    assert_eq!(row.triggers, ["schedule"]);
+    assert_eq!(row.trigger_filters[0], "workflow.rules.never=$CI_PIPELINE_SOURCE == 'merge_request_event'");
+    assert_eq!((row.concurrency.as_deref(), row.needs.len(), row.runs_on.len()), (Some("production"), 2, 1));
+    assert_eq!(row.permissions_from, "default");
 }
 
 #[test]

@@ -253,7 +253,8 @@ fn marks_name_the_binding_and_its_step() {
     assert_eq!(mark.place, "env_binding");
     assert_eq!(mark.step_key, Some(evidence.steps[1].step_key));
     assert!(bytes[mark.offset..].starts_with(b"2026-10-01T10:00:02.0000000Z   API_TOKEN: ***"));
-    assert!(mark.at.is_some());
+    let time = context.clock.unwrap()(bytes, mark.offset + 40).unwrap();
+    assert_eq!(time.to_string(), "2026-10-01T10:00:02Z");
 }
 
 #[test]

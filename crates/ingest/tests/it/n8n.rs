@@ -197,3 +197,29 @@ proptest! {
         survives("execution.json", &document.to_string());
     }
 }
+
+/// n8n documentation, "Error Trigger node", Error data.
+#[test]
+fn an_error_workflow_is_told_whose_error_it_is() {
+    let secret = marker("error");
+    let error = json!({
+        "execution": {"id": "11711", "url": "https://n8n.test/execution/11711", "retryOf": "34", "mode": "webhook", "lastNodeExecuted": "Call API",
+            "error": {"message": format!("401 for Bearer {secret}"), "stack": "Stacktrace"}},
+        "workflow": {"id": "WUe4y8iYEXNAB6dq", "name": "Release"}});
+    let handler = json!({
+        "id": "11720", "finished": true, "mode": "error", "startedAt": "2026-10-01T10:01:00.000Z", "stoppedAt": "2026-10-01T10:01:01.000Z",
+        "workflowId": "errorHandler0001", "status": "success",
+        "data": {"resultData": {"runData": {"Error Trigger": [{"startTime": 1_790_848_860_000_i64, "executionIndex": 0, "executionTime": 1,
+            "executionStatus": "success", "data": {"main": [[{"json": error}]]}}]}}},
+        "workflowData": {"id": "errorHandler0001", "name": "Tell us", "nodes": [], "connections": {}}});
+    let evidence =
+        linked(&[("parent.json", &parent("k").to_string()), ("handler.json", &handler.to_string())]);
+    let (_, texts) = read_file("handler.json", &handler.to_string());
+    let told = handoff(&evidence, "error_workflow");
+    let run = |id: &str| {
+        evidence.runs.iter().find(|run| run.platform_run_id.as_deref() == Some(id)).map(|run| run.run_key)
+    };
+    assert_eq!((told.parent_run_key, told.child_run_key), (run("11711"), run("11720")));
+    assert!(told.parent_run_key.is_some() && told.child_workflow.as_deref() == Some("Tell us"));
+    assert_eq!(places(&texts, &secret), ["handoff_input"]);
+}

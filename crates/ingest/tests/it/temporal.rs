@@ -175,3 +175,27 @@ proptest! {
         survives("history.json", &document.to_string());
     }
 }
+
+/// Members: temporalio/api `update/v1/message.proto`, and the attributes of the events
+/// WorkflowExecutionUpdateAdmitted, …Accepted and …Completed.
+#[test]
+fn updates_are_handoffs_to_the_run() {
+    let secret = marker("update");
+    let request = json!({
+        "meta": {"updateId": "u-1", "identity": "temporal-cli:ana@laptop"},
+        "input": {"header": {"fields": {}}, "name": "rotate", "args": payloads(&json!({"token": secret}))}});
+    let history = json!({"events": [
+        event(1, "WorkflowExecutionStarted", json!({"workflowType": {"name": "Release"}, "originalExecutionRunId": PARENT, "firstExecutionRunId": PARENT})),
+        event(4, "WorkflowExecutionUpdateAccepted", json!({"protocolInstanceId": "u-1", "acceptedRequestMessageId": "u-1/request",
+            "acceptedRequestSequencingEventId": "2", "acceptedRequest": request})),
+        event(5, "WorkflowExecutionUpdateCompleted", json!({"meta": {"updateId": "u-1"}, "acceptedEventId": "4",
+            "outcome": {"success": payloads(&json!("rotated-value"))}})),
+    ]});
+    let (evidence, texts) = read_file("history.json", &history.to_string());
+    let update = handoff(&evidence, "update");
+    assert_eq!((update.child_run_key, update.parent_run_key), (Some(only_run(&evidence).run_key), None));
+    assert_eq!(update.credential_subject.as_deref(), Some("temporal-cli:ana@laptop"));
+    assert_eq!(inputs(&evidence, update), [("rotate[0].token", "token_like")]);
+    assert_eq!(places(&texts, &secret), ["handoff_input"]);
+    assert_eq!(texts.count("rotated-value"), 1);
+}

@@ -45,7 +45,7 @@ crate::table! {
         credential_key: Key,
         /// Whose it is.
         identity_key: Option<Key>,
-        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, service_account_token, kubernetes_secret, …
+        /// access_key, password, deploy_key, app_key, actions_secret, environment_secret, organization_secret, ci_variable, context (a named set of variables of CircleCI), service_account_token, kubernetes_secret, …
         kind: String,
         /// Public id or name (never the value).
         name: String,

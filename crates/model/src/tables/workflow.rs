@@ -7,7 +7,7 @@ crate::table! {
     "runs" Run {
         /// Key of (platform, repo, platform run id, attempt); where the id is unknown, of the source.
         run_key: Key,
-        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, jenkins, …
+        /// github, gitlab, azure_devops, circleci, buildkite, travis, argo, tekton, airflow, temporal, n8n, step_functions, jenkins, kubernetes (a log of pods of no known run), …
         platform: String,
         /// `owner/name`; a GitLab project's path, the full name of a Jenkins job.
         repo: Option<String>,
@@ -227,7 +227,7 @@ crate::table! {
         child_repo: Option<String>,
         /// Workflow of the child.
         child_workflow: Option<String>,
-        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, include, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), agent_call and span_link (OpenTelemetry), signal, callback (work that is answered with a token).
+        /// workflow_call, workflow_dispatch, repository_dispatch, workflow_run, deployment, job_output, artifact, api_other; trigger_child, trigger_multi, remote_exec (GitLab), upstream_cause, build_step (Jenkins), build_completion (Azure DevOps), trigger_job and rebuild (Buildkite), pipeline and continuation (CircleCI: a pipeline to its workflows, a setup workflow to the others), child_run (a run an orchestrator started as another's child), continued_run (a retry, or the run that goes on for it), agent_call and span_link (OpenTelemetry), signal and update (Temporal), error_workflow (n8n: started with the failure of another), callback (work that is answered with a token).
         mechanism: String,
         /// GITHUB_TOKEN, job_token, trigger_token, System.AccessToken, continuation_key, app, pat, user, service_account, task_token (whoever holds it answers for the task), none, unknown: what authorised it.
         credential_kind: String,
@@ -368,33 +368,33 @@ crate::table! {
     "workflow_definitions" WorkflowDefinition {
         /// Key of (repository, path, content, job id).
         definition_key: Key,
-        /// github, gitlab, …
+        /// github, gitlab, azure_devops.
         platform: String,
-        /// workflow, reusable_workflow (can be called), composite_action, node_action, docker_action.
+        /// workflow, reusable_workflow (can be called), composite_action, node_action, docker_action; zizmor_findings (what a report of zizmor says of a job, beside the row of its file).
         kind: String,
         /// `owner/name`, where the path tells.
         repo: Option<String>,
-        /// Path in the repository from `.github/` on; without one the file's name.
+        /// Path in the repository from `.github/` on; without one, and of GitLab, the file's name.
         path: Option<String>,
         /// Branch, tag or commit the file was taken from, where the path tells.
         definition_ref: Option<String>,
         /// Title of the workflow or action.
         workflow_name: Option<String>,
-        /// Events that start it: push, pull_request_target, workflow_call, …
+        /// Events that start it: push, pull_request_target, workflow_call, …; of GitLab the pipeline sources that its rules name.
         triggers: Vec<String>,
-        /// Filters of the events, as `push.branches=main` or `workflow_run.workflows=CI`.
+        /// Filters of the events, as `push.branches=main` or `workflow_run.workflows=CI`; of GitLab `rules.if=…`, `only.refs=main`.
         trigger_filters: Vec<String>,
-        /// Declared inputs and secrets, as `event.name:type[:required][:option|option]`; of an action `action.name:string`.
+        /// Declared inputs and secrets, as `event.name:type[:required][:option|option]`; of an action `action.name:string`, of GitLab `spec.name:…`, of Azure DevOps `queue.name:string`.
         inputs: Vec<String>,
         /// Names of the inputs that take any text.
         free_inputs: Vec<String>,
-        /// Id of the job; null for an action.
+        /// Id of the job; null for an action, and for what a file of GitLab includes for all its jobs.
         job_id: Option<String>,
         /// Name of the job as written, with its expressions.
         job_name: Option<String>,
         /// Ids of the jobs it waits for.
         needs: Vec<String>,
-        /// Its `if:`.
+        /// Its `if:`; of GitLab the conditions of its rules, or `when: manual`.
         condition: Option<String>,
         /// Labels of the runner it asks for.
         runs_on: Vec<String>,
@@ -402,21 +402,21 @@ crate::table! {
         environment: Option<String>,
         /// Group of the job's concurrency, or else of the workflow's.
         concurrency: Option<String>,
-        /// Permissions of the job's token as `scope:access`, `*:read` or `*:write` for all; none if empty and declared.
+        /// Permissions of the job's token as `scope:access`, `*:read` or `*:write` for all; none if empty and declared. Of GitLab `id-token:write` alone, if it asks for one; of Azure DevOps `scope:project` or `scope:projectCollection`, as far as its token reaches.
         permissions: Vec<String>,
-        /// Where they are declared: job, workflow, default (nowhere: the repository's setting holds).
+        /// Where they are declared: job, workflow, default (nowhere: the repository's setting holds), unknown.
         permissions_from: String,
         /// Permissions declared for the whole workflow.
         workflow_permissions: Vec<String>,
-        /// Reusable workflow the job calls.
+        /// Reusable workflow the job calls; of GitLab the project or file whose pipeline it triggers.
         calls: Option<String>,
-        /// Whether the call hands on all secrets (`secrets: inherit`).
+        /// Whether the call hands on all secrets (`secrets: inherit`), or all variables of the pipeline.
         inherits_secrets: bool,
         /// Whether all secrets reach a step as one text (`toJSON(secrets)`).
         reads_all_secrets: bool,
-        /// Names of the secrets it refers to.
+        /// Names of the secrets it refers to; of GitLab also its id tokens, as `NAME@audience`; of Azure DevOps those of groups as `group/NAME`.
         secrets: Vec<String>,
-        /// Actions and workflows it uses, as written.
+        /// Actions and workflows it uses, as written; of GitLab `group/name:file@ref`, components, and images as `docker://image`.
         uses: Vec<String>,
         /// Those of them that a tag or a branch names, so that their owner may change them.
         unpinned_uses: Vec<String>,

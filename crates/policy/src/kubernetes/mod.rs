@@ -20,8 +20,11 @@ use roaring::RoaringBitmap;
 
 pub(crate) const PLATFORM: &str = "kubernetes";
 
-/// The actions of a grant that its scope leaves.
+/// The actions of a grant that its scope leaves; those of other platforms as they are.
 pub(crate) fn within_scope(grant: &Grant, mut actions: RoaringBitmap) -> RoaringBitmap {
+    if grant.platform != PLATFORM {
+        return actions;
+    }
     let catalog = Catalog::get();
     let scopes = || grant.resources.iter().map(|resource| Scope::of(resource));
     if scopes().all(|scope| scope.namespace.is_some()) {

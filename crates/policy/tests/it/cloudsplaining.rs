@@ -6,9 +6,12 @@ use leakgraph_policy::{Catalog, effective, escalations};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Findings without exclusions.
-const RESULTS: [&str; 3] = [
+/// Its findings.
+const RESULTS: [&str; 5] = [
     "cloudsplaining/oracle/cloudsplaining.example.noexcl.json",
+    // With its default exclusions: no more than without.
+    "cloudsplaining/oracle/cloudsplaining.example.json",
+    "cloudsplaining/oracle/cloudsplaining.example-authz-details.json",
     "airiam/oracle/cloudsplaining.noexcl.json",
     "synthetic-gaad/oracle/cloudsplaining.gaad-100.noexcl.json",
 ];

@@ -33,7 +33,7 @@ const RESOURCES: [&str; 8] = [
     "arn:*",
 ];
 /// Things to ask about; every pattern above without a variable covers one of them.
-const THINGS: [&str; 6] = [
+pub(crate) const THINGS: [&str; 6] = [
     "arn:aws:s3:::b/k",
     "arn:aws:s3:::b/secret/k",
     "arn:aws:s3:::c",
@@ -41,7 +41,7 @@ const THINGS: [&str; 6] = [
     "arn:aws:iam::123456789012:role/x",
     "elsewhere",
 ];
-const ASKED: [&str; 8] = [
+pub(crate) const ASKED: [&str; 8] = [
     "s3:GetObject",
     "s3:PutObject",
     "s3:ListBucket",
@@ -52,11 +52,11 @@ const ASKED: [&str; 8] = [
     "profile:CreateDomain",
 ];
 
-fn holder() -> Key {
+pub(crate) fn holder() -> Key {
     aws("arn:aws:iam::123456789012:role/holder")
 }
 
-fn statement(
+pub(crate) fn statement(
     kinds: &'static [&'static str],
     effects: &'static [&'static str],
 ) -> impl Strategy<Value = Grant> {
@@ -108,7 +108,7 @@ fn statement(
         )
 }
 
-const OWN: &[&str] = &["identity", "group"];
+pub(crate) const OWN: &[&str] = &["identity", "group"];
 const CEILINGS: &[&str] = &["boundary", "scp", "session"];
 const BOTH: &[&str] = &["allow", "deny"];
 

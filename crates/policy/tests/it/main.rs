@@ -8,16 +8,20 @@
 #[macro_use]
 mod support;
 
+mod audit2rbac;
 mod cloudsplaining;
 mod expansion;
 mod gaps;
 mod iamspy;
 mod kubiscan;
 mod laws;
+mod least_privilege;
+mod parliament;
 mod pathfinding;
 mod platforms;
 mod pmapper;
 mod rbac;
 mod rbac_police;
 mod repokid;
+mod trailscraper;
 mod trust;

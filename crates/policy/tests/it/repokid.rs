@@ -4,7 +4,7 @@
 
 use crate::support::{aws, linked, role, role_arn};
 use leakgraph_model::Evidence;
-use leakgraph_policy::{Catalog, effective};
+use leakgraph_policy::{Catalog, Coverage, Used, effective, least_privilege};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -66,4 +66,20 @@ fn unused_services_are_repokids() {
     ] {
         assert_eq!(unused(&evidence, name), expected(actions), "{name}");
     }
+}
+
+/// `test_get_repoed_policy` of its `test_roledata.py`: three of four actions are taken away.
+#[test]
+fn the_repoed_policy_is_theirs() {
+    let evidence =
+        linked(&[("gaad.json", json!({"RoleDetailList": [role("r", &[&policy(&IAM), &policy(&S3)])]}))]);
+    let key = aws(&role_arn("r"));
+    let identity = evidence.identities.iter().find(|row| row.identity_key == key).unwrap();
+    let used = [Used { action: "s3:DeleteBucket", resource: None }];
+    let trimmed = least_privilege(identity, &evidence.grants, &used, Coverage { data_events: true }).unwrap();
+    assert_eq!(trimmed.removed, ["iam:AddRoleToInstanceProfile", "iam:AttachRolePolicy", "s3:CreateBucket"]);
+    let ours: Value = serde_json::from_str(&trimmed.documents[0].text).unwrap();
+    // Theirs is in lower case, and the other policy is named as empty.
+    let theirs = json!({"Version": "2012-10-17", "Statement": [{"Action": ["s3:DeleteBucket"], "Resource": ["*"], "Effect": "Allow"}]});
+    assert_eq!((ours, trimmed.documents.len()), (theirs, 1));
 }

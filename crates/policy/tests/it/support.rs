@@ -60,6 +60,20 @@ pub(crate) fn inventory_of(value: &Value) -> Evidence {
     inventory(&path)
 }
 
+/// Reads an inventory of which statements may be malformed.
+pub(crate) fn lossy_inventory_of(value: &Value) -> Evidence {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gaad.json");
+    std::fs::write(&path, value.to_string()).unwrap();
+    let limits = Limits::default();
+    let mut evidence = Evidence::default();
+    for item in &discover(&[path], &limits).0 {
+        evidence.append(read(item, &limits, &mut Nowhere));
+    }
+    link(&mut evidence);
+    evidence
+}
+
 /// Reads files given as values, by their names, and links them.
 pub(crate) fn linked(files: &[(&str, Value)]) -> Evidence {
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,8 @@
 use super::{LogPath, job_of, run_of, step_of, triggered};
 use crate::importer::{Recognised, TextFile};
 use crate::value::text;
-use crate::workflow::carried::{Carried, Owner, Spot, gap};
+use crate::workflow::rows::gap;
+use crate::workflow::values::{Owner, Spot, Values};
 use crate::{Document, Mark, TextContext, TextSink};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use leakgraph_model::tables::{Job, Run, SecretPassed, Step};
@@ -48,6 +49,10 @@ static TOLD: LazyLock<AhoCorasick> = LazyLock::new(|| {
 
 pub(super) fn recognise(file: TextFile<'_>) -> Option<Recognised> {
     let head = file.bytes.get(..file.bytes.len().min(HEAD_BYTES)).unwrap_or_default();
+    let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
+    if !has(b"] {") && !has(b"\"event\"") {
+        return None;
+    }
     let is_whole = head.len() == file.bytes.len();
     let head = String::from_utf8_lossy(head);
     let mut lines: Vec<&str> = head.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -407,16 +412,16 @@ pub(super) fn import_answer(document: &Document<'_>, value: &Value, sink: &mut d
         told.event(event);
     }
     let (owner, step) = rows(&told, document.path, document.source_key, &mut evidence);
-    let mut carried = Carried::new(document, sink);
+    let mut values = Values::new(document, sink);
     for event in events {
         if let Some(line) = event.get("event") {
-            carried.value(owner, Spot::step("log", step), "event", line);
+            values.value(owner, Spot::step("log", step), "event", line);
         }
-        carried.rest(owner, "", event);
-        carried.take(event);
+        values.rest(owner, "", event);
+        values.take(event);
     }
-    carried.rest(owner, "", value);
-    evidence.problems.extend(carried.finish());
+    values.rest(owner, "", value);
+    evidence.problems.extend(values.finish());
     evidence
 }
 

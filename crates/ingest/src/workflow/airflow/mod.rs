@@ -10,10 +10,10 @@ mod rest;
 
 pub(crate) use log_path::LogPath;
 
-use super::carried::sent;
+use super::rows::sent;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::{Content, source_file};
+use crate::reader::source_file;
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{Handoff, job_key, run_key};
 use leakgraph_model::{Evidence, Key};
@@ -59,7 +59,7 @@ impl Importer for Airflow {
         _limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let mut evidence = log::import(file.path, file.bytes, content.key, sink);
         let rows = evidence.rows();
         evidence.source_files.push(source_file(file.path, &content, self.platform(), kind, rows));

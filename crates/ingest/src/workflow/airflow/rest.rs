@@ -5,7 +5,8 @@ use crate::importer::Recognised;
 use crate::link::named_run;
 use crate::reader::incomplete;
 use crate::value::{text, time};
-use crate::workflow::carried::{Carried, Owner, Spot, binding, embedded, leaves, sent};
+use crate::workflow::rows::{binding, sent};
+use crate::workflow::values::{Owner, Spot, Values, embedded, leaves};
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{Handoff, Job, Run, Step, Trigger};
 use leakgraph_model::{Evidence, Key};
@@ -69,20 +70,20 @@ pub(super) fn import(
     sink: &mut dyn TextSink,
 ) -> Evidence {
     let mut evidence = Evidence::default();
-    let mut carried = Carried::new(document, sink);
+    let mut values = Values::new(document, sink);
     let mut nameless = 0;
     for object in objects(value) {
         let kept = match kind {
-            "dag_run" => dag_run(document, object, &mut carried, &mut evidence),
-            "task_instance" => task_instance(document, object, &mut carried, &mut evidence),
-            _ => xcom(document, object, &mut carried, &mut evidence),
+            "dag_run" => dag_run(document, object, &mut values, &mut evidence),
+            "task_instance" => task_instance(document, object, &mut values, &mut evidence),
+            _ => xcom(document, object, &mut values, &mut evidence),
         };
         nameless += usize::from(kept.is_none());
-        carried.rest(kept.unwrap_or_default(), "", object);
-        carried.take(object);
+        values.rest(kept.unwrap_or_default(), "", object);
+        values.take(object);
     }
-    carried.rest(Owner::default(), "", value);
-    evidence.problems.extend(carried.finish());
+    values.rest(Owner::default(), "", value);
+    evidence.problems.extend(values.finish());
     evidence.problems.extend(incomplete(document, nameless, "objects do not say of which run they are"));
     evidence
 }
@@ -90,7 +91,7 @@ pub(super) fn import(
 fn dag_run(
     document: &Document<'_>,
     value: &Value,
-    carried: &mut Carried<'_, '_>,
+    values: &mut Values<'_, '_>,
     evidence: &mut Evidence,
 ) -> Option<Owner> {
     let (dag, run_id) = (text(value, "/dag_id")?, text(value, "/dag_run_id")?);
@@ -147,10 +148,10 @@ fn dag_run(
                 document.source_key,
             )
         };
-        carried.take(conf);
+        values.take(conf);
         let owner = owner.handoff(handoff.handoff_key);
         evidence.handoffs.push(handoff);
-        carried.inputs(owner, "", conf, evidence);
+        values.inputs(owner, "", conf, evidence);
     }
     evidence.runs.push(row);
     Some(owner)
@@ -180,7 +181,7 @@ fn outcome(state: Option<&str>) -> (&'static str, Option<&'static str>) {
 fn task_instance(
     document: &Document<'_>,
     value: &Value,
-    carried: &mut Carried<'_, '_>,
+    values: &mut Values<'_, '_>,
     evidence: &mut Evidence,
 ) -> Option<Owner> {
     let (dag, run_id, task) =
@@ -218,12 +219,12 @@ fn task_instance(
         ..Step::default()
     };
     let owner = Owner::run(run).job(job);
-    trigger_dag_run(document, value, owner, triggered(run, job, document.source_key), carried, evidence);
+    trigger_dag_run(document, value, owner, triggered(run, job, document.source_key), values, evidence);
     if let Some(fields) = value.get("rendered_fields") {
         for (ordinal, (name, value)) in leaves("", fields).into_iter().enumerate() {
             evidence.bindings.push(binding(&step, "with", &name, Some(&value), ordinal));
         }
-        carried.value(owner, Spot::step("with_binding", step.step_key), "", fields);
+        values.value(owner, Spot::step("with_binding", step.step_key), "", fields);
     }
     evidence.steps.push(step);
     Some(owner)
@@ -235,7 +236,7 @@ fn trigger_dag_run(
     value: &Value,
     owner: Owner,
     mut handoff: Handoff,
-    carried: &mut Carried<'_, '_>,
+    values: &mut Values<'_, '_>,
     evidence: &mut Evidence,
 ) {
     let Some(dag) = text(value, "/rendered_fields/trigger_dag_id") else { return };
@@ -250,8 +251,8 @@ fn trigger_dag_run(
     evidence.handoffs.push(Handoff { source_key: document.source_key, ..handoff });
     if let Some(conf) = value.pointer("/rendered_fields/conf") {
         let parsed = conf.as_str().map(embedded);
-        carried.inputs(owner, "", parsed.as_ref().unwrap_or(conf), evidence);
-        carried.take(conf);
+        values.inputs(owner, "", parsed.as_ref().unwrap_or(conf), evidence);
+        values.take(conf);
     }
 }
 
@@ -265,7 +266,7 @@ fn linked(handoff: &mut Handoff, child: Key) {
 fn xcom(
     document: &Document<'_>,
     value: &Value,
-    carried: &mut Carried<'_, '_>,
+    values: &mut Values<'_, '_>,
     evidence: &mut Evidence,
 ) -> Option<Owner> {
     let (dag, task) = (text(value, "/dag_id")?, text(value, "/task_id")?);
@@ -285,10 +286,10 @@ fn xcom(
     if let Some(left) = left {
         match left.as_str() {
             Some(text) => {
-                carried.take(left);
-                carried.embedded(owner, Spot::of("job_output"), &name, text);
+                values.take(left);
+                values.embedded(owner, Spot::of("job_output"), &name, text);
             }
-            None => carried.value(owner, Spot::of("job_output"), &name, left),
+            None => values.value(owner, Spot::of("job_output"), &name, left),
         }
     }
     Some(owner)

@@ -2,8 +2,9 @@
 
 use super::{GROUP, Template, Workflow, run_of};
 use crate::value::{text, time};
-use crate::workflow::carried::{Carried, Owner, child_run, sent};
 use crate::workflow::kubernetes::{account, is_kind, list};
+use crate::workflow::rows::{child_run, sent};
+use crate::workflow::values::{Owner, Values};
 use leakgraph_model::{Evidence, Key};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,12 +17,12 @@ impl Workflow<'_> {
         node: &Value,
         template: &Template<'_>,
         job: Key,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) {
         let created = template.manifest.as_ref().filter(|manifest| is_kind(manifest, GROUP, &["Workflow"]));
         let Some(manifest) = created
-            .filter(|manifest| carried.may_share(1 + list(manifest, "/spec/arguments/parameters").count()))
+            .filter(|manifest| values.may_share(1 + list(manifest, "/spec/arguments/parameters").count()))
         else {
             return;
         };
@@ -53,7 +54,7 @@ impl Workflow<'_> {
         for parameter in list(manifest, "/spec/arguments/parameters") {
             let Some(name) = text(parameter, "/name") else { continue };
             let value = text(parameter, "/value").unwrap_or_default();
-            carried.input(owner, &name, &filled(&value, node), evidence);
+            values.input(owner, &name, &filled(&value, node), evidence);
         }
     }
 

@@ -6,8 +6,9 @@
 
 mod created;
 
-use super::carried::{Carried, Owner, Spot, binding, child_run, gap};
 use super::kubernetes::{environment, identity, image_pin, is_kind, label, list, names, objects, owner};
+use super::rows::{binding, child_run, gap};
+use super::values::{Owner, Spot, Values};
 use crate::importer::{Importer, Recognised};
 use crate::reader::incomplete;
 use crate::value::{text, time};
@@ -43,18 +44,18 @@ impl Importer for Argo {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut carried = Carried::new(document, sink);
+        let mut values = Values::new(document, sink);
         let mut nameless = 0;
         for object in objects(value) {
             match Workflow::of(document, object) {
-                Some(workflow) => workflow.import(&mut carried, &mut evidence),
+                Some(workflow) => workflow.import(&mut values, &mut evidence),
                 None => {
                     nameless += 1;
-                    carried.rest(Owner::default(), "", object);
+                    values.rest(Owner::default(), "", object);
                 }
             }
         }
-        evidence.problems.extend(carried.finish());
+        evidence.problems.extend(values.finish());
         evidence.problems.extend(incomplete(
             document,
             nameless,
@@ -108,21 +109,21 @@ impl<'a> Workflow<'a> {
         Some(Self { document, object, run, namespace, templates: templates(object) })
     }
 
-    fn import(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn import(&self, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let run = self.run_row();
         self.trigger(&run, evidence);
         evidence.runs.push(run);
-        self.parent(carried, evidence);
+        self.parent(values, evidence);
         for (ordinal, node) in self.nodes().into_iter().enumerate() {
             match text(node, "/type").as_deref() {
                 Some("Suspend") => self.approval(node, evidence),
                 // Steps, DAG, Retry and the like only hold other nodes.
-                Some("Pod" | "Container" | "HTTP" | "Plugin") => self.job(node, ordinal, carried, evidence),
+                Some("Pod" | "Container" | "HTTP" | "Plugin") => self.job(node, ordinal, values, evidence),
                 _ => {}
             }
         }
         self.missing_nodes(evidence);
-        carried.rest(Owner::run(self.run), "", self.object);
+        values.rest(Owner::run(self.run), "", self.object);
     }
 
     fn label(&self, name: &str) -> Option<String> {
@@ -192,7 +193,7 @@ impl<'a> Workflow<'a> {
     }
 
     /// The workflow that owns this one, or was submitted again as this one.
-    fn parent(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn parent(&self, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let (parent, mechanism) =
             match (owner(self.object, "Workflow"), self.label("resubmitted-from-workflow")) {
                 (Some(parent), _) => (parent, "child_run"),
@@ -209,7 +210,7 @@ impl<'a> Workflow<'a> {
         let owner = Owner::run(self.run).handoff(handoff.handoff_key);
         evidence.handoffs.push(handoff);
         for parameter in list(self.object, "/spec/arguments/parameters") {
-            self.parameter(owner, parameter, carried, evidence);
+            self.parameter(owner, parameter, values, evidence);
         }
     }
 
@@ -217,12 +218,12 @@ impl<'a> Workflow<'a> {
         &self,
         owner: Owner,
         parameter: &Value,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) {
         if let (Some(name), Some(value)) = (text(parameter, "/name"), parameter.get("value")) {
-            carried.inputs(owner, &name, value, evidence);
-            carried.take(value);
+            values.inputs(owner, &name, value, evidence);
+            values.take(value);
         }
     }
 
@@ -261,7 +262,7 @@ impl<'a> Workflow<'a> {
         self.templates.get(&name)
     }
 
-    fn job(&self, node: &'a Value, ordinal: usize, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn job(&self, node: &'a Value, ordinal: usize, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let Some(name) = text(node, "/name") else { return };
         let (key, template) = (job_key(self.run, &name), self.template(node));
         let definition = template.map(|template| template.value);
@@ -302,10 +303,10 @@ impl<'a> Workflow<'a> {
             source_key: self.document.source_key,
             ..Step::default()
         };
-        self.carry(node, container, &step, carried, evidence);
+        self.carry(node, container, &step, values, evidence);
         evidence.steps.push(step);
         if let Some(template) = template {
-            self.created(node, template, key, carried, evidence);
+            self.created(node, template, key, values, evidence);
         }
     }
 
@@ -315,7 +316,7 @@ impl<'a> Workflow<'a> {
         node: &Value,
         container: Option<&Value>,
         step: &Step,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) {
         let owner = Owner::run(self.run).job(step.job_key);
@@ -325,20 +326,20 @@ impl<'a> Workflow<'a> {
             };
             let shown = text(parameter, "/value").unwrap_or_default();
             evidence.bindings.push(binding(step, "inputs", &name, Some(&shown), ordinal));
-            carried.value(owner, Spot::step("with_binding", step.step_key), &name, value);
+            values.value(owner, Spot::step("with_binding", step.step_key), &name, value);
         }
         for output in list(node, "/outputs/parameters") {
             if let (Some(name), Some(value)) = (text(output, "/name"), output.get("value")) {
-                carried.value(owner, Spot::step("job_output", step.step_key), &name, value);
+                values.value(owner, Spot::step("job_output", step.step_key), &name, value);
             }
         }
         if let Some(result) = node.pointer("/outputs/result") {
-            carried.value(owner, Spot::step("job_output", step.step_key), "result", result);
+            values.value(owner, Spot::step("job_output", step.step_key), "result", result);
         }
         if let Some(container) = container {
-            environment(container, step, owner, carried, evidence);
+            environment(container, step, owner, values, evidence);
             if let Some(script) = container.get("source") {
-                carried.value(owner, Spot::step("script_echo", step.step_key), "source", script);
+                values.value(owner, Spot::step("script_echo", step.step_key), "source", script);
             }
         }
     }

@@ -4,12 +4,13 @@
 //! by their order, beside `initializeLog.txt` of the server and the pipeline's YAML.
 
 use super::super::github::{log::BOM, numbered};
-use super::super::hosted::{JobOf, JobText, long_line, write_step, write_steps};
+use super::super::parts::{JobOf, JobText, long_line, write_step, write_steps};
 use super::PLATFORM;
 use super::location::Location;
 use super::log::{Log, is_log};
 use crate::TextSink;
 use crate::archive::Entry;
+use crate::importer::TextFile;
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};
 use leakgraph_model::tables::{IdentityUsed, Job, Problem, Run, identity_key, job_key};
@@ -72,8 +73,9 @@ pub(crate) fn import_archive(
 }
 
 /// Imports the log of one job, or of one step, as `…/builds/{id}/logs/{n}` has them.
-pub(crate) fn import_log(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    let entry = Entry { name: String::new(), bytes: bytes.to_vec() };
+pub(crate) fn import_log(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let TextFile { path, bytes, sha256 } = file;
+    let entry = Entry { name: String::new(), bytes: bytes.to_vec(), sha256: sha256.map(str::to_owned) };
     let mut importer = Importer::new(path, Location::of_path(path), limits, sink);
     let log = Log::parse(bytes);
     match log.job.clone() {
@@ -133,11 +135,11 @@ impl<'a> Importer<'a> {
     /// A job of which every step has a file.
     fn steps(&mut self, name: &str, files: &JobFiles<'_>) {
         let Some((_, first)) = files.steps.first() else { return };
-        let run_key = self.run_key(Content::of(&first.bytes).key);
+        let run_key = self.run_key(first.content().key);
         let job_key = job_key(run_key, name);
         let (mut job, mut seen) = (None::<Log>, Vec::new());
         for (ordinal, (number, entry)) in files.steps.iter().enumerate() {
-            let content = Content::of(&entry.bytes);
+            let content = entry.content();
             let mut log = Log::parse(&entry.bytes);
             // One file is one step, whatever its text prints.
             let mut part = log.parts.drain(..).next().unwrap_or_default();
@@ -168,7 +170,7 @@ impl<'a> Importer<'a> {
             }
         }
         let log = Log { parts: seen, ..job.unwrap_or_default() };
-        self.job_row(run_key, name, &log, Content::of(&first.bytes).key);
+        self.job_row(run_key, name, &log, first.content().key);
         if let Some(whole) = files.whole {
             // Same content as what was read; named so that it is not missed, not read twice.
             self.unread(whole, "job_log");
@@ -177,7 +179,7 @@ impl<'a> Importer<'a> {
 
     /// A job by the log of all of it.
     fn whole(&mut self, name: &str, entry: &Entry, mut log: Log) {
-        let content = Content::of(&entry.bytes);
+        let content = entry.content();
         let run_key = self.run_key(content.key);
         let name = log.job.clone().unwrap_or_else(|| name.to_owned());
         let job_key = job_key(run_key, &name);
@@ -191,7 +193,7 @@ impl<'a> Importer<'a> {
 
     /// A step whose job only the timeline knows.
     fn step(&mut self, entry: &Entry, log: Log) {
-        let content = Content::of(&entry.bytes);
+        let content = entry.content();
         let run_key = self.run_key(content.key);
         self.logins(&log, run_key, None, content.key);
         let marks = log.places.into_iter().map(|place| crate::Mark {
@@ -215,7 +217,7 @@ impl<'a> Importer<'a> {
 
     /// What the server wrote, or what else lies in an archive.
     fn server(&mut self, entry: &Entry) {
-        let content = Content::of(&entry.bytes);
+        let content = entry.content();
         let run_key = self.run_key(content.key);
         if is_log(&entry.bytes) {
             let log = Log::parse(&entry.bytes);
@@ -254,7 +256,7 @@ impl<'a> Importer<'a> {
 
     /// A member whose content was read from another.
     fn unread(&mut self, entry: &Entry, kind: &str) {
-        let row = source_file(&self.member(entry), &Content::of(&entry.bytes), PLATFORM, kind, 0);
+        let row = source_file(&self.member(entry), &entry.content(), PLATFORM, kind, 0);
         self.evidence.source_files.push(row);
     }
 

@@ -1,7 +1,8 @@
 //! Builds and pipeline runs, which are the same under two addresses: what started them, what
 //! they were given.
 
-use super::super::hosted::{Import, Owner, between};
+use super::super::rows::between;
+use super::super::values::{Import, Owner};
 use super::PLATFORM;
 use super::location::{Location, run_key};
 use crate::value::{text, time};
@@ -68,7 +69,7 @@ pub(super) fn build(import: &mut Import<'_, '_>, value: &Value) -> Option<Key> {
     let parameters: Value = parameters.unwrap_or(Value::Null);
     handoff(import, &run, value, &location, &parameters);
     let owner = Owner { run: Some(key), ..Owner::default() };
-    import.rest(owner, &format!("build:{key}"), value, &["/parameters", "/templateParameters"]);
+    import.rest(owner, value, &["/parameters", "/templateParameters"]);
     import.evidence.runs.push(run);
     Some(key)
 }
@@ -124,7 +125,7 @@ pub(super) fn pipeline_run(import: &mut Import<'_, '_>, value: &Value) -> Option
         }
     }
     let owner = Owner { run: Some(key), ..Owner::default() };
-    import.rest(owner, &format!("run:{key}"), value, &given);
+    import.rest(owner, value, &given);
     Some(key)
 }
 
@@ -249,7 +250,7 @@ fn handoff(import: &mut Import<'_, '_>, run: &Run, value: &Value, location: &Loc
         between(None, child, "api_other", source)
     } else {
         let owner = Owner { run: child, ..Owner::default() };
-        return import.rest(owner, &format!("parameters:{}", run.run_key), parameters, &[]);
+        return import.rest(owner, parameters, &[]);
     };
     // A build queued by a job is queued with the token of that job.
     let is_token = actor_kind(value, "/requestedBy") == "bot";

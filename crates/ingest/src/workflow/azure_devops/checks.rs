@@ -1,6 +1,6 @@
 //! Approvals, and service connections with the builds that used them.
 
-use super::super::hosted::{Import, Owner};
+use super::super::values::{Import, Owner};
 use super::build::{actor_kind, person};
 use super::location::{Location, run_key};
 use crate::value::{text, time};
@@ -28,7 +28,7 @@ pub(super) fn is_endpoint(value: &Value) -> bool {
 }
 
 /// The organisation a document is of, by an address in it or its path.
-fn organisation(import: &Import<'_, '_>, value: &Value, addresses: &[&str]) -> Option<String> {
+pub(super) fn organisation(import: &Import<'_, '_>, value: &Value, addresses: &[&str]) -> Option<String> {
     let by_address = |pointer: &&str| Location::of_url(&text(value, pointer)?).organisation;
     let in_path = || organisation_of_path(import.document.path);
     addresses.iter().find_map(by_address).or_else(in_path)
@@ -81,8 +81,7 @@ pub(super) fn approval(import: &mut Import<'_, '_>, value: &Value) -> Option<Key
         });
     }
     let owner = Owner { run: Some(run_key), ..Owner::default() };
-    let name = text(value, "/id").unwrap_or_default();
-    import.rest(owner, &format!("approval:{name}"), value, &[]);
+    import.rest(owner, value, &[]);
     Some(run_key)
 }
 
@@ -151,6 +150,6 @@ pub(super) fn endpoint(import: &mut Import<'_, '_>, value: &Value) -> Option<Key
         source_key,
         ..Identity::default()
     });
-    import.rest(Owner::default(), &format!("connection:{id}"), value, &[]);
+    import.rest(Owner::default(), value, &[]);
     Some(key)
 }

@@ -7,7 +7,7 @@
 //! `===== Starting Command Output =====` (azure-pipelines-tasks, `Tasks/BashV3/bash.ts`).
 
 use super::super::github::log::{BOM, Line, lines, plain};
-use super::super::hosted::{Part, Place, note};
+use super::super::parts::{Part, Place, note};
 use super::step::kind;
 
 const STARTING: &[u8] = b"##[section]Starting: ";

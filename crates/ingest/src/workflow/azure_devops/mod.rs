@@ -1,5 +1,5 @@
 //! Azure DevOps Pipelines: builds, pipeline runs, timelines, approvals, uses of service
-//! connections, job and step logs, downloaded log archives.
+//! connections, definitions, variable groups, job and step logs, downloaded log archives.
 //!
 //! Formats: Azure DevOps REST API reference 7.1 (Build, Pipelines, Approvals And Checks,
 //! Service Endpoint) and microsoft/azure-pipelines-agent (`ExecutionContext.cs`,
@@ -10,12 +10,13 @@ mod build;
 mod checks;
 mod location;
 pub(crate) mod log;
+mod settings;
 mod step;
 mod timeline;
 
 pub(crate) use archive::{import_archive, is_archive};
 
-use super::hosted::Import;
+use super::values::Import;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
 use crate::{Document, TextSink};
@@ -57,6 +58,13 @@ impl Importer for AzureDevOps {
             Some(Recognised::new("connection_use_json", "`endpointId`, and the `planType` that used it"))
         } else if checks::is_endpoint(first) {
             Some(Recognised::new("connection_json", "`authorization` with a `scheme`, and `isReady`"))
+        } else if settings::is_definition(first) {
+            Some(Recognised::new("definition_json", "`process` and `jobAuthorizationScope` of a definition"))
+        } else if settings::is_variable_group(first) {
+            Some(Recognised::new(
+                "variable_group_json",
+                "`variables` of a group of type Vsts or AzureKeyVault",
+            ))
         } else {
             None
         }
@@ -70,7 +78,7 @@ impl Importer for AzureDevOps {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut import = Import::new(document, sink);
-        for value in super::hosted::items(value, "value") {
+        for value in super::values::items(value, "value") {
             let value = hooked(value).unwrap_or(value);
             let kept = match kind {
                 "run_json" => build::build(&mut import, value),
@@ -78,16 +86,12 @@ impl Importer for AzureDevOps {
                 "timeline_json" => timeline::timeline(&mut import, value),
                 "approval_json" => checks::approval(&mut import, value),
                 "connection_use_json" => checks::endpoint_use(&mut import, value),
+                "definition_json" => settings::definition(&mut import, value),
+                "variable_group_json" => settings::variable_group(&mut import, value),
                 _ => checks::endpoint(&mut import, value),
             };
             if kept.is_none() {
-                import.nameless += 1;
-                import.rest(
-                    super::hosted::Owner::default(),
-                    &format!("value:{}", import.nameless),
-                    value,
-                    &[],
-                );
+                import.nameless(value);
             }
         }
         import.finish("objects do not say, nor does their path, which organisation and build they are of")
@@ -105,7 +109,7 @@ impl Importer for AzureDevOps {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        archive::import_log(file.path, file.bytes, limits, sink)
+        archive::import_log(file, limits, sink)
     }
 }
 

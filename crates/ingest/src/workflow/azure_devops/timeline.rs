@@ -1,6 +1,7 @@
 //! Timelines: stages, phases, jobs and tasks of a build, and the checks before stages.
 
-use super::super::hosted::{Import, Owner, step_key};
+use super::super::parts::step_key;
+use super::super::values::{Import, Owner};
 use super::build::conclusion;
 use super::location::Location;
 use super::step;
@@ -65,7 +66,7 @@ pub(super) fn timeline(import: &mut Import<'_, '_>, value: &Value) -> Option<Key
         timeline.approval(import, record);
     }
     let owner = Owner { run: Some(run_key), ..Owner::default() };
-    import.rest(owner, &format!("timeline:{run_key}"), value, &[]);
+    import.rest(owner, value, &[]);
     Some(run_key)
 }
 

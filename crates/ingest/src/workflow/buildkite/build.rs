@@ -1,6 +1,8 @@
 //! Builds, their jobs, the builds that triggered them and the gates between.
 
-use super::super::hosted::{Bound, Import, JobOf, Owner, Part, between, write_step};
+use super::super::parts::{Bound, JobOf, Part, write_step};
+use super::super::rows::between;
+use super::super::values::{Import, Owner, Spot};
 use super::{BuildPath, PLATFORM, read_log, run_key};
 use crate::TextContext;
 use crate::value::{text, time};
@@ -107,7 +109,7 @@ pub(super) fn build(import: &mut Import<'_, '_>, value: &Value) -> Option<Key> {
         self::job(import, &run, job);
     }
     let owner = Owner { run: Some(key), ..Owner::default() };
-    import.rest(owner, &format!("build:{key}"), value, &["/env", "/meta_data", "/jobs"]);
+    import.rest(owner, value, &["/env", "/meta_data", "/jobs"]);
     import.evidence.runs.push(run);
     Some(key)
 }
@@ -178,8 +180,8 @@ fn handoff(import: &mut Import<'_, '_>, run: &Run, place: &BuildPath, value: &Va
     } else {
         // Variables of a push are no handoff, but may be secrets.
         let owner = Owner { run: child, ..Owner::default() };
-        for (name, given) in ["env", "meta_data"].iter().zip(given) {
-            import.rest(owner, &format!("{name}:{}", run.run_key), given, &[]);
+        for given in given {
+            import.rest(owner, given, &[]);
         }
         return;
     };
@@ -207,8 +209,7 @@ fn job(import: &mut Import<'_, '_>, run: &Run, value: &Value) {
         }
         _ => {
             let owner = Owner { run: Some(run.run_key), ..Owner::default() };
-            let id = text(value, "/id").unwrap_or_default();
-            import.rest(owner, &format!("job:{id}"), value, &[]);
+            import.rest(owner, value, &[]);
         }
     }
 }
@@ -247,8 +248,9 @@ fn script(import: &mut Import<'_, '_>, run: &Run, value: &Value) -> Option<Key> 
     let owner = Owner { run: Some(run.run_key), job: Some(job_key), ..Owner::default() };
     if let Some(command) = text(value, "/command") {
         let first = command.lines().next().unwrap_or_default().to_owned();
+        let step_key = super::super::parts::step_key(job_key, None, 0);
         import.evidence.steps.push(Step {
-            step_key: super::super::hosted::step_key(job_key, None, 0),
+            step_key,
             job_key,
             name: first,
             kind: "run".to_owned(),
@@ -260,9 +262,9 @@ fn script(import: &mut Import<'_, '_>, run: &Run, value: &Value) -> Option<Key> 
             source_key: import.source(),
             ..Step::default()
         });
-        import.text(owner, "script_echo", &format!("command:{job_key}"), &command);
+        import.values.text(owner, Spot::step("script_echo", step_key), "command", &command);
     }
-    import.rest(owner, &format!("job:{job_key}"), value, &["/command"]);
+    import.rest(owner, value, &["/command"]);
     Some(job_key)
 }
 
@@ -292,7 +294,7 @@ fn trigger_job(import: &mut Import<'_, '_>, run: &Run, value: &Value) {
         import.gap(run.run_key, "handoffs", "blast_radius", "no_child");
     }
     let owner = Owner { run: Some(run.run_key), job: Some(job_key), ..Owner::default() };
-    import.rest(owner, &format!("job:{job_key}"), value, &[]);
+    import.rest(owner, value, &[]);
 }
 
 /// A block step: nothing after it runs before someone unblocks it.
@@ -311,8 +313,7 @@ fn block(import: &mut Import<'_, '_>, run: &Run, value: &Value) {
         source_key: import.source(),
     });
     let owner = Owner { run: Some(run.run_key), ..Owner::default() };
-    let id = text(value, "/id").unwrap_or_default();
-    import.rest(owner, &format!("job:{id}"), value, &[]);
+    import.rest(owner, value, &[]);
 }
 
 /// A job's log as JSON: the text is that of the raw log.
@@ -330,7 +331,7 @@ pub(super) fn log(import: &mut Import<'_, '_>, value: &Value) -> Option<Key> {
         marks,
         ..TextContext::of(path, source, "log")
     };
-    import.sink.text(&context, content.as_bytes());
+    import.values.sink().text(&context, content.as_bytes());
     Some(run_key)
 }
 
@@ -349,7 +350,7 @@ pub(super) fn environment(import: &mut Import<'_, '_>, value: &Value) -> Option<
     let job = JobOf { run_key, job_key, source_key: import.source(), attribution: "unknown" };
     write_step(job, 0, &part, &mut import.evidence);
     let owner = Owner { run: Some(run_key), job: Some(job_key), ..Owner::default() };
-    import.rest(owner, &format!("env:{job_key}"), value, &[]);
+    import.rest(owner, value, &[]);
     Some(run_key)
 }
 

@@ -1,7 +1,7 @@
 //! Job logs: `ESC _bk;t=<ms> BEL` before lines, groups of `~~~`, `---` and `+++`.
 
 use super::super::github::log::plain;
-use super::super::hosted::{Bound, Part, Place, note, state};
+use super::super::parts::{Bound, Part, Place, note, state};
 use leakgraph_model::Timestamp;
 use std::borrow::Cow;
 

@@ -7,10 +7,10 @@
 mod build;
 mod log;
 
-use super::hosted::{Import, JobOf, JobText, long_line, stem, write_steps};
+use super::parts::{JobOf, JobText, long_line, stem, write_steps};
+use super::values::Import;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::Content;
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{self, Job, Run, job_key};
 use leakgraph_model::{Evidence, Key};
@@ -58,7 +58,7 @@ impl Importer for Buildkite {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut import = Import::new(document, sink);
-        for value in super::hosted::items(value, "items") {
+        for value in super::values::items(value, "items") {
             let kept = match kind {
                 "webhook_build" => build::webhook(&mut import, value),
                 "run_json" => build::build(&mut import, value),
@@ -66,13 +66,7 @@ impl Importer for Buildkite {
                 _ => build::environment(&mut import, value),
             };
             if kept.is_none() {
-                import.nameless += 1;
-                import.rest(
-                    super::hosted::Owner::default(),
-                    &format!("value:{}", import.nameless),
-                    value,
-                    &[],
-                );
+                import.nameless(value);
             }
         }
         import.finish("objects do not say which pipeline, build or job they are of")
@@ -90,7 +84,7 @@ impl Importer for Buildkite {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let mut evidence = Evidence::default();
         let place = BuildPath::of(file.path);
         let (marks, run_key, job_key) = read_log(&place, file.path, file.bytes, content.key, &mut evidence);

@@ -8,10 +8,11 @@
 //! to pipelines, and jobs, approvals and reruns to workflows.
 
 mod output;
+mod settings;
 mod v1;
 mod v2;
 
-use super::hosted::{Import, Owner};
+use super::values::Import;
 use crate::importer::{Importer, Recognised};
 use crate::{Document, TextSink};
 use leakgraph_model::{Evidence, Key, tables};
@@ -27,7 +28,7 @@ impl Importer for CircleCi {
         PLATFORM
     }
 
-    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+    fn recognise_value(&self, path: &str, value: &Value) -> Option<Recognised> {
         if output::is_output(value) {
             return Some(Recognised::new("step_output", "messages with `type` out or err and `time`"));
         }
@@ -57,6 +58,15 @@ impl Importer for CircleCi {
             Some(Recognised::new("workflow_jobs_json", "jobs of type build or approval with `dependencies`"))
         } else if v1::is_build(first) {
             Some(Recognised::new("build_json", "`build_num`, `vcs_url` and `reponame`"))
+        } else if settings::is_context_variable(first) {
+            Some(Recognised::new("context_variable_json", "`variable` of a `context_id`"))
+        } else if settings::is_context(path, first) {
+            Some(Recognised::new("context_json", "names of contexts, in a path that says so"))
+        } else if settings::is_project_variable(path, first) {
+            Some(Recognised::new(
+                "project_variable_json",
+                "masked values in the path of a project's `envvar`",
+            ))
         } else {
             None
         }
@@ -74,7 +84,7 @@ impl Importer for CircleCi {
             output::output(&mut import, value);
             return import.finish("outputs");
         }
-        let items = super::hosted::items(value, "items");
+        let items = super::values::items(value, "items");
         for value in &items {
             let kept = match kind {
                 "webhook_workflow" => v2::webhook(&mut import, value),
@@ -82,11 +92,13 @@ impl Importer for CircleCi {
                 "workflow_json" => v2::workflow(&mut import, value),
                 "job_json" => v2::job_detail(&mut import, value),
                 "workflow_jobs_json" => v2::workflow_job(&mut import, value),
+                "context_json" | "context_variable_json" | "project_variable_json" => {
+                    settings::import(kind, &mut import, value)
+                }
                 _ => v1::build(&mut import, value),
             };
             if kept.is_none() {
-                import.nameless += 1;
-                import.rest(Owner::default(), &format!("value:{}", import.nameless), value, &[]);
+                import.nameless(value);
             }
         }
         if kind == "workflow_json" {

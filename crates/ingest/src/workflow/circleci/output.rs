@@ -7,7 +7,8 @@
 //!   NPM_TOKEN=**REDACTED**
 //! ```
 
-use super::super::hosted::{Bound, Import, state};
+use super::super::parts::{Bound, state};
+use super::super::values::Import;
 use super::{job_key, step_key};
 use crate::value::time;
 use crate::{Mark, TextContext};
@@ -52,7 +53,7 @@ pub(super) fn output(import: &mut Import<'_, '_>, value: &Value) {
         Some((job, step, _)) => (None, *job, *step),
         None => {
             let run = Key::of("run", &["source", &source.to_string()]);
-            let job = leakgraph_model::tables::job_key(run, super::super::hosted::stem(import.document.path));
+            let job = leakgraph_model::tables::job_key(run, super::super::parts::stem(import.document.path));
             (Some(run), job, super::step_key(job, "0", "0"))
         }
     };
@@ -73,7 +74,7 @@ pub(super) fn output(import: &mut Import<'_, '_>, value: &Value) {
         marks,
         ..TextContext::of(import.document.path, source, "log")
     };
-    import.sink.text(&context, text.as_bytes());
+    import.values.sink().text(&context, text.as_bytes());
 }
 
 /// The variables that hold secrets.
@@ -109,7 +110,7 @@ fn rows(
         let platform = super::PLATFORM.to_owned();
         let evidence = "log".to_owned();
         import.evidence.runs.push(Run { run_key, platform, evidence, source_key, ..Run::default() });
-        let name = super::super::hosted::stem(import.document.path).to_owned();
+        let name = super::super::parts::stem(import.document.path).to_owned();
         let job = super::v2::job(import, job_key, run_key, None, name);
         import.evidence.jobs.push(Job { has_log: true, evidence: "log".to_owned(), ..job });
     }

@@ -1,6 +1,6 @@
 //! Jobs of API v1.1, which calls them builds: the only ones that show steps and commands.
 
-use super::super::hosted::{Import, Owner};
+use super::super::values::{Import, Owner, Spot};
 use super::v2::{conclusion, hand_on, job, parameters};
 use super::{PLATFORM, job_key, repo, run_key, step_key};
 use crate::value::{text, time};
@@ -83,7 +83,7 @@ pub(super) fn build(import: &mut Import<'_, '_>, value: &Value) -> Option<Key> {
     for (ordinal, action) in actions.enumerate() {
         self::step(import, owner, job_key, ordinal, action);
     }
-    import.rest(owner, &format!("build:{job_key}"), value, &["/build_parameters", "/steps"]);
+    import.rest(owner, value, &["/build_parameters", "/steps"]);
     Some(key)
 }
 
@@ -144,10 +144,10 @@ fn step(import: &mut Import<'_, '_>, owner: Owner, job_key: Key, ordinal: usize,
         ..Step::default()
     });
     if let Some(command) = command {
-        import.text(owner, "script_echo", &format!("command:{step_key}"), &command);
+        import.values.text(owner, Spot::step("script_echo", step_key), "command", &command);
     }
     // `output_url` is presigned: its signature is no secret of the job.
-    import.rest(owner, &format!("action:{step_key}"), action, &["/bash_command", "/output_url"]);
+    import.rest(owner, action, &["/bash_command", "/output_url"]);
 }
 
 /// `/bin/bash -eo pipefail` of a command that begins with `#!`.

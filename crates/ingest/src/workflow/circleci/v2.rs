@@ -1,6 +1,7 @@
 //! Pipelines, workflows and jobs of API v2, and webhooks.
 
-use super::super::hosted::{Import, Owner, between};
+use super::super::rows::between;
+use super::super::values::{Import, Owner};
 use super::{PLATFORM, job_key, repo, run_key};
 use crate::value::{text, time};
 use leakgraph_model::Key;
@@ -96,7 +97,7 @@ pub(super) fn pipeline(import: &mut Import<'_, '_>, value: &Value) -> Option<Key
     trigger(import, &row);
     parameters(import, &row, value, "/trigger_parameters");
     let owner = Owner { run: Some(key), ..Owner::default() };
-    import.rest(owner, &format!("pipeline:{key}"), value, &["/trigger_parameters"]);
+    import.rest(owner, value, &["/trigger_parameters"]);
     import.evidence.runs.push(row);
     Some(key)
 }
@@ -158,7 +159,7 @@ pub(super) fn workflow(import: &mut Import<'_, '_>, value: &Value) -> Option<Key
     };
     hand_on(import, parent, &row);
     let owner = Owner { run: Some(key), ..Owner::default() };
-    import.rest(owner, &format!("workflow:{key}"), value, &[]);
+    import.rest(owner, value, &[]);
     import.evidence.runs.push(row);
     Some(key)
 }
@@ -241,7 +242,7 @@ pub(super) fn workflow_job(import: &mut Import<'_, '_>, value: &Value) -> Option
             ..job(import, job_key, run, text(value, "/job_number"), name)
         });
     }
-    import.rest(owner, &format!("job:{id}"), value, &[]);
+    import.rest(owner, value, &[]);
     Some(run)
 }
 
@@ -285,7 +286,7 @@ pub(super) fn job_detail(import: &mut Import<'_, '_>, value: &Value) -> Option<K
     });
     contexts(import, run, key, value);
     let owner = Owner { run: Some(run), job: Some(key), ..Owner::default() };
-    import.rest(owner, &format!("job:{key}"), value, &[]);
+    import.rest(owner, value, &[]);
     Some(key)
 }
 
@@ -357,7 +358,6 @@ pub(super) fn webhook(import: &mut Import<'_, '_>, value: &Value) -> Option<Key>
         });
     }
     let owner = Owner { run: Some(key), ..Owner::default() };
-    let id = text(value, "/id").unwrap_or_default();
-    import.rest(owner, &format!("webhook:{id}"), value, &["/pipeline/trigger_parameters"]);
+    import.rest(owner, value, &["/pipeline/trigger_parameters"]);
     Some(key)
 }

@@ -28,7 +28,7 @@ mod schema;
 use crate::TextSink;
 use crate::importer::{Importer, Recognised, TextFile};
 use crate::limits::Limits;
-use crate::reader::{Content, source_file};
+use crate::reader::source_file;
 use leakgraph_model::Evidence;
 use rows::Rows;
 
@@ -54,7 +54,7 @@ impl Importer for Generic {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let mut rows = Rows::new(file.path, content.key, sink);
         if file.bytes.len() as u64 > limits.max_json_bytes && kind != "generic_csv" {
             let reason = format!("a structured file of more than {} bytes", limits.max_json_bytes);

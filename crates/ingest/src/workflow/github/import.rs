@@ -2,7 +2,7 @@
 
 use super::dispatch::{self, Place};
 use super::job::{from_step_files, from_whole, job_row, resolved};
-use super::log::{BOM, is_job_log, lines};
+use super::log::{self, BOM, is_job_log, lines};
 use super::members::{below, file_name, numbered, same_run};
 use super::run_path::RunPath;
 use super::setup::Setup;
@@ -10,6 +10,7 @@ use super::steps::{self, StepPart};
 use super::system::{System, workflow_file};
 use crate::answers::api_error;
 use crate::archive::Entry;
+use crate::importer::TextFile;
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};
 use crate::{Mark, TextContext, TextSink};
@@ -109,12 +110,13 @@ pub(crate) fn import_archive(
 }
 
 /// Imports the plain text of one job (layout C, or a piece of one: D).
-pub(crate) fn import_job_log(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+pub(crate) fn import_job_log(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let TextFile { path, bytes, sha256 } = file;
     let mut importer = Importer::new(path, limits, sink);
     let name = file_name(path);
     let name =
         numbered(name).map_or_else(|| name.rsplit_once('.').map_or(name, |(stem, _)| stem), |(_, job)| job);
-    let entry = Entry { name: String::new(), bytes: bytes.to_vec() };
+    let entry = Entry { name: String::new(), bytes: bytes.to_vec(), sha256: sha256.map(str::to_owned) };
     importer.job(name, &JobFiles { wholes: vec![&entry], ..JobFiles::default() });
     importer.finish()
 }
@@ -141,7 +143,7 @@ impl<'a> Importer<'a> {
     /// A member that belongs to no job: scanned, and said.
     fn stray(&mut self, entry: &Entry, code: &str, reason: &str) {
         let path = self.member(entry);
-        let content = Content::of(&entry.bytes);
+        let content = entry.content();
         let kind = if code == "api_error" { code } else { "text" };
         self.evidence.source_files.push(source_file(&path, &content, "unknown", kind, 0));
         self.sink.text(&TextContext::of(&path, content.key, "log"), &entry.bytes);
@@ -200,7 +202,7 @@ impl<'a> Importer<'a> {
         let Some(first) = whole.or(files.steps.first().map(|step| step.2)).or(files.system) else {
             return;
         };
-        let first_content = Content::of(&first.bytes);
+        let first_content = first.content();
         let source = first_content.key;
         let run_key = self.run_key(&system, source);
         // Step files attribute exactly; the whole log only where they lack something. Never both.
@@ -219,7 +221,7 @@ impl<'a> Importer<'a> {
         self.chain(run_key, job_key, &setup, &system, source);
         self.condition(run_key, job_key, &system, source);
         let content_of = |entry: &'f Entry| {
-            if std::ptr::eq(entry, first) { first_content.clone() } else { Content::of(&entry.bytes) }
+            if std::ptr::eq(entry, first) { first_content.clone() } else { entry.content() }
         };
         let mut texts: BTreeMap<&str, (&Entry, Content<'_>, Vec<Mark>)> = BTreeMap::new();
         let mut sent = Vec::new();
@@ -249,6 +251,7 @@ impl<'a> Importer<'a> {
                 run_key: Some(run_key),
                 job_key: Some(job_key),
                 marks,
+                clock: Some(log::time_at),
                 ..TextContext::of(&path, content.key, "log")
             };
             self.sink.text(&context, &entry.bytes);
@@ -279,12 +282,15 @@ impl<'a> Importer<'a> {
     /// A member whose content was read from another.
     fn unread(&mut self, entry: &Entry, kind: &str, layout: &str) {
         let path = self.member(entry);
-        let mut row = source_file(&path, &Content::of(&entry.bytes), "github", kind, 0);
+        let mut row = source_file(&path, &entry.content(), "github", kind, 0);
         row.layout = Some(layout.to_owned());
         self.evidence.source_files.push(row);
     }
 
     fn long_lines(&mut self, entry: &Entry) {
+        if entry.bytes.len() <= self.limits.max_line_bytes {
+            return;
+        }
         let longest = lines(&entry.bytes).map(|line| line.text.len()).max().unwrap_or(0);
         if longest > self.limits.max_line_bytes {
             self.evidence.problems.push(Problem {

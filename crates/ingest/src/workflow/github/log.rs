@@ -18,12 +18,16 @@ pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 pub(crate) struct Line<'a> {
     /// Byte offset of the line, prefix included, in the text.
     pub(crate) offset: usize,
+    /// Offset of its line end.
+    pub(crate) end: usize,
     /// Its text, without prefix, BOM and line end.
     pub(crate) text: &'a [u8],
     /// Its time, or that of the line it continues.
     pub(crate) stamp: Option<&'a [u8]>,
     /// Whether it had no prefix of its own.
     pub(crate) continues: bool,
+    /// Whether it may be more than plain output: false only where that was looked up.
+    pub(crate) may_tell: bool,
 }
 
 impl<'a> Line<'a> {
@@ -52,8 +56,30 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
         if stamp.is_some() {
             last = stamp;
         }
-        Some(Line { offset, text, stamp: last, continues: stamp.is_none() })
+        Some(Line { offset, end, text, stamp: last, continues: stamp.is_none(), may_tell: true })
     })
+}
+
+/// How far back the time of a line without one is looked for.
+const CLOCK_BYTES: usize = 256 << 10;
+
+/// The time of the line at an offset, or of the line it continues.
+pub(crate) fn time_at(text: &[u8], at: usize) -> Option<Timestamp> {
+    let low = at.saturating_sub(CLOCK_BYTES);
+    let mut end = at;
+    loop {
+        let before = text.get(low..end)?;
+        let start = memchr::memrchr(b'\n', before).map_or(low, |found| low + found + 1);
+        let line = text.get(start..)?;
+        let (stamp, _) = split_stamp(line.strip_prefix(BOM).unwrap_or(line));
+        if let Some(stamp) = stamp {
+            return std::str::from_utf8(stamp).ok().and_then(Timestamp::parse);
+        }
+        if start == low {
+            return None;
+        }
+        end = start - 1;
+    }
 }
 
 /// The timestamp prefix and the rest.
@@ -64,11 +90,13 @@ fn split_stamp(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
+/// Without a branch per byte: every line of a log is asked.
 fn is_stamp(bytes: &[u8]) -> bool {
-    let shape = b"dddd-dd-ddTdd:dd:dd.dddddddZ";
-    bytes.iter().zip(shape).all(|(byte, shape)| match shape {
-        b'd' => byte.is_ascii_digit(),
-        other => byte == other,
+    const SHAPE: &[u8; STAMP_BYTES] = b"0000-00-00T00:00:00.0000000Z";
+    let Ok(bytes) = <&[u8; STAMP_BYTES]>::try_from(bytes) else { return false };
+    bytes.iter().zip(SHAPE).fold(true, |fits, (byte, shape)| {
+        let most = if *shape == b'0' { 9 } else { 0 };
+        fits & (byte.wrapping_sub(*shape) <= most)
     })
 }
 
@@ -135,6 +163,17 @@ mod tests {
         assert_eq!(texts, [&b"first"[..], b"second", b"third"]);
         assert!(lines[1].continues && lines[1].at() == lines[0].at());
         assert_eq!(lines[2].offset, 46);
+    }
+
+    #[test]
+    fn the_time_of_an_offset_is_that_of_its_line_or_of_the_line_it_continues() {
+        let text =
+            b"\xef\xbb\xbf2026-08-03T16:28:53.7580000Z first\nsecond\n2026-08-03T16:28:54.0000000Z third";
+        for line in lines(text) {
+            assert_eq!(time_at(text, line.offset), line.at());
+            assert_eq!(time_at(text, line.offset + 4), line.at());
+        }
+        assert_eq!(time_at(b"no time", 3), None);
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 mod artifacts;
 mod audit;
+mod contents;
 mod definition;
 mod deployments;
 pub(crate) mod dispatch;
+mod gh_cli;
 mod identities;
 mod import;
 mod job;
@@ -21,6 +23,7 @@ mod shell;
 pub(crate) mod steps;
 mod system;
 mod webhook;
+mod zizmor;
 
 pub(crate) use definition::DefinitionPath;
 pub(crate) use dispatch::{crossing, flatten, input};
@@ -47,6 +50,8 @@ impl Importer for GitHub {
         webhook::recognise(value)
             .or_else(|| definition::recognise(value))
             .or_else(|| audit::recognise(value))
+            .or_else(|| gh_cli::recognise(value))
+            .or_else(|| contents::recognise(value))
             .or_else(|| rest::recognise(path, value))
     }
 
@@ -59,9 +64,10 @@ impl Importer for GitHub {
     ) -> Evidence {
         match kind {
             "run_json" | "job_json" | "approval_json" => rest::import(kind, document, value),
-            "workflow_yaml" | "action_yaml" | "dependabot_yaml" | "zizmor_json" => {
-                definition::import(kind, document, value)
-            }
+            "gh_run_json" => gh_cli::import(document, value),
+            "contents_json" => contents::import(document, value, sink),
+            "zizmor_json" => zizmor::import(document, value),
+            "workflow_yaml" | "action_yaml" | "dependabot_yaml" => definition::import(kind, document, value),
             "deployment_json" | "deployment_status_json" | "pending_deployment_json" => {
                 deployments::import(kind, document, value, sink)
             }
@@ -98,7 +104,7 @@ impl Importer for GitHub {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        import::import_job_log(file.path, file.bytes, limits, sink)
+        import::import_job_log(file, limits, sink)
     }
 }
 

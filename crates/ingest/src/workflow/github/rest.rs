@@ -62,6 +62,7 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
                 if key.is_some_and(|key| !seen.insert(key)) {
                     tell_apart(&mut evidence, jobs, steps);
                 }
+                run_of_job(document, value, &mut evidence);
                 key
             }
             _ => approval(document, value, &mut evidence),
@@ -305,6 +306,39 @@ pub(crate) fn job(
         });
     }
     Some(key)
+}
+
+/// What a job says of its run. A page that lies in the run's folder has the run's object there.
+fn run_of_job(document: &Document<'_>, value: &Value, evidence: &mut Evidence) {
+    let Some(run_key) = evidence.jobs.last().map(|job| job.run_key) else { return };
+    let is_known = evidence.runs.iter().rev().any(|run| run.run_key == run_key);
+    if !is_known && RunPath::of(document.path).run_id.is_none() {
+        let repo = text(value, "/run_url").and_then(|url| RunPath::of(&url).repo);
+        run_of_jobs(document, run_key, repo, value, evidence);
+    }
+}
+
+/// The row of a run of which a job tells.
+pub(super) fn run_of_jobs(
+    document: &Document<'_>,
+    run_key: Key,
+    repo: Option<String>,
+    value: &Value,
+    evidence: &mut Evidence,
+) {
+    evidence.runs.push(Run {
+        run_key,
+        platform: "github".to_owned(),
+        repo,
+        platform_run_id: text(value, "/run_id"),
+        attempt: value.pointer("/run_attempt").and_then(Value::as_i64).or(Some(1)),
+        workflow_name: text(value, "/workflow_name"),
+        head_ref: text(value, "/head_branch"),
+        head_sha: text(value, "/head_sha"),
+        evidence: "rest".to_owned(),
+        source_key: document.source_key,
+        ..Run::default()
+    });
 }
 
 /// One review of the run's environments.

@@ -25,6 +25,9 @@ pub(crate) struct Setup {
     pub(crate) job_name: Option<String>,
 }
 
+/// Without any of these there is no setup section, and no step that could end it.
+const SETUP_TELLS: [&[u8]; 3] = [b"Current runner version: ", b"Complete job name: ", b"##[group]"];
+
 /// The group we are in.
 enum Group {
     None,
@@ -39,6 +42,9 @@ impl Setup {
     /// Reads the setup section; returns how many lines it has.
     pub(crate) fn parse(lines: &[Line<'_>]) -> (Self, usize) {
         let mut setup = Self::default();
+        if !lines.iter().any(|line| SETUP_TELLS.iter().any(|tell| line.text.starts_with(tell))) {
+            return (setup, lines.len());
+        }
         let mut group = Group::None;
         for (index, line) in lines.iter().enumerate() {
             let text = line.lossy();

@@ -3,8 +3,9 @@
 use super::job::{Bound, Handed, PartMark, Trace};
 use super::place::{self, Place};
 use super::{PLATFORM, user};
+use crate::importer::TextFile;
 use crate::limits::Limits;
-use crate::reader::{Content, source_file};
+use crate::reader::source_file;
 use crate::workflow::github::{dispatch::input, steps::guess};
 use crate::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{Binding, Handoff, Job, Problem, Run, SecretPassed, Step};
@@ -38,8 +39,9 @@ impl Owner {
 }
 
 /// Imports one trace; its text goes to `sink` once.
-pub(crate) fn import(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    let content = Content::of(bytes);
+pub(crate) fn import(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let TextFile { path, bytes, .. } = file;
+    let content = file.content();
     let trace = Trace::of(bytes);
     let owner = Owner::of(path, &trace, content.key);
     let mut evidence = Evidence::default();

@@ -4,7 +4,7 @@
 //! API, "Webhook events", "CI/CD YAML syntax reference") and real traces; see `trace` for
 //! their lines.
 
-mod ci_yaml;
+mod definition;
 mod dispatch;
 mod import;
 mod job;
@@ -35,7 +35,7 @@ impl Importer for GitLab {
         webhook::recognise(value)
             .or_else(|| rest::recognise(path, value))
             .or_else(|| settings::recognise(path, value))
-            .or_else(|| ci_yaml::recognise(path, value))
+            .or_else(|| definition::recognise(path, value))
     }
 
     fn import_value(
@@ -46,7 +46,7 @@ impl Importer for GitLab {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         match kind {
-            "ci_yaml" => ci_yaml::import(document, value, sink),
+            "ci_yaml" => definition::import(document, value),
             "job_token_scope_json" | "protected_environment_json" => settings::import(kind, document, value),
             kind if kind.starts_with("webhook") => webhook::import(kind, document, value, sink),
             _ => rest::import(kind, document, value, sink),
@@ -73,7 +73,7 @@ impl Importer for GitLab {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        import::import(file.path, file.bytes, limits, sink)
+        import::import(file, limits, sink)
     }
 }
 

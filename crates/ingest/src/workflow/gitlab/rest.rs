@@ -5,7 +5,7 @@ use super::{PLATFORM, actor_kind, handoff_key, job, outcome, time, user};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::text;
-use crate::workflow::inputs::Carrier;
+use crate::workflow::values::{Owner, Values};
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Approval, Credential, EvidenceGap, Handoff, Job, Run, Trigger};
 use leakgraph_model::{Evidence, Key};
@@ -274,19 +274,14 @@ fn variables(document: &Document<'_>, values: &[&Value], evidence: &mut Evidence
     let of_file =
         || Key::of("handoff", &[PLATFORM, &document.source_key.to_string(), crate::member(document.path)]);
     let key = run_key.map_or_else(of_file, handoff_key);
-    let carrier = Carrier {
-        handoff_key: key,
-        run_key,
-        job_key: None,
-        path: document.path,
-        source_key: document.source_key,
-        visible: "api",
-    };
+    let owner = Owner { run: run_key, handoff: Some(key), ..Owner::default() };
+    let mut given = Values::new(document, sink);
     for value in values {
         if let Some(name) = text(value, "/key") {
-            carrier.carry(&name, text(value, "/value").as_deref(), evidence, sink);
+            given.shown(owner, &name, text(value, "/value").as_deref(), evidence);
         }
     }
+    given.flush();
     evidence.handoffs.push(started(key, run_key, place.project, None, document));
     if run_key.is_none() {
         evidence.evidence_gaps.push(no_child(key));

@@ -6,7 +6,7 @@ use super::{PLATFORM, actor_kind, handoff_key, outcome, time, user};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::text;
-use crate::workflow::inputs::Carrier;
+use crate::workflow::values::{Owner, Values};
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{Handoff, Job, Run, Trigger};
 use leakgraph_model::{Evidence, Key};
@@ -149,19 +149,14 @@ fn inputs(
     if !evidence.handoffs.iter().any(|row| row.handoff_key == key) {
         evidence.handoffs.push(started(key, Some(run.run_key), run.repo.clone(), Some(run), document));
     }
-    let carrier = Carrier {
-        handoff_key: key,
-        run_key: Some(run.run_key),
-        job_key: None,
-        path: document.path,
-        source_key: document.source_key,
-        visible: "webhook",
-    };
+    let owner = Owner::run(run.run_key).handoff(key);
+    let mut given = Values::new(document, sink).seen_in("webhook");
     for variable in variables {
         if let Some(name) = text(variable, "/key") {
-            carrier.carry(&name, text(variable, "/value").as_deref(), evidence, sink);
+            given.shown(owner, &name, text(variable, "/value").as_deref(), evidence);
         }
     }
+    given.flush();
 }
 
 /// One of a pipeline's jobs.

@@ -7,8 +7,8 @@ use super::xml::{self, Element};
 use super::{PLATFORM, conclusion};
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};
-use crate::workflow::inputs::Carrier;
-use crate::{TextContext, TextSink};
+use crate::workflow::values::{Owner, Values};
+use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Job, Problem, Run};
 use leakgraph_model::{Evidence, Key};
 
@@ -109,9 +109,12 @@ impl Build<'_> {
             evidence.handoffs.push(causes::started(&caused, &causes));
         }
         let key = handoff.unwrap_or_else(|| causes::started_key(self.run_key));
+        let document = Document { path: self.path, source_key: self.source_key, part: 0, bytes: &[] };
+        let mut given = Values::new(&document, sink).seen_in("disk");
         for parameter in parameters {
-            self.parameter(parameter, key, evidence, sink);
+            self.parameter(parameter, key, evidence, &mut given);
         }
+        given.flush();
         let first = causes.first();
         evidence.runs.push(Run {
             run_key: self.run_key,
@@ -152,24 +155,17 @@ impl Build<'_> {
         parameter: &Element,
         handoff_key: Key,
         evidence: &mut Evidence,
-        sink: &mut dyn TextSink,
+        given: &mut Values<'_, '_>,
     ) {
         let Some(name) = parameter.text_of("name") else { return };
-        let carrier = Carrier {
-            handoff_key,
-            run_key: Some(self.run_key),
-            job_key: Some(place::job_key(self.run_key)),
-            path: self.path,
-            source_key: self.source_key,
-            visible: "disk",
-        };
         let is_secret = parameter.name.ends_with("PasswordParameterValue");
         let value = parameter.child("value");
         if let Some(value) = value.filter(|_| !is_secret) {
             self.hidden.push(value.content.clone());
         }
         let shown = value.map(|value| value.text.as_str()).filter(|_| !is_secret);
-        carrier.carry(&name, shown, evidence, sink);
+        let owner = Owner::run(self.run_key).job(place::job_key(self.run_key)).handoff(handoff_key);
+        given.shown(owner, &name, shown, evidence);
     }
 
     /// The file with blanks where values of parameters stand: every byte is scanned once.

@@ -4,8 +4,9 @@ use super::causes::{self, Cause, Caused};
 use super::console::{Console, Credential, Part, Started, is_input};
 use super::place::{self, JOB, Place};
 use super::{PLATFORM, conclusion};
+use crate::importer::TextFile;
 use crate::limits::Limits;
-use crate::reader::{Content, source_file};
+use crate::reader::source_file;
 use crate::workflow::github::steps::{guess, pinned};
 use crate::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{
@@ -23,8 +24,9 @@ struct Owner {
 }
 
 /// Imports one console; its text goes to `sink` once.
-pub(super) fn import(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    let content = Content::of(bytes);
+pub(super) fn import(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let TextFile { path, bytes, .. } = file;
+    let content = file.content();
     let console = Console::of(bytes);
     let place = Place::of_path(path);
     let run_key = place.run_key().unwrap_or_else(|| Key::of("run", &["source", &content.key.to_string()]));

@@ -60,7 +60,7 @@ impl Importer for Jenkins {
     ) -> Evidence {
         match kind {
             "build_xml" => build_xml::import(file.path, file.bytes, limits, sink),
-            _ => import::import(file.path, file.bytes, limits, sink),
+            _ => import::import(file, limits, sink),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{PLATFORM, conclusion};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::text;
-use crate::workflow::inputs::Carrier;
+use crate::workflow::values::{Owner, Values};
 use crate::{Document, TextSink};
 use leakgraph_model::Evidence;
 use leakgraph_model::tables::{Job, Run};
@@ -76,21 +76,17 @@ fn build(
     if !parameters.is_empty() && handoff.is_none() {
         evidence.handoffs.push(causes::started(&caused, &causes));
     }
-    let carrier = Carrier {
-        handoff_key: handoff.unwrap_or_else(|| causes::started_key(run_key)),
-        run_key: Some(run_key),
-        job_key: Some(place::job_key(run_key)),
-        path: document.path,
-        source_key: document.source_key,
-        visible: "api",
-    };
+    let handoff = handoff.unwrap_or_else(|| causes::started_key(run_key));
+    let owner = Owner::run(run_key).job(place::job_key(run_key)).handoff(handoff);
+    let mut given = Values::new(document, sink);
     for parameter in parameters {
         let Some(name) = text(parameter, "/name") else { continue };
         // Passwords are exported without a value.
         let shown = parameter.get("value").filter(|value| !value.is_null());
         let shown = shown.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        carrier.carry(&name, shown.as_deref(), evidence, sink);
+        given.shown(owner, &name, shown.as_deref(), evidence);
     }
+    given.flush();
     // The Git plug-in's `BuildData`.
     let revision = actions.iter().find_map(|action| action.get("lastBuiltRevision"));
     let result = text(value, "/result");

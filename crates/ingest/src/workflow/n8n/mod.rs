@@ -6,8 +6,9 @@
 
 mod flatted;
 
-use super::carried::{Carried, Owner, Spot, binding, child_run, gap, leaves};
 use super::kubernetes::list;
+use super::rows::{between, binding, child_run, gap};
+use super::values::{Owner, Spot, Values, leaves};
 use crate::importer::{Importer, Recognised};
 use crate::reader::incomplete;
 use crate::value::{text, time};
@@ -45,7 +46,7 @@ impl Importer for N8n {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         let mut evidence = Evidence::default();
-        let mut carried = Carried::new(document, sink);
+        let mut values = Values::new(document, sink);
         let mut nameless = 0;
         for (ordinal, value) in executions(value).into_iter().enumerate() {
             let (data, is_cut) = run_data(value);
@@ -54,11 +55,11 @@ impl Importer for N8n {
             }
             let execution = Execution::of(document, ordinal, value, data.as_deref());
             nameless += usize::from(execution.id.is_none());
-            execution.import(&mut carried, &mut evidence);
+            execution.import(&mut values, &mut evidence);
             // The unfolded values are gone after this turn, and so are their addresses.
-            carried.flush();
+            values.flush();
         }
-        evidence.problems.extend(carried.finish());
+        evidence.problems.extend(values.finish());
         let reason = "executions do not say of which workflow and execution they are";
         evidence.problems.extend(incomplete(document, nameless, reason));
         evidence
@@ -161,23 +162,23 @@ impl<'a> Execution<'a> {
         Self { document, value, data, id, run, nodes }
     }
 
-    fn import(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn import(&self, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         self.run_row(evidence);
-        self.links(carried, evidence);
+        self.links(values, evidence);
         let owner = Owner::run(self.run);
         for (name, ordinal, task) in self.tasks() {
-            self.job(name, ordinal, task, carried, evidence);
+            self.job(name, ordinal, task, values, evidence);
         }
         if let Some(data) = self.data {
-            carried.rest(owner, "data", data);
-            carried.take(data);
+            values.rest(owner, "data", data);
+            values.take(data);
             // A text that was unfolded is not handed over again as it is.
             if let Some(data) = self.value.get("data") {
-                carried.take(data);
+                values.take(data);
             }
         }
         if !is_flatted(self.value) {
-            carried.rest(owner, "", self.value);
+            values.rest(owner, "", self.value);
         }
         let has_data = self.data.is_some_and(|data| data.pointer("/resultData/runData").is_some());
         if !has_data {
@@ -242,7 +243,7 @@ impl<'a> Execution<'a> {
     }
 
     /// The runs this one came from: a parent, or the one it tries again.
-    fn links(&self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn links(&self, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let first = self.tasks().into_iter().map(|(_, _, task)| task).min_by_key(|task| order(task));
         let parent = related(self.data.and_then(|data| data.get("parentExecution"))).or_else(|| {
             self.tasks().iter().find_map(|(_, _, task)| related(task.pointer("/metadata/parentExecution")))
@@ -255,16 +256,36 @@ impl<'a> Execution<'a> {
             evidence.handoffs.push(handoff);
             // The first node gives what the run was called with.
             for item in first.into_iter().flat_map(items) {
-                carried.take(item);
-                carried.inputs(owner, "", item, evidence);
+                values.take(item);
+                values.inputs(owner, "", item, evidence);
             }
         }
+        self.failed(first, values, evidence);
         let before = text(self.value, "/retryOf").zip(self.id.as_ref());
         if let Some((before, (workflow, _))) = before {
             let mut handoff = child_run(run_of(workflow, &before), self.run, self.document.source_key);
             "continued_run".clone_into(&mut handoff.mechanism);
             evidence.handoffs.push(handoff);
         }
+    }
+
+    /// The execution whose failure this error workflow was started with: the first node gives
+    /// its ids, if it was saved (n8n documentation, "Error Trigger node", Error data).
+    fn failed(&self, first: Option<&'a Value>, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
+        let is_error = text(self.value, "/mode").as_deref() == Some("error");
+        let Some(item) = first.filter(|_| is_error).and_then(|task| items(task).next()) else { return };
+        let Some((workflow, id)) = text(item, "/workflow/id").zip(text(item, "/execution/id")) else {
+            return;
+        };
+        let parent = run_of(&workflow, &id);
+        let mut handoff = between(Some(parent), Some(self.run), "error_workflow", self.document.source_key);
+        handoff.child_workflow = text(self.value, "/workflowData/name");
+        handoff.sent_at = time(self.value, "/startedAt");
+        let owner = Owner::run(self.run).handoff(handoff.handoff_key);
+        evidence.handoffs.push(handoff);
+        // Messages of errors quote what failed, requests and their headers included.
+        values.take(item);
+        values.inputs(owner, "", item, evidence);
     }
 
     /// Every execution of every node: name, which one, what it did.
@@ -284,7 +305,7 @@ impl<'a> Execution<'a> {
         name: &str,
         ordinal: usize,
         task: &'a Value,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) {
         let key = match ordinal {
@@ -333,10 +354,10 @@ impl<'a> Execution<'a> {
         };
         let owner = Owner::run(self.run).job(key);
         if let Some(node) = node {
-            self.given(node, &step, owner, carried, evidence);
+            self.given(node, &step, owner, values, evidence);
         }
         for output in items(task) {
-            carried.value(owner, Spot::step("job_output", step.step_key), "", output);
+            values.value(owner, Spot::step("job_output", step.step_key), "", output);
         }
         self.sub_run(node, task, &step, evidence);
         self.approval(node, task, evidence);
@@ -349,22 +370,22 @@ impl<'a> Execution<'a> {
         node: &Value,
         step: &Step,
         owner: Owner,
-        carried: &mut Carried<'_, '_>,
+        values: &mut Values<'_, '_>,
         evidence: &mut Evidence,
     ) {
         // A node in a loop runs many times with the same definition.
-        let may_share = carried.may_share(0);
+        let may_share = values.may_share(0);
         if let Some(parameters) = node.get("parameters") {
             let leaves = if may_share { leaves("", parameters) } else { Vec::new() };
-            if carried.may_share(leaves.len()) {
+            if values.may_share(leaves.len()) {
                 for (ordinal, (name, value)) in leaves.into_iter().enumerate() {
                     evidence.bindings.push(binding(step, "with", &name, Some(&value), ordinal));
                 }
             }
-            carried.value(owner, Spot::step("with_binding", step.step_key), "", parameters);
+            values.value(owner, Spot::step("with_binding", step.step_key), "", parameters);
         }
         let credentials = node.get("credentials").and_then(Value::as_object);
-        for (kind, credential) in credentials.into_iter().flatten().take_while(|_| carried.may_share(1)) {
+        for (kind, credential) in credentials.into_iter().flatten().take_while(|_| values.may_share(1)) {
             let name = text(credential, "/name").or_else(|| text(credential, "/id")).unwrap_or_default();
             evidence.secrets_passed.push(SecretPassed {
                 job_key: Some(step.job_key),

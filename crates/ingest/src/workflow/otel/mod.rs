@@ -76,7 +76,7 @@ impl Importer for OpenTelemetry {
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let content = Content::of(file.bytes);
+        let content = file.content();
         let mut evidence = if file.bytes.len() as u64 > limits.max_json_bytes {
             let reason = format!("a structured file of more than {} bytes", limits.max_json_bytes);
             let problems = vec![problem(file.path, "too_large", reason, true)];

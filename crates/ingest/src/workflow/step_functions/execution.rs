@@ -4,7 +4,8 @@ use super::event::Event;
 use super::{STARTED_BY, account, crosses, machine, outcome, run_of};
 use crate::Document;
 use crate::value::text;
-use crate::workflow::carried::{Carried, Owner, Spot, binding, child_run, embedded, gap, leaves, sent};
+use crate::workflow::rows::{binding, child_run, gap, sent};
+use crate::workflow::values::{Owner, Spot, Values, embedded, leaves};
 use leakgraph_model::tables::{Handoff, IdentityUsed, Job, Run, Step, Trigger, identity_key, job_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
@@ -81,26 +82,21 @@ impl<'a> Execution<'a> {
         Owner::run(self.run.run_key)
     }
 
-    pub(super) fn event(
-        &mut self,
-        event: &Event<'_>,
-        carried: &mut Carried<'_, '_>,
-        evidence: &mut Evidence,
-    ) {
+    pub(super) fn event(&mut self, event: &Event<'_>, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         match event.kind.as_str() {
             "ExecutionStarted" => {
                 (self.run.created_at, self.run.started_at) = (event.at, event.at);
                 self.role = text(event.details, "/roleArn");
                 if let Some(input) = event.details.get("input") {
-                    self.input(input, carried, evidence);
+                    self.input(input, values, evidence);
                 }
             }
-            "TaskStateEntered" => self.state(event, carried, evidence),
+            "TaskStateEntered" => self.state(event, values, evidence),
             "TaskScheduled" | "LambdaFunctionScheduled" | "ActivityScheduled" => {
-                self.task(event, carried, evidence)
+                self.task(event, values, evidence)
             }
             "TaskSubmitted" | "TaskSucceeded" => self.answer(event),
-            "TaskStateExited" => self.exited(event, carried),
+            "TaskStateExited" => self.exited(event, values),
             "ExecutionSucceeded" | "ExecutionFailed" | "ExecutionAborted" | "ExecutionTimedOut" => {
                 let (status, conclusion) = outcome(&event.kind);
                 self.run.status = Some(status.to_owned());
@@ -110,7 +106,7 @@ impl<'a> Execution<'a> {
             kind if kind.ends_with("Failed") || kind.ends_with("TimedOut") => self.failed(event),
             _ => {}
         }
-        self.texts(event, carried);
+        self.texts(event, values);
         let is_truncated = ["/inputDetails/truncated", "/outputDetails/truncated"]
             .iter()
             .any(|pointer| event.details.pointer(pointer) == Some(&Value::Bool(true)));
@@ -131,8 +127,8 @@ impl<'a> Execution<'a> {
     }
 
     /// What the run was started with, and by which execution.
-    pub(super) fn input(&mut self, input: &Value, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
-        carried.take(input);
+    pub(super) fn input(&mut self, input: &Value, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
+        values.take(input);
         let value = embedded(input.as_str().unwrap_or_default());
         let parent = text(&value, &format!("/{STARTED_BY}")).filter(|arn| arn.starts_with("arn:"));
         let (event, kind) = if parent.is_some() { ("child_run", "upstream") } else { ("start", "api") };
@@ -147,7 +143,7 @@ impl<'a> Execution<'a> {
         });
         let Some(parent) = parent else {
             for (name, text) in leaves("input", &value) {
-                carried.text(self.owner(), Spot::of("json"), &name, &text);
+                values.text(self.owner(), Spot::of("json"), &name, &text);
             }
             return;
         };
@@ -157,10 +153,10 @@ impl<'a> Execution<'a> {
         handoff.sent_at = self.run.started_at;
         let owner = self.owner().handoff(handoff.handoff_key);
         evidence.handoffs.push(handoff);
-        carried.inputs(owner, "", &value, evidence);
+        values.inputs(owner, "", &value, evidence);
     }
 
-    fn state(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn state(&mut self, event: &Event<'_>, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let name = text(event.details, "/name").unwrap_or_default();
         // A state may be entered again: the id of the event tells which time.
         let key = job_key(self.run.run_key, &format!("{name}#{}", event.id));
@@ -177,12 +173,12 @@ impl<'a> Execution<'a> {
         });
         let step = self.step(key, event.id, &name, event);
         let Some(input) = event.details.get("input") else { return evidence.steps.push(step) };
-        carried.take(input);
+        values.take(input);
         let spot = Spot::step("with_binding", step.step_key);
         let value = embedded(input.as_str().unwrap_or_default());
         for (ordinal, (name, text)) in leaves("input", &value).into_iter().enumerate() {
             evidence.bindings.push(binding(&step, "inputs", &name, Some(&text), ordinal));
-            carried.text(self.owner().job(key), spot, &name, &text);
+            values.text(self.owner().job(key), spot, &name, &text);
         }
         evidence.steps.push(step);
     }
@@ -203,7 +199,7 @@ impl<'a> Execution<'a> {
     }
 
     /// A call of a service: a step, and a handoff if the service is asked to go on.
-    fn task(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+    fn task(&mut self, event: &Event<'_>, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
         let job = self.job_at(event.id).map(|job| job.job_key);
         let resource = text(event.details, "/resource").unwrap_or_default();
         let service = text(event.details, "/resourceType").unwrap_or_default();
@@ -215,7 +211,7 @@ impl<'a> Execution<'a> {
         let parameters = event.details.get("parameters").or_else(|| event.details.get("input"));
         let text = parameters.and_then(Value::as_str).unwrap_or_default();
         if let Some(parameters) = parameters {
-            carried.take(parameters);
+            values.take(parameters);
         }
         let step = job.map(|job| self.step(job, event.id, &name, event));
         let is_start = service == "states" && resource.starts_with("startExecution");
@@ -225,7 +221,7 @@ impl<'a> Execution<'a> {
             self.pending.insert(event.id, pending);
         } else {
             let spot = Spot { place: "with_binding", step: step.as_ref().map(|step| step.step_key) };
-            carried.embedded(owner, spot, "parameters", text);
+            values.embedded(owner, spot, "parameters", text);
         }
         evidence.steps.extend(step);
     }
@@ -299,7 +295,7 @@ impl<'a> Execution<'a> {
         };
     }
 
-    fn exited(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>) {
+    fn exited(&mut self, event: &Event<'_>, values: &mut Values<'_, '_>) {
         let owner = match self.job_at(event.id) {
             Some(job) => {
                 job.ended_at = event.at;
@@ -309,8 +305,8 @@ impl<'a> Execution<'a> {
             None => self.owner(),
         };
         if let Some(output) = event.details.get("output") {
-            carried.take(output);
-            carried.embedded(owner, Spot::of("job_output"), "output", output.as_str().unwrap_or_default());
+            values.take(output);
+            values.embedded(owner, Spot::of("job_output"), "output", output.as_str().unwrap_or_default());
         }
     }
 
@@ -323,26 +319,26 @@ impl<'a> Execution<'a> {
     }
 
     /// Inputs and outputs that no row took, out of their JSON texts.
-    fn texts(&mut self, event: &Event<'_>, carried: &mut Carried<'_, '_>) {
+    fn texts(&mut self, event: &Event<'_>, values: &mut Values<'_, '_>) {
         let owner = match self.job_at(event.id) {
             Some(job) => Owner::run(job.run_key).job(job.job_key),
             None => self.owner(),
         };
         for (name, place) in [("input", "json"), ("output", "job_output"), ("parameters", "json")] {
             let Some(value) = event.details.get(name) else { continue };
-            if let Some(text) = value.as_str().filter(|_| carried.is_free(value)) {
-                carried.take(value);
-                carried.embedded(owner, Spot::of(place), name, text);
+            if let Some(text) = value.as_str().filter(|_| values.is_free(value)) {
+                values.take(value);
+                values.embedded(owner, Spot::of(place), name, text);
             }
         }
     }
 
-    pub(super) fn finish(mut self, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) -> Key {
+    pub(super) fn finish(mut self, values: &mut Values<'_, '_>, evidence: &mut Evidence) -> Key {
         for pending in std::mem::take(&mut self.pending).into_values() {
             let owner = self.owner().handoff(pending.handoff.handoff_key);
             let owner = pending.job.map_or(owner, |job| owner.job(job));
             evidence.handoffs.push(pending.handoff);
-            carried.inputs(owner, "", &pending.inputs, evidence);
+            values.inputs(owner, "", &pending.inputs, evidence);
         }
         let row = |role: &str, job: Option<Key>| IdentityUsed {
             job_key: job,

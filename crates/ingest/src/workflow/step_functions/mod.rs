@@ -8,8 +8,9 @@
 mod event;
 mod execution;
 
-use super::carried::{Carried, Owner, Spot, embedded, gap};
 use super::kubernetes::list;
+use super::rows::gap;
+use super::values::{Owner, Spot, Values, embedded};
 use crate::documents;
 use crate::importer::{Importer, Recognised};
 use crate::value::text;
@@ -57,30 +58,30 @@ impl Importer for StepFunctions {
         value: &Value,
         sink: &mut dyn TextSink,
     ) -> Evidence {
-        let mut carried = Carried::new(document, sink);
+        let mut values = Values::new(document, sink);
         let mut evidence = Evidence::default();
         match kind {
             "execution" => {
                 for execution in described(value) {
-                    describe(document, execution, &mut carried, &mut evidence);
+                    describe(document, execution, &mut values, &mut evidence);
                 }
-                carried.rest(Owner::default(), "", value);
+                values.rest(Owner::default(), "", value);
             }
             "execution_history" => {
                 let events: Vec<Event<'_>> = list(value, "/events").filter_map(Event::of_history).collect();
                 let arn = own_arn(&events);
-                let run = execute(document, arn.as_deref(), events, &mut carried, &mut evidence);
-                carried.rest(Owner::run(run), "", value);
+                let run = execute(document, arn.as_deref(), events, &mut values, &mut evidence);
+                values.rest(Owner::run(run), "", value);
             }
             _ => match lines(document, value) {
-                Lines::First(values) => {
-                    log(document, &values.iter().collect::<Vec<_>>(), &mut carried, &mut evidence)
+                Lines::First(lines) => {
+                    log(document, &lines.iter().collect::<Vec<_>>(), &mut values, &mut evidence)
                 }
-                Lines::Later => carried.take(value),
-                Lines::None => log(document, &[value], &mut carried, &mut evidence),
+                Lines::Later => values.take(value),
+                Lines::None => log(document, &[value], &mut values, &mut evidence),
             },
         }
-        evidence.problems.extend(carried.finish());
+        evidence.problems.extend(values.finish());
         evidence
     }
 }
@@ -97,35 +98,35 @@ fn lines(document: &Document<'_>, value: &Value) -> Lines {
     if !is_log_event(value) {
         return Lines::None;
     }
-    let mut values = documents::json(document.bytes).map_while(Result::ok);
+    let mut lines = documents::json(document.bytes).map_while(Result::ok);
     let is_first = |value: Option<&Value>| value.is_some_and(is_log_event);
     if document.part == 0 {
-        return Lines::First(values.filter(is_log_event).collect());
+        return Lines::First(lines.filter(is_log_event).collect());
     }
-    if is_first(values.next().as_ref()) { Lines::Later } else { Lines::None }
+    if is_first(lines.next().as_ref()) { Lines::Later } else { Lines::None }
 }
 
 /// Log events, execution by execution.
-fn log(document: &Document<'_>, values: &[&Value], carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
-    let messages: Vec<_> = values.iter().flat_map(|value| logged(value)).collect();
+fn log(document: &Document<'_>, lines: &[&Value], values: &mut Values<'_, '_>, evidence: &mut Evidence) {
+    let messages: Vec<_> = lines.iter().flat_map(|value| logged(value)).collect();
     let mut executions: BTreeMap<String, Vec<Event<'_>>> = BTreeMap::new();
     for (_, message) in &messages {
         let Some(event) = Event::of_log(message) else { continue };
         executions.entry(event.arn.clone().unwrap_or_default()).or_default().push(event);
     }
     for (arn, events) in executions {
-        execute(document, Some(&arn), events, carried, evidence);
+        execute(document, Some(&arn), events, values, evidence);
     }
     for (envelope, message) in &messages {
         let run = text(message, "/execution_arn").map(|arn| run_of(&arn));
-        carried.rest(run.map_or_else(Owner::default, Owner::run), "", message);
-        carried.take(message);
+        values.rest(run.map_or_else(Owner::default, Owner::run), "", message);
+        values.take(message);
         if let Some(text) = envelope {
-            carried.take(text);
+            values.take(text);
         }
     }
-    for value in values {
-        carried.rest(Owner::default(), "", value);
+    for value in lines {
+        values.rest(Owner::default(), "", value);
     }
 }
 
@@ -199,7 +200,7 @@ fn outcome(status: &str) -> (&'static str, Option<&'static str>) {
     }
 }
 
-fn describe(document: &Document<'_>, value: &Value, carried: &mut Carried<'_, '_>, evidence: &mut Evidence) {
+fn describe(document: &Document<'_>, value: &Value, values: &mut Values<'_, '_>, evidence: &mut Evidence) {
     let Some(arn) = text(value, "/executionArn") else { return };
     let mut run = new_run(Some(&arn), run_of(&arn), document.source_key);
     let (status, conclusion) = outcome(&text(value, "/status").unwrap_or_default());
@@ -209,14 +210,14 @@ fn describe(document: &Document<'_>, value: &Value, carried: &mut Carried<'_, '_
     run.created_at = run.started_at;
     let mut told = Execution::of(document, run);
     if let Some(input) = value.get("input") {
-        told.input(input, carried, evidence);
+        told.input(input, values, evidence);
     }
     if let Some(output) = value.get("output") {
-        carried.take(output);
-        carried.embedded(told.owner(), Spot::of("job_output"), "output", output.as_str().unwrap_or_default());
+        values.take(output);
+        values.embedded(told.owner(), Spot::of("job_output"), "output", output.as_str().unwrap_or_default());
     }
-    carried.rest(told.owner(), "", value);
-    carried.take(value);
+    values.rest(told.owner(), "", value);
+    values.take(value);
     evidence.runs.push(told.run);
 }
 
@@ -224,7 +225,7 @@ fn execute(
     document: &Document<'_>,
     arn: Option<&str>,
     events: Vec<Event<'_>>,
-    carried: &mut Carried<'_, '_>,
+    values: &mut Values<'_, '_>,
     evidence: &mut Evidence,
 ) -> Key {
     let source = document.source_key.to_string();
@@ -243,9 +244,9 @@ fn execute(
     let mut execution = Execution::of(document, run);
     execution.before = Before::of(&events);
     for event in &events {
-        execution.event(event, carried, evidence);
+        execution.event(event, values, evidence);
     }
-    execution.finish(carried, evidence)
+    execution.finish(values, evidence)
 }
 
 /// Whether two resources are of different accounts; unknown counts as the same.

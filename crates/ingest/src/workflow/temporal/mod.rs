@@ -5,8 +5,10 @@
 //! base64 of JSON unless a codec of the user encrypts them; the command line shows them decoded.
 
 mod payload;
+mod updates;
 
-use super::carried::{Carried, Owner, Spot, binding, child_run, gap, leaves, sent};
+use super::rows::{binding, child_run, gap, sent};
+use super::values::{Owner, Spot, Values, leaves};
 use crate::importer::{Importer, Recognised};
 use crate::value::{text, time};
 use crate::{Document, TextSink};
@@ -68,7 +70,7 @@ fn run_of(run_id: &str) -> Key {
 
 struct History<'a, 's> {
     document: &'a Document<'a>,
-    carried: Carried<'a, 's>,
+    values: Values<'a, 's>,
     evidence: Evidence,
     run: Run,
     /// Handoffs to children, by the id of the event that asked for them.
@@ -106,7 +108,7 @@ impl<'a, 's> History<'a, 's> {
         }
         Self {
             document,
-            carried: Carried::new(document, sink),
+            values: Values::new(document, sink),
             evidence,
             run,
             children: BTreeMap::new(),
@@ -128,6 +130,9 @@ impl<'a, 's> History<'a, 's> {
             "childWorkflowExecutionStarted" => self.child_started(attributes),
             "activityTaskScheduled" => self.activity(event, attributes, id),
             "workflowExecutionSignaled" => self.signaled(event, attributes, &id),
+            "workflowExecutionUpdateAdmitted" | "workflowExecutionUpdateAccepted" => {
+                self.updated(event, attributes)
+            }
             "signalExternalWorkflowExecutionInitiated" => self.signals(event, attributes, &id),
             "nexusOperationScheduled" => self.nexus(event, attributes, &id),
             _ => {
@@ -185,9 +190,9 @@ impl<'a, 's> History<'a, 's> {
         self.evidence.handoffs.push(handoff);
         for (name, value) in inputs {
             let Some(value) = value else { continue };
-            self.carried.take(value);
+            self.values.take(value);
             for (name, decoded) in self.decoded(name, value) {
-                self.carried.inputs(owner, &name, &decoded, &mut self.evidence);
+                self.values.inputs(owner, &name, &decoded, &mut self.evidence);
             }
         }
     }
@@ -195,10 +200,10 @@ impl<'a, 's> History<'a, 's> {
     /// Payloads on their way to the scanner.
     fn carry(&mut self, owner: Owner, spot: Spot, name: &str, value: Option<&'a Value>) {
         let Some(value) = value else { return };
-        self.carried.take(value);
+        self.values.take(value);
         for (name, decoded) in self.decoded(name, value) {
             for (name, text) in leaves(&name, &decoded) {
-                self.carried.text(owner, spot, &name, &text);
+                self.values.text(owner, spot, &name, &text);
             }
         }
     }
@@ -263,12 +268,12 @@ impl<'a, 's> History<'a, 's> {
         let spot = Spot::step("with_binding", step.step_key);
         let owner = self.owner().job(key);
         if let Some(input) = attributes.get("input") {
-            self.carried.take(input);
+            self.values.take(input);
             let decoded = self.decoded("input", input);
             let inputs = decoded.iter().flat_map(|(name, value)| leaves(name, value));
             for (ordinal, (name, text)) in inputs.enumerate() {
                 self.evidence.bindings.push(binding(&step, "inputs", &name, Some(&text), ordinal));
-                self.carried.text(owner, spot, &name, &text);
+                self.values.text(owner, spot, &name, &text);
             }
         }
         self.carry(owner, spot, "header", attributes.get("header"));
@@ -403,22 +408,22 @@ impl<'a, 's> History<'a, 's> {
             if let Some((_, attributes)) = attributes(event) {
                 let mut found = Vec::new();
                 let mut rest = Vec::new();
-                payloads("", attributes, &|value| self.carried.is_free(value), &mut found);
+                payloads("", attributes, &|value| self.values.is_free(value), &mut found);
                 for (name, payload) in found {
-                    self.carried.take(payload);
+                    self.values.take(payload);
                     self.is_encoded |= decode(&name, payload, &mut rest);
                 }
                 for (name, text) in rest.iter().flat_map(|(name, value)| leaves(name, value)) {
-                    self.carried.text(self.owner(), Spot::of("json"), &name, &text);
+                    self.values.text(self.owner(), Spot::of("json"), &name, &text);
                 }
             }
         }
-        self.carried.rest(self.owner(), "", value);
+        self.values.rest(self.owner(), "", value);
         if self.is_encoded {
             let gap = gap(self.run.run_key, "runs", "scan", "encoded_payload", "lower_bound_only");
             self.evidence.evidence_gaps.push(gap);
         }
-        self.evidence.problems.extend(self.carried.finish());
+        self.evidence.problems.extend(self.values.finish());
         self.evidence.runs.push(self.run);
         self.evidence
     }

@@ -18,7 +18,7 @@ use crate::Document;
 use crate::importer::Recognised;
 use crate::reader::incomplete;
 use crate::value::text;
-use leakgraph_model::tables::{Problem, WorkflowDefinition};
+use leakgraph_model::tables::WorkflowDefinition;
 use leakgraph_model::{Evidence, Key};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -67,16 +67,6 @@ pub(crate) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
     match kind {
         "workflow_yaml" => workflow(document, value, &mut evidence),
         "action_yaml" => action(document, value, &mut evidence),
-        "zizmor_json" => evidence.problems.push(Problem {
-            path: document.path.to_owned(),
-            offset: None,
-            code: "unused".to_owned(),
-            reason: format!(
-                "{} findings of zizmor: kept as a source only; give the workflow files themselves for workflow_definitions",
-                value.as_array().map_or(0, Vec::len)
-            ),
-            lossy: false,
-        }),
         // Known, and of no use to any table.
         _ => {}
     }

@@ -1,10 +1,12 @@
-//! What a document carries: every value is handed to the scanner once, with the run, job, step
-//! or handoff it belongs to, and inputs of handoffs are classed on the way.
+//! The values of a document: every one is handed to the scanner once, with the run, job, step or
+//! handoff it belongs to, and inputs of handoffs are classed on the way. What is no
+//! `name=value`, such as a log, goes to the sink as it is.
 
 use super::github::dispatch;
-use super::github::steps::guess;
+use super::rows::gap;
+use crate::reader::incomplete;
 use crate::{Document, Mark, TextContext, TextSink};
-use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, Problem, Step};
+use leakgraph_model::tables::{HandoffInput, Problem};
 use leakgraph_model::{Evidence, Key};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -58,9 +60,11 @@ struct Lines {
 }
 
 /// The values of one document on their way to the scanner.
-pub(crate) struct Carried<'a, 's> {
+pub(crate) struct Values<'a, 's> {
     document: &'a Document<'a>,
     sink: &'s mut dyn TextSink,
+    /// Where inputs of handoffs are to be seen: api, webhook, disk.
+    visible: &'static str,
     lines: BTreeMap<Owner, Lines>,
     /// Addresses of the document's values that were handed over.
     taken: HashSet<usize>,
@@ -73,16 +77,27 @@ pub(crate) struct Carried<'a, 's> {
 /// document, the definition is not spelled out again for every task.
 const MAX_SHARED_ROWS: usize = 500_000;
 
-impl<'a, 's> Carried<'a, 's> {
+impl<'a, 's> Values<'a, 's> {
     pub(crate) fn new(document: &'a Document<'a>, sink: &'s mut dyn TextSink) -> Self {
         Self {
             document,
             sink,
+            visible: "api",
             lines: BTreeMap::new(),
             taken: HashSet::new(),
             shared_rows: MAX_SHARED_ROWS,
             is_cut: false,
         }
+    }
+
+    /// Says where inputs are to be seen, if not in an answer of the API.
+    pub(crate) fn seen_in(self, visible: &'static str) -> Self {
+        Self { visible, ..self }
+    }
+
+    /// For texts that are no `name=value`, such as a log.
+    pub(crate) fn sink(&mut self) -> &mut dyn TextSink {
+        self.sink
     }
 
     /// Whether `rows` more rows may be made of a definition that tasks share.
@@ -138,8 +153,24 @@ impl<'a, 's> Carried<'a, 's> {
     pub(crate) fn input(&mut self, owner: Owner, name: &str, text: &str, evidence: &mut Evidence) {
         let Some(handoff) = owner.handoff else { return };
         let source = self.document.source_key;
-        evidence.handoff_inputs.push(dispatch::input(handoff, name, text, "api", source, self.sink));
+        evidence.handoff_inputs.push(dispatch::input(handoff, name, text, self.visible, source, self.sink));
         self.text(owner, Spot::of("handoff_input"), name, text);
+    }
+
+    /// An input of a handoff, or `None` where the platform shows that there is one, but not
+    /// its value.
+    pub(crate) fn shown(&mut self, owner: Owner, name: &str, value: Option<&str>, evidence: &mut Evidence) {
+        let (Some(handoff_key), None) = (owner.handoff, value) else {
+            return self.input(owner, name, value.unwrap_or_default(), evidence);
+        };
+        evidence.handoff_inputs.push(HandoffInput {
+            handoff_key,
+            name: name.to_owned(),
+            value_class: "masked".to_owned(),
+            visible: "none".to_owned(),
+            source_key: self.document.source_key,
+            ..HandoffInput::default()
+        });
     }
 
     /// Says that a value was handed over in another form, or is no text.
@@ -196,6 +227,56 @@ impl<'a, 's> Carried<'a, 's> {
     }
 }
 
+/// A value of a structured file on its way to rows and to the scanner.
+pub(crate) struct Import<'d, 's> {
+    pub(crate) document: &'d Document<'d>,
+    pub(crate) values: Values<'d, 's>,
+    pub(crate) evidence: Evidence,
+    /// Objects that lack what names them.
+    pub(crate) nameless: usize,
+}
+
+impl<'d, 's> Import<'d, 's> {
+    pub(crate) fn new(document: &'d Document<'d>, sink: &'s mut dyn TextSink) -> Self {
+        Self { document, values: Values::new(document, sink), evidence: Evidence::default(), nameless: 0 }
+    }
+
+    pub(crate) fn source(&self) -> Key {
+        self.document.source_key
+    }
+
+    /// Inputs of a handoff.
+    pub(crate) fn inputs(&mut self, owner: Owner, prefix: &str, value: &Value) {
+        self.values.inputs(owner, prefix, value, &mut self.evidence);
+    }
+
+    /// All other texts of an object; `taken` are pointers of its members that were handed over
+    /// otherwise, or are no text.
+    pub(crate) fn rest(&mut self, owner: Owner, value: &Value, taken: &[&str]) {
+        for member in taken.iter().filter_map(|pointer| value.pointer(pointer)) {
+            self.values.take(member);
+        }
+        self.values.rest(owner, "", value);
+    }
+
+    /// An object that lacks what names it: only its texts are of use.
+    pub(crate) fn nameless(&mut self, value: &Value) {
+        self.nameless += 1;
+        self.rest(Owner::default(), value, &[]);
+    }
+
+    /// A piece of evidence that is missing: what is computed without it is a lower bound.
+    pub(crate) fn gap(&mut self, subject: Key, table: &str, analytic: &str, missing: &str) {
+        self.evidence.evidence_gaps.push(gap(subject, table, analytic, missing, "lower_bound_only"));
+    }
+
+    pub(crate) fn finish(mut self, what: &str) -> Evidence {
+        self.evidence.problems.extend(self.values.finish());
+        self.evidence.problems.extend(incomplete(self.document, self.nameless, what));
+        self.evidence
+    }
+}
+
 fn address(value: &Value) -> usize {
     std::ptr::from_ref(value) as usize
 }
@@ -244,67 +325,15 @@ pub(crate) fn embedded(text: &str) -> Value {
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// The binding of a name in a step; `None` is a value that is not shown, such as that of a
-/// reference to a secret.
-pub(crate) fn binding(step: &Step, place: &str, name: &str, value: Option<&str>, ordinal: usize) -> Binding {
-    let state = match value {
-        None => "masked",
-        Some("") => "empty",
-        Some(text) if text.bytes().all(|byte| byte == b'*') => "masked",
-        Some(text) if text.contains("***") => "partial",
-        Some(_) => "clear",
-    };
-    Binding {
-        binding_key: Key::of("binding", &[&step.step_key.to_string(), place, name, &ordinal.to_string()]),
-        step_key: step.step_key,
-        job_key: step.job_key,
-        place: place.to_owned(),
-        name: name.to_owned(),
-        state: state.to_owned(),
-        value_bytes: value
-            .filter(|_| state == "clear")
-            .map(|text| i64::try_from(text.len()).unwrap_or(i64::MAX)),
-        guessed_kind: guess(name).to_owned(),
-        byte_offset: 0,
-        source_key: step.source_key,
-    }
-}
-
-/// A run that another one started as its child, both named by the platform: whichever side
-/// says so, it is the same handoff.
-pub(crate) fn child_run(parent: Key, child: Key, source_key: Key) -> Handoff {
-    Handoff {
-        handoff_key: Key::of("handoff", &[&parent.to_string(), &child.to_string(), "child_run"]),
-        parent_run_key: Some(parent),
-        child_run_key: Some(child),
-        link_method: "explicit_id".to_owned(),
-        confidence: 1.0,
-        ..sent("child_run", source_key)
-    }
-}
-
-/// A handoff of which no run is known yet.
-pub(crate) fn sent(mechanism: &str, source_key: Key) -> Handoff {
-    Handoff {
-        mechanism: mechanism.to_owned(),
-        credential_kind: "unknown".to_owned(),
-        crosses: "none".to_owned(),
-        link_method: "unlinked".to_owned(),
-        gate: "unknown".to_owned(),
-        evidence: "rest".to_owned(),
-        source_key,
-        ..Handoff::default()
-    }
-}
-
-/// A piece of evidence that is missing.
-pub(crate) fn gap(subject: Key, table: &str, analytic: &str, gap: &str, effect: &str) -> EvidenceGap {
-    EvidenceGap {
-        subject_key: subject,
-        subject_table: table.to_owned(),
-        analytic: analytic.to_owned(),
-        gap: gap.to_owned(),
-        effect: effect.to_owned(),
+/// The objects of a page under `member`, of an array of pages, or a bare object.
+pub(crate) fn items<'v>(value: &'v Value, member: &str) -> Vec<&'v Value> {
+    match value {
+        Value::Array(pages) => pages.iter().flat_map(|page| items(page, member)).collect(),
+        Value::Object(members) => match members.get(member).and_then(Value::as_array) {
+            Some(list) => list.iter().collect(),
+            None => vec![value],
+        },
+        _ => Vec::new(),
     }
 }
 
@@ -337,12 +366,12 @@ mod tests {
         }
         let document = Document { path: "x.json", source_key: Key::default(), part: 0, bytes: b"" };
         let mut sink = Nowhere;
-        let mut carried = Carried::new(&document, &mut sink);
-        assert!(carried.may_share(MAX_SHARED_ROWS));
-        assert!(carried.may_share(0));
-        assert!(!carried.may_share(1) && !carried.may_share(0), "what is cut stays so");
-        assert_eq!(carried.finish().map(|problem| problem.code).as_deref(), Some("truncated"));
-        assert_eq!(Carried::new(&document, &mut sink).finish(), None);
+        let mut values = Values::new(&document, &mut sink);
+        assert!(values.may_share(MAX_SHARED_ROWS));
+        assert!(values.may_share(0));
+        assert!(!values.may_share(1) && !values.may_share(0), "what is cut stays so");
+        assert_eq!(values.finish().map(|problem| problem.code).as_deref(), Some("truncated"));
+        assert_eq!(Values::new(&document, &mut sink).finish(), None);
     }
 
     #[test]

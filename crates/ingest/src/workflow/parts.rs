@@ -1,13 +1,11 @@
-//! Rows and texts that importers of hosted CI services have in common.
+//! The parts of a job's log that are its steps, for services that mark them in the text.
 
-use super::github::dispatch;
 use super::github::steps::{guess, pinned};
 use crate::limits::Limits;
-use crate::reader::{Content, incomplete, source_file};
-use crate::{Document, Mark, TextContext, TextSink};
-use leakgraph_model::tables::{Binding, EvidenceGap, Handoff, Problem, SecretPassed, Step};
+use crate::reader::{Content, source_file};
+use crate::{Mark, TextContext, TextSink};
+use leakgraph_model::tables::{Binding, Problem, SecretPassed, Step};
 use leakgraph_model::{Evidence, Key, Timestamp};
-use serde_json::Value;
 
 /// What services write for a secret: GitHub and Azure `***`, GitLab `[MASKED]`, Travis
 /// `[secure]`, Buildkite `[REDACTED]`, CircleCI `****` and `**REDACTED**`.
@@ -245,171 +243,6 @@ pub(crate) fn long_line(path: &str, bytes: &[u8], limits: &Limits) -> Option<Pro
     })
 }
 
-/// A value of a structured file on its way to rows.
-pub(crate) struct Import<'d, 's> {
-    pub(crate) document: &'d Document<'d>,
-    pub(crate) sink: &'s mut dyn TextSink,
-    pub(crate) evidence: Evidence,
-    /// Objects that lack what names them.
-    pub(crate) nameless: usize,
-}
-
-/// Whose a text is.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Owner {
-    pub(crate) run: Option<Key>,
-    pub(crate) job: Option<Key>,
-    pub(crate) handoff: Option<Key>,
-}
-
-impl<'d, 's> Import<'d, 's> {
-    pub(crate) fn new(document: &'d Document<'d>, sink: &'s mut dyn TextSink) -> Self {
-        Self { document, sink, evidence: Evidence::default(), nameless: 0 }
-    }
-
-    pub(crate) fn source(&self) -> Key {
-        self.document.source_key
-    }
-
-    /// Hands one text over.
-    pub(crate) fn text(&mut self, owner: Owner, place: &'static str, name: &str, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        let context = TextContext {
-            run_key: owner.run,
-            job_key: owner.job,
-            handoff_key: owner.handoff,
-            name: Some(name.to_owned()),
-            ..TextContext::of(self.document.path, self.document.source_key, place)
-        };
-        self.sink.text(&context, text.as_bytes());
-    }
-
-    /// Inputs of a handoff: described in rows, and handed over as assignments, so that the name
-    /// counts as context and the value as a value.
-    pub(crate) fn inputs(&mut self, owner: Owner, prefix: &str, value: &Value) {
-        let Some(handoff) = owner.handoff else { return };
-        for (name, text) in leaves(prefix, value) {
-            let row = dispatch::input(handoff, &name, &text, "api", self.source(), self.sink);
-            self.evidence.handoff_inputs.push(row);
-            self.text(owner, "handoff_input", &name, &format!("{name}={text}"));
-        }
-    }
-
-    /// All other texts of an object, one `name=value` a line; `taken` are pointers of members
-    /// that were handed over otherwise.
-    pub(crate) fn rest(&mut self, owner: Owner, name: &str, value: &Value, taken: &[&str]) {
-        let (mut lines, mut marks) = (String::new(), Vec::new());
-        let mut left = value.clone();
-        for pointer in taken {
-            if let Some(member) = left.pointer_mut(pointer) {
-                *member = Value::Null;
-            }
-        }
-        for (path, text) in leaves("", &left) {
-            let last = path.rsplit('.').next().unwrap_or(&path);
-            marks.push(Mark {
-                offset: lines.len(),
-                step_key: None,
-                place: "json",
-                name: Some(path.clone()),
-                at: None,
-            });
-            lines.extend([last, "=", &text, "\n"]);
-        }
-        if lines.is_empty() {
-            return;
-        }
-        let context = TextContext {
-            run_key: owner.run,
-            job_key: owner.job,
-            handoff_key: owner.handoff,
-            name: Some(name.to_owned()),
-            marks,
-            ..TextContext::of(self.document.path, self.document.source_key, "json")
-        };
-        self.sink.text(&context, lines.as_bytes());
-    }
-
-    /// A piece of evidence that is missing, and what that costs.
-    pub(crate) fn gap(&mut self, subject: Key, table: &str, analytic: &str, gap: &str) {
-        self.evidence.evidence_gaps.push(gap_of(subject, table, analytic, gap));
-    }
-
-    pub(crate) fn finish(mut self, what: &str) -> Evidence {
-        self.evidence.problems.extend(incomplete(self.document, self.nameless, what));
-        self.evidence
-    }
-}
-
-/// Evidence that is missing: what is computed without it is a lower bound.
-pub(crate) fn gap_of(subject: Key, table: &str, analytic: &str, gap: &str) -> EvidenceGap {
-    EvidenceGap {
-        subject_key: subject,
-        subject_table: table.to_owned(),
-        analytic: analytic.to_owned(),
-        gap: gap.to_owned(),
-        effect: "lower_bound_only".to_owned(),
-    }
-}
-
-/// Dotted names and texts of the leaves of a value; nulls are left out.
-pub(crate) fn leaves(prefix: &str, value: &Value) -> Vec<(String, String)> {
-    fn walk(name: &str, value: &Value, found: &mut Vec<(String, String)>) {
-        match value {
-            Value::Object(members) => {
-                for (member, value) in members {
-                    let path = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
-                    walk(&path, value, found);
-                }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    walk(&format!("{name}[{index}]"), item, found);
-                }
-            }
-            Value::String(text) => found.push((name.to_owned(), text.clone())),
-            Value::Null => {}
-            other => found.push((name.to_owned(), other.to_string())),
-        }
-    }
-    let mut found = Vec::new();
-    walk(prefix, value, &mut found);
-    found
-}
-
-/// A handoff between two runs, keyed so that both sides tell the same one.
-pub(crate) fn between(parent: Option<Key>, child: Option<Key>, mechanism: &str, source_key: Key) -> Handoff {
-    let text = |key: Option<Key>| key.map_or_else(String::new, |key| key.to_string());
-    Handoff {
-        handoff_key: Key::of("handoff", &[&text(parent), &text(child), mechanism]),
-        parent_run_key: parent,
-        child_run_key: child,
-        mechanism: mechanism.to_owned(),
-        credential_kind: "unknown".to_owned(),
-        crosses: "none".to_owned(),
-        link_method: "explicit_id".to_owned(),
-        confidence: 1.0,
-        gate: "unknown".to_owned(),
-        evidence: "rest".to_owned(),
-        source_key,
-        ..Handoff::default()
-    }
-}
-
-/// The objects of a page under `member`, of an array of pages, or a bare object.
-pub(crate) fn items<'v>(value: &'v Value, member: &str) -> Vec<&'v Value> {
-    match value {
-        Value::Array(pages) => pages.iter().flat_map(|page| items(page, member)).collect(),
-        Value::Object(members) => match members.get(member).and_then(Value::as_array) {
-            Some(list) => list.iter().collect(),
-            None => vec![value],
-        },
-        _ => Vec::new(),
-    }
-}
-
 /// The file name of a path, without its ending: what a job is called that says no name.
 pub(crate) fn stem(path: &str) -> &str {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
@@ -419,7 +252,6 @@ pub(crate) fn stem(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn masks_of_all_services_are_known() {
@@ -452,11 +284,5 @@ mod tests {
             long_line("x", b"1\n12345\n", &limits)
                 .is_some_and(|row| !row.lossy && row.reason.contains("5 bytes"))
         );
-    }
-
-    #[test]
-    fn leaves_have_paths_and_no_nulls() {
-        let found = leaves("p", &json!({"a": [1, null], "b": {"c": "x"}}));
-        assert_eq!(found, [("p.a[0]".to_owned(), "1".to_owned()), ("p.b.c".to_owned(), "x".to_owned())]);
     }
 }

@@ -1,16 +1,11 @@
-//! The actions there are, with access level and sensitivity class.
-//!
-//! AWS: `datasets/catalogs/aws-actions.tsv`; GitHub: `github-permissions.tsv`; Kubernetes:
-//! `kubernetes-permissions.tsv`.
+//! The actions there are, with access level and sensitivity class (`datasets/catalogs`).
+
+mod tables;
 
 use crate::pattern::matches_wildcards;
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::{OnceLock, RwLock};
-
-const AWS: &str = include_str!("../../../datasets/catalogs/aws-actions.tsv");
-const GITHUB: &str = include_str!("../../../datasets/catalogs/github-permissions.tsv");
-const KUBERNETES: &str = include_str!("../../../datasets/catalogs/kubernetes-permissions.tsv");
 
 /// Sensitivity class of an action, heaviest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,7 +106,7 @@ pub struct Catalog {
     /// Lower-case names, in the order of ids; sorted, so that a prefix is a range.
     folded: Vec<String>,
     ids: HashMap<String, u32>,
-    aws: RoaringBitmap,
+    platforms: HashMap<&'static str, RoaringBitmap>,
     outside_namespaces: RoaringBitmap,
     nameless: RoaringBitmap,
     cache: RwLock<HashMap<String, RoaringBitmap>>,
@@ -125,42 +120,34 @@ impl Catalog {
     }
 
     fn parse() -> Self {
-        let mut actions = Vec::with_capacity(21_000);
-        for line in AWS.lines() {
-            let Some((prefix, words)) = line.split_once('\t') else { continue };
-            for word in words.split(' ') {
-                let Some((name, codes)) = word.split_once('=') else { continue };
-                if let &[level, class] = codes.as_bytes() {
-                    let name = format!("{prefix}:{name}");
-                    actions.push((true, Action { name, class: Class::of(class), level: Level::of(level) }));
-                }
-            }
-        }
-        for line in GITHUB.lines() {
-            if let Some((name, &[class])) =
-                line.split_once('\t').map(|(name, class)| (name, class.as_bytes()))
-            {
-                let level = if name.ends_with(":read") { Level::Read } else { Level::Write };
-                actions.push((false, Action { name: name.to_owned(), class: Class::of(class), level }));
-            }
-        }
-        let (kubernetes, cluster) = kubernetes();
-        actions.extend(kubernetes.into_iter().map(|action| (false, action)));
-        actions.sort_by_key(|(_, action)| action.name.to_ascii_lowercase());
-        actions.dedup_by_key(|(_, action)| action.name.to_ascii_lowercase());
-        let aws = (0..).zip(&actions).filter(|(_, (is_aws, _))| *is_aws).map(|(id, _)| id).collect();
-        let actions: Vec<Action> = actions.into_iter().map(|(_, action)| action).collect();
-        let folded: Vec<String> = actions.iter().map(|action| action.name.to_ascii_lowercase()).collect();
-        let ids: HashMap<String, u32> = folded.iter().cloned().zip(0..).collect();
-        let outside_namespaces = cluster.iter().filter_map(|name| ids.get(name).copied()).collect();
-        let is_nameless = |name: &str| name.ends_with(":create") || name.ends_with(":deletecollection");
-        let nameless = ids
-            .iter()
-            // Resources of clusters alone have a slash; that of a subresource has a name.
-            .filter(|(name, _)| name.matches('/').count() == 1 && is_nameless(name))
-            .map(|(_, id)| *id)
+        let mut listed = tables::actions();
+        let (kubernetes, cluster) = tables::kubernetes();
+        listed.extend(kubernetes.into_iter().map(|action| ("kubernetes", action)));
+        let mut listed: Vec<(String, &'static str, Action)> = listed
+            .into_iter()
+            .map(|(platform, action)| (action.name.to_ascii_lowercase(), platform, action))
             .collect();
-        Self { actions, folded, ids, aws, outside_namespaces, nameless, cache: RwLock::default() }
+        listed.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut platforms: HashMap<&'static str, RoaringBitmap> = HashMap::new();
+        let (mut actions, mut folded): (Vec<Action>, Vec<String>) = (Vec::new(), Vec::new());
+        for (name, platform, action) in listed {
+            if folded.last() != Some(&name) {
+                folded.push(name);
+                actions.push(action);
+            }
+            let id = u32::try_from(folded.len().saturating_sub(1)).unwrap_or(u32::MAX);
+            platforms.entry(platform).or_default().insert(id);
+        }
+        let ids: HashMap<String, u32> = folded.iter().cloned().zip(0..).collect();
+        let id = |name: &String| ids.get(&name.to_ascii_lowercase()).copied();
+        let outside_namespaces = cluster.iter().filter_map(id).collect();
+        let is_nameless = |name: &str| name.ends_with(":create") || name.ends_with(":deletecollection");
+        // That of a subresource has a name.
+        let nameless = |id: &u32| {
+            folded.get(*id as usize).is_some_and(|name| name.matches('/').count() == 1 && is_nameless(name))
+        };
+        let nameless = platforms.get("kubernetes").into_iter().flatten().filter(nameless).collect();
+        Self { actions, folded, ids, platforms, outside_namespaces, nameless, cache: RwLock::default() }
     }
 
     /// Number of actions.
@@ -184,7 +171,21 @@ impl Catalog {
 
     /// All AWS actions.
     pub(crate) fn aws(&self) -> &RoaringBitmap {
-        &self.aws
+        self.of("aws")
+    }
+
+    /// All actions of a platform; none of one that is not known.
+    pub fn of(&self, platform: &str) -> &RoaringBitmap {
+        static NONE: OnceLock<RoaringBitmap> = OnceLock::new();
+        self.platforms.get(platform).unwrap_or_else(|| NONE.get_or_init(RoaringBitmap::new))
+    }
+
+    /// ARN patterns of the resources that an action of AWS acts on, from the service part on
+    /// (`s3:::*/*`); empty if it acts on no resource of its own and needs `*`.
+    pub fn aws_resources(&self, action: &str) -> &[&'static str] {
+        static RESOURCES: OnceLock<HashMap<String, Vec<&'static str>>> = OnceLock::new();
+        let resources = RESOURCES.get_or_init(tables::aws_resources);
+        resources.get(&action.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
     }
 
     /// Actions on resources of a cluster that are in no namespace.
@@ -201,7 +202,7 @@ impl Catalog {
     pub fn matching(&self, pattern: &str) -> RoaringBitmap {
         let folded = pattern.to_ascii_lowercase();
         if folded == "*" || folded == "*:*" {
-            return self.aws.clone();
+            return self.aws().clone();
         }
         if let Some(known) = self.cache.read().ok().and_then(|cache| cache.get(&folded).cloned()) {
             return known;
@@ -229,30 +230,6 @@ impl Catalog {
     }
 }
 
-/// Actions of a cluster, and the names of those outside of namespaces.
-fn kubernetes() -> (Vec<Action>, Vec<String>) {
-    let (mut actions, mut cluster) = (Vec::new(), Vec::new());
-    for line in KUBERNETES.lines() {
-        let mut columns = line.split('\t');
-        let (Some(resource), Some(scope), Some(verbs)) = (columns.next(), columns.next(), columns.next())
-        else {
-            continue;
-        };
-        for (verb, codes) in verbs.split(' ').filter_map(|verb| verb.split_once('=')) {
-            let &[level, class] = codes.as_bytes() else { continue };
-            let name = format!("{resource}:{verb}");
-            // A namespace by name counts as inside of itself.
-            let is_itself = resource.starts_with("core/namespaces")
-                && matches!(verb, "get" | "update" | "patch" | "delete");
-            if scope == "c" && !is_itself {
-                cluster.push(name.clone());
-            }
-            actions.push(Action { name, class: Class::of(class), level: Level::of(level) });
-        }
-    }
-    (actions, cluster)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,14 +237,47 @@ mod tests {
     #[test]
     fn resources_of_clusters_are_apart_from_other_actions() {
         let catalog = Catalog::get();
-        let (actions, cluster) = kubernetes();
+        let (actions, cluster) = tables::kubernetes();
         assert!(actions.len() > 500 && cluster.len() > 100);
         for action in &actions {
             let id = catalog.id(&action.name).unwrap();
             assert_eq!(catalog.action(id).class, action.class, "{}", action.name);
             assert!(!catalog.aws().contains(id), "{}", action.name);
         }
-        assert_eq!(catalog.matching("*/*:*").len(), actions.len() as u64);
+        assert_eq!((catalog.matching("*/*:*") & catalog.of("kubernetes")).len(), actions.len() as u64);
+    }
+
+    #[test]
+    fn every_platform_has_actions_of_every_kind_it_needs() {
+        let catalog = Catalog::get();
+        let least = [("aws", 20_000), ("gcp", 13_000), ("azure", 4_000), ("github", 150), ("gitlab", 20)];
+        for (platform, least) in least {
+            let own = catalog.of(platform);
+            assert!(own.len() >= least, "{platform}: {}", own.len());
+            let has = |class| own.iter().any(|id| catalog.action(id).class == class);
+            assert!([Class::Esc, Class::Data, Class::Write, Class::Read].into_iter().all(has), "{platform}");
+        }
+        assert_eq!((catalog.of("vault").len(), catalog.of("nowhere").len()), (9, 0));
+        let class = |name: &str| catalog.action(catalog.id(name).unwrap()).class;
+        assert_eq!(class("secretmanager.versions.access"), Class::Cred);
+        assert_eq!(class("storage.objects.get"), Class::Data);
+        assert_eq!(class("storage.buckets.setIamPolicy"), Class::Perm);
+        assert_eq!(class("microsoft.authorization/roleassignments/WRITE"), Class::Esc);
+        assert_eq!(class("Microsoft.Storage/storageAccounts/listKeys/action"), Class::Cred);
+        assert_eq!(class("RoleManagement.ReadWrite.Directory"), Class::Esc);
+        // Both GitLab's and Vault's.
+        let sudo = catalog.id("sudo").unwrap();
+        assert!(catalog.of("vault").contains(sudo) && catalog.of("gitlab").contains(sudo));
+    }
+
+    #[test]
+    fn actions_of_aws_have_resources() {
+        let catalog = Catalog::get();
+        assert!(catalog.aws_resources("S3:GetObject").contains(&"s3:::*/*"));
+        assert!(catalog.aws_resources("ec2:DescribeInstances").is_empty());
+        let wild =
+            catalog.aws().iter().filter(|id| catalog.aws_resources(&catalog.action(*id).name).is_empty());
+        assert_eq!(wild.count(), 6_329);
     }
 
     #[test]
