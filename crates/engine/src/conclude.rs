@@ -104,23 +104,19 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
     fn one<R: Row>(rows: &[R]) -> Result<(&'static str, RecordBatch), Error> {
         Ok((R::TABLE.name, R::to_batch(rows)?))
     }
-    let Scores {
-        nhi_scores,
-        handoff_scores,
-        secret_scores,
-        reach_edges,
-        trigger_decisions,
-        boundary_crossings,
-        evidence_gaps,
-    } = scores;
+    let Scores { nhi_scores, handoff_scores, secret_scores, reach_edges, evidence_gaps, .. } = scores;
     let gaps: Vec<ScoreGap> = evidence_gaps.iter().cloned().map(ScoreGap::from).collect();
     Ok(vec![
         one(nhi_scores)?,
+        one(&scores.nhi_usage)?,
+        one(&scores.token_scores)?,
+        one(&scores.privilege_totals)?,
+        one(&scores.nhi_lifecycle)?,
         one(handoff_scores)?,
         one(secret_scores)?,
         one(reach_edges)?,
-        one(trigger_decisions)?,
-        one(boundary_crossings)?,
+        one(&scores.trigger_decisions)?,
+        one(&scores.boundary_crossings)?,
         one(&gaps)?,
     ])
 }

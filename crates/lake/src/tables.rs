@@ -26,6 +26,7 @@ pub const LINKED: &[&str] = &[
     "identities",
     "identities_used",
     "credentials",
+    "grants",
     "activity",
     "assumptions",
     "secrets",

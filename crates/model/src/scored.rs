@@ -1,9 +1,13 @@
 //! The scored tables: what leakgraph concludes.
 
 mod boundary;
+mod lifecycle;
+mod privilege;
 mod trigger;
 
 pub use boundary::BoundaryCrossing;
+pub use lifecycle::NhiLifecycle;
+pub use privilege::{NhiUsage, PrivilegeTotal, TokenScore};
 pub use trigger::TriggerDecision;
 
 use crate::table::{Row, TableDoc};
@@ -19,30 +23,44 @@ crate::table! {
         identity: String,
         /// Excess privilege, 0 to 100; null without usage evidence.
         excess: Option<f64>,
-        /// Lower bound: what cannot be observed counts as needed.
+        /// Lower bound: what cannot be observed counts as needed, what is only perhaps allowed as not allowed.
         excess_low: Option<f64>,
-        /// Upper bound: what cannot be observed counts as unneeded.
+        /// Upper bound: what cannot be observed counts as unneeded, what is perhaps allowed as allowed.
         excess_high: Option<f64>,
-        /// Score of everything granted, as if nothing were used.
+        /// Granted risk: score of everything that is or may be granted, as if nothing were used.
         granted_risk: f64,
+        /// The same of what is surely granted.
+        granted_low: f64,
         /// Share of the class mass that usage evidence can see, 0 to 1.
         coverage: f64,
-        /// none, service, action, observed.
+        /// none; service (services that were used are known); action (actions are known, but not those of data events or reads); observed (these too).
         usage: String,
+        /// What the usage rests on: cloudtrail, last_accessed, access_analyzer, audit, inventory (a time of last use), …
+        usage_sources: Vec<String>,
+        /// First time of the usage evidence.
+        window_from: Option<Timestamp>,
+        /// Last time of the usage evidence.
+        window_to: Option<Timestamp>,
         /// Days of usage evidence.
         window_days: Option<f64>,
+        /// Whether it was idle all of the window: then `excess` is that of all grants. Null if that cannot be known.
+        inactive: Option<bool>,
         /// Actions surely allowed.
         actions_must: i64,
         /// Actions perhaps allowed.
         actions_may: i64,
         /// Allowed actions that were used.
         actions_used: i64,
-        /// low (0–33), medium (34–66), high (67–100); of the lower bound where there is usage, else of granted risk.
+        /// Actions that were tried and only ever refused: no use, perhaps probing.
+        denied: Vec<String>,
+        /// low (0–33), medium (34–66), high (67–100); of the lower bound where there is usage, else of `granted_low`; unknown where no catalog knows what it is granted.
         band: String,
         /// Contribution of each class, as `ESC=41.2` in per cent.
         classes: Vec<String>,
         /// The heaviest unused grants, as `iam:PassRole`.
         top_grants: Vec<String>,
+        /// Statements that give the top grants, as `grants:key`.
+        evidence: Vec<String>,
         /// Blast radius of the identity itself, 0 to 100.
         blast: Option<f64>,
         /// Hash of the weights that were used.
@@ -199,7 +217,7 @@ crate::table! {
         subject_table: String,
         /// excess_privilege, blast_radius, handoff_identity, …
         analytic: String,
-        /// no_child, no_permissions, no_usage, no_inventory, unknown_boundary, …
+        /// no_child, no_permissions, no_usage, no_inventory, unknown_boundary, …; of excess_privilege also unrecorded_calls, no_data_events, service_level_usage, short_window, unknown_actions.
         gap: String,
         /// lower_bound_only, upper_bound_only, not_computed.
         effect: String,
@@ -216,6 +234,10 @@ impl From<EvidenceGap> for ScoreGap {
 /// Documentation and schema of every scored table.
 pub const TABLES: &[TableDoc] = &[
     NhiScore::TABLE,
+    NhiUsage::TABLE,
+    TokenScore::TABLE,
+    PrivilegeTotal::TABLE,
+    NhiLifecycle::TABLE,
     HandoffScore::TABLE,
     SecretScore::TABLE,
     ReachEdge::TABLE,

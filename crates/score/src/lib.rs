@@ -8,20 +8,23 @@ mod graph;
 mod handoffs;
 mod holding;
 mod index;
+mod lifecycle;
 mod privilege;
 mod relations;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod trigger;
 mod weights;
 
 pub use weights::{ClassWeight, Weights};
 
 use leakgraph_model::scored::{
-    BoundaryCrossing, HandoffScore, NhiScore, ReachEdge, SecretScore, TriggerDecision,
+    BoundaryCrossing, HandoffScore, NhiLifecycle, NhiScore, NhiUsage, PrivilegeTotal, ReachEdge, SecretScore,
+    TokenScore, TriggerDecision,
 };
-use leakgraph_model::tables::{EvidenceGap, Identity};
+use leakgraph_model::tables::{EvidenceGap, Grant, Identity};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::Escalation;
 use rayon::prelude::*;
@@ -46,6 +49,14 @@ pub enum Error {
 pub struct Scores {
     /// One per NHI with grants.
     pub nhi_scores: Vec<NhiScore>,
+    /// One per identity and action that it used or tried.
+    pub nhi_usage: Vec<NhiUsage>,
+    /// One per job of a workflow with a token.
+    pub token_scores: Vec<TokenScore>,
+    /// One per account, and one for all.
+    pub privilege_totals: Vec<PrivilegeTotal>,
+    /// One per NHI that acts.
+    pub nhi_lifecycle: Vec<NhiLifecycle>,
     /// One per handoff.
     pub handoff_scores: Vec<HandoffScore>,
     /// One per secret.
@@ -81,53 +92,73 @@ pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
     };
     let graph = graph::build::build(evidence, &facts, weights);
     let blast = blast::Blast::new(evidence, &graph, weights);
-    let mut scores = Scores {
-        nhi_scores: nhi_scores(evidence, &effective, &escalations, &usage, weights),
-        ..Scores::default()
-    };
+    let mut scores = Scores::default();
+    let privilege_gaps = privileges(evidence, &effective, &escalations, &usage, weights, &mut scores);
     blast.identities(&mut scores.nhi_scores);
+    scores.token_scores = tokens::scores(evidence, weights);
+    scores.nhi_lifecycle = lifecycle::lifecycle(evidence, &scores.nhi_scores, weights);
     scores.handoff_scores = blast.handoffs(&sides, &crossings);
     scores.secret_scores = blast.secrets();
     scores.reach_edges = blast::reach_edges(&graph);
     let index = index::Index::of(evidence, &scores.nhi_scores);
     scores.trigger_decisions = trigger::decisions(&index, weights);
     scores.boundary_crossings = boundary::crossings(&index, weights);
-    scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective);
+    scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective, &privilege_gaps);
     Ok(scores)
 }
 
-fn nhi_scores(
+/// Fills the tables of excess privilege; returns what identities lack for it.
+fn privileges(
     evidence: &Evidence,
     effective: &[leakgraph_policy::Effective],
     escalations: &[Escalation],
     usage: &HashMap<Key, Vec<relations::Use>>,
     weights: &Weights,
-) -> Vec<NhiScore> {
-    let windows = privilege::windows(evidence);
+    scores: &mut Scores,
+) -> Vec<(Key, (&'static str, &'static str))> {
+    let trails = privilege::trails(evidence);
     let identities: HashMap<Key, &Identity> =
         evidence.identities.iter().map(|row| (row.identity_key, row)).collect();
     let mut paths: HashMap<Key, Vec<&Escalation>> = HashMap::new();
     for path in escalations {
         paths.entry(path.identity_key).or_default().push(path);
     }
-    effective
+    let mut grants: HashMap<Key, Vec<&Grant>> = HashMap::new();
+    for grant in &evidence.grants {
+        grants.entry(grant.identity_key).or_default().push(grant);
+    }
+    let mut assumed: HashMap<Key, i64> = HashMap::new();
+    for row in evidence.assumptions.iter().filter(|row| !row.denied) {
+        if let Some((key, at)) = row.target_identity_key.zip(row.last_at.or(row.first_at)) {
+            let last = assumed.entry(key).or_insert(at.0);
+            *last = at.0.max(*last);
+        }
+    }
+    let scored: Vec<privilege::Scored> = effective
         .par_iter()
         .filter_map(|effective| {
-            let identity = identities.get(&effective.identity_key)?;
-            if identity.is_nhi == Some(false) {
-                return None;
-            }
             let key = effective.identity_key;
+            let identity = identities.get(&key).filter(|identity| identity.is_nhi != Some(false))?;
             let subject = privilege::Subject {
                 identity,
                 effective,
                 escalations: paths.get(&key).map_or(&[], Vec::as_slice),
-                used: usage.get(&key).map_or(&[], Vec::as_slice),
-                window: privilege::account(identity).and_then(|account| windows.get(&account).copied()),
+                grants: grants.get(&key).map_or(&[], Vec::as_slice),
+                uses: usage.get(&key).map_or(&[], Vec::as_slice),
+                trail: privilege::account(identity).and_then(|account| trails.get(&account)),
+                assumed: assumed.get(&key).copied(),
             };
             Some(privilege::score(&subject, weights))
         })
-        .collect()
+        .collect();
+    let mut gaps = Vec::new();
+    for scored in scored {
+        gaps.extend(scored.gaps.into_iter().map(|gap| (scored.score.identity_key, gap)));
+        scores.nhi_scores.push(scored.score);
+        scores.nhi_usage.extend(scored.usage);
+    }
+    scores.privilege_totals = privilege::totals(&scores.nhi_scores, &identities, weights);
+    gaps
 }
 
 fn gaps(
@@ -135,6 +166,7 @@ fn gaps(
     scores: &Scores,
     crossings: &HashMap<Key, handoffs::Crossing>,
     effective: &[leakgraph_policy::Effective],
+    privilege: &[(Key, (&'static str, &'static str))],
 ) -> Vec<EvidenceGap> {
     let gap = |subject: Key, table: &str, analytic: &str, gap: &str, effect: &str| EvidenceGap {
         subject_key: subject,
@@ -144,8 +176,8 @@ fn gaps(
         effect: effect.to_owned(),
     };
     let mut gaps = Vec::new();
-    for row in scores.nhi_scores.iter().filter(|row| row.excess.is_none()) {
-        gaps.push(gap(row.identity_key, "identities", "excess_privilege", "no_usage", "not_computed"));
+    for (key, (reason, effect)) in privilege {
+        gaps.push(gap(*key, "identities", "excess_privilege", reason, effect));
     }
     for row in effective {
         for reason in &row.gaps {

@@ -6,16 +6,26 @@ use crate::Error;
 use crate::bridge::to_polars;
 use crate::sides::Sides;
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
-use leakgraph_model::{Evidence, Key};
+use leakgraph_model::tables::Activity;
+use leakgraph_model::{Evidence, Key, Timestamp};
 use polars::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Use of one action by one identity.
-#[derive(Clone, Debug, PartialEq)]
+/// Calls of one action by one identity, by what recorded them.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Use {
-    /// Lower-cased IAM action.
+    /// Lower-cased action.
     pub(crate) action: String,
+    /// As `activity.evidence`.
+    pub(crate) source: String,
+    /// Whether all were refused: attempts, no use.
+    pub(crate) denied: bool,
+    pub(crate) calls: i64,
+    /// Microseconds of the first call.
+    pub(crate) first: Option<i64>,
+    /// Microseconds of the last call.
+    pub(crate) last: Option<i64>,
 }
 
 /// What both sides of a handoff hold, by name.
@@ -54,31 +64,47 @@ fn read_texts(frame: &DataFrame, name: &str) -> Result<Vec<String>, Error> {
     Ok(frame.column(name)?.str()?.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
 }
 
-/// Actions each identity used with success; attempts that were refused are no use.
+fn read_times(frame: &DataFrame, name: &str) -> Result<Vec<Option<i64>>, Error> {
+    Ok(frame.column(name)?.i64()?.iter().collect())
+}
+
+/// What each identity did and tried, by action and source.
 pub(crate) fn usage(evidence: &Evidence) -> Result<HashMap<Key, Vec<Use>>, Error> {
     let rows: Vec<_> = evidence.activity.iter().filter_map(|row| Some((row.identity_key?, row))).collect();
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
+    let times = |of: fn(&Activity) -> Option<Timestamp>| -> ArrayRef {
+        Arc::new(Int64Array::from_iter(rows.iter().map(|(_, row)| of(row).map(|at| at.0))))
+    };
+    let texts = |of: fn(&Activity) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, row)| of(row))))
+    };
     let frame = batch(vec![
         ("identity", keys(rows.iter().map(|(key, _)| key))),
-        (
-            "action",
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, row)| row.action.to_lowercase()))),
-        ),
-        ("denied", Arc::new(BooleanArray::from_iter(rows.iter().map(|(_, row)| Some(row.denied))))),
+        ("action", texts(|row| row.action.to_lowercase())),
+        ("source", texts(|row| row.evidence.clone())),
+        ("denied", Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, row)| i64::from(row.denied))))),
         ("calls", Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, row)| row.calls)))),
+        ("first", times(|row| row.first_at.or(row.last_at))),
+        ("last", times(|row| row.last_at.or(row.first_at))),
     ])?;
+    let by = ["identity", "action", "source", "denied"];
     let used = frame
         .lazy()
-        .filter(col("denied").not())
-        .group_by([col("identity"), col("action")])
-        .agg([col("calls").sum()])
-        .sort(["identity", "action"], SortMultipleOptions::default())
+        .group_by(by.map(col))
+        .agg([col("calls").sum(), col("first").min(), col("last").max()])
+        .sort(by, SortMultipleOptions::default())
         .collect()?;
+    let (actions, sources) = (read_texts(&used, "action")?, read_texts(&used, "source")?);
+    let (denied, calls) = (read_numbers(&used, "denied")?, read_numbers(&used, "calls")?);
+    let (first, last) = (read_times(&used, "first")?, read_times(&used, "last")?);
     let mut by_identity: HashMap<Key, Vec<Use>> = HashMap::new();
-    for (key, action) in read_keys(&used, "identity")?.into_iter().zip(read_texts(&used, "action")?) {
-        by_identity.entry(key).or_default().push(Use { action });
+    let texts = read_keys(&used, "identity")?.into_iter().zip(actions.into_iter().zip(sources));
+    let numbers = denied.into_iter().zip(calls).zip(first.into_iter().zip(last));
+    for ((key, (action, source)), ((denied, calls), (first, last))) in texts.zip(numbers) {
+        let denied = denied != 0;
+        by_identity.entry(key).or_default().push(Use { action, source, denied, calls, first, last });
     }
     Ok(by_identity)
 }

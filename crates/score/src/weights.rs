@@ -4,7 +4,7 @@ use crate::Error;
 use crate::boundary::BoundaryWeights;
 use crate::holding::PrivilegeWeights;
 use crate::trigger::TriggerWeights;
-use leakgraph_policy::Class;
+use leakgraph_policy::{Catalog, Class};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ struct Table {
     privilege: PrivilegeWeights,
     trigger: TriggerWeights,
     boundary: BoundaryWeights,
+    criticality: BTreeMap<String, f64>,
 }
 
 /// All weights, checked.
@@ -50,11 +51,12 @@ struct Table {
 pub struct Weights {
     table: Table,
     classes: [ClassWeight; 8],
-    permission: BTreeMap<String, f64>,
+    /// s(g) by the catalog's number of an action.
+    sensitivity: Vec<f64>,
     hash: String,
 }
 
-const BUILTIN: &str = include_str!("weights.toml");
+pub(crate) const BUILTIN: &str = include_str!("weights.toml");
 
 impl Weights {
     /// The embedded weights.
@@ -89,17 +91,23 @@ impl Weights {
         for value in [table.node.job, table.node.identity, table.node.secret, table.node.admin] {
             not_negative("node", value)?;
         }
-        for value in table.lifetime.values().chain(table.permission.values()) {
-            unit("lifetime or permission", *value)?;
+        for value in table.lifetime.values() {
+            unit("lifetime", *value)?;
         }
         table.privilege.check()?;
         table.trigger.check()?;
         table.boundary.check()?;
-        let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
+        for value in table.permission.values().chain(table.criticality.values()) {
+            positive("permission or criticality", *value)?;
+        }
+        for value in table.permission.values() {
+            unit("permission", *value)?;
+        }
+        let sensitivity = sensitivity(&table.permission);
         let digest = Sha256::digest(toml.as_bytes());
         let hash = leakgraph_model::hex(&digest[..8]);
         let classes = classes.try_into().map_err(|_| Error::Weights("class count".to_owned()))?;
-        Ok(Self { table, classes, permission, hash })
+        Ok(Self { table, classes, sensitivity, hash })
     }
 
     /// First 16 hexadecimal digits of the SHA-256 of the TOML text.
@@ -144,9 +152,32 @@ impl Weights {
         &self.table.boundary
     }
 
-    pub(crate) fn permission(&self, action: &str) -> f64 {
-        self.permission.get(&action.to_lowercase()).copied().unwrap_or(1.0)
+    /// s(g): sensitivity of an action of the catalog.
+    pub(crate) fn permission(&self, id: u32) -> f64 {
+        self.sensitivity.get(id as usize).copied().unwrap_or(1.0)
     }
+
+    /// w: how much an identity of this environment counts in a total.
+    pub(crate) fn criticality(&self, environment: Option<&str>) -> f64 {
+        let environment = environment.unwrap_or_default().to_lowercase();
+        self.table.criticality.get(&environment).copied().unwrap_or(1.0)
+    }
+}
+
+/// Sensitivity by the catalog's numbers; of several patterns the longest counts.
+fn sensitivity(patterns: &BTreeMap<String, f64>) -> Vec<f64> {
+    let catalog = Catalog::get();
+    let mut sensitivity = vec![1.0; catalog.len()];
+    let mut patterns: Vec<(&String, &f64)> = patterns.iter().collect();
+    patterns.sort_by_key(|(pattern, _)| pattern.len());
+    for (pattern, weight) in patterns {
+        for id in &catalog.matching(pattern) {
+            if let Some(slot) = sensitivity.get_mut(id as usize) {
+                *slot = *weight;
+            }
+        }
+    }
+    sensitivity
 }
 
 /// Position of a class in [`Class::ALL`].
@@ -189,9 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_pattern_of_an_action_counts() {
+        let weights =
+            Weights::parse(&format!("{BUILTIN}\n\"s3:Get*\" = 0.5\n\"s3:GetObject\" = 0.9\n")).unwrap();
+        let of = |action: &str| weights.permission(Catalog::get().id(action).unwrap());
+        assert_eq!((of("s3:GetBucketAcl"), of("s3:GetObject"), of("s3:PutObject")), (0.5, 0.9, 1.0));
+    }
+
+    #[test]
     fn out_of_bounds_is_refused() {
         assert!(Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 1.5")).is_err());
         assert!(Weights::parse(&BUILTIN.replace("window_days = 90.0", "window_days = 0.0")).is_err());
+        assert!(Weights::parse(&BUILTIN.replace("production = 3.0", "production = 0.0")).is_err());
         assert!(Weights::parse(&BUILTIN.replace("max_cost", "mox_cost")).is_err());
     }
 }

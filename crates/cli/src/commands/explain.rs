@@ -115,6 +115,8 @@ fn handoff(session: &Session, key: &Key) -> anyhow::Result<()> {
 fn identity(session: &Session, key: &Key) -> anyhow::Result<()> {
     section(session, "Identity", "identities", "identity_key", key)?;
     section(session, "Score", "nhi_scores", "identity_key", key)?;
+    section(session, "Lifecycle", "nhi_lifecycle", "identity_key", key)?;
+    section(session, "Usage", "nhi_usage", "identity_key", key)?;
     section(session, "Credential", "credentials", "identity_key", key)?;
     section(session, "Leaked secret", "secrets", "identity_key", key)?;
     section(session, "Trust", "trusts", "identity_key", key)?;

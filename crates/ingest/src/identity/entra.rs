@@ -1,8 +1,8 @@
 //! Microsoft Entra ID: service principals, app registrations, their credentials and federated
-//! credentials, and the permissions of applications.
+//! credentials, the permissions of applications, and the people who may own them.
 //!
 //! Formats: Microsoft Graph v1.0 (`servicePrincipals`, `applications`,
-//! `…/federatedIdentityCredentials`, `…/appRoleAssignments`, `oauth2PermissionGrants`) and
+//! `…/federatedIdentityCredentials`, `…/appRoleAssignments`, `oauth2PermissionGrants`, `users`) and
 //! `az ad sp|app list`, which have the same members. An application and its service principal
 //! are one identity. `hint`, the start of a secret, is not kept.
 
@@ -30,6 +30,8 @@ pub(super) fn recognise(value: &Value) -> Option<Recognised> {
         ("entra_app_role_assignments", "`appRoleId` with `principalId` and `resourceId`")
     } else if has("consentType") && has("clientId") && has("scope") {
         ("entra_permission_grants", "`consentType` with `clientId` and `scope`")
+    } else if has("userPrincipalName") && has("accountEnabled") {
+        ("entra_users", "`userPrincipalName` with `accountEnabled`")
     } else {
         return None;
     };
@@ -49,6 +51,7 @@ pub(super) fn import(kind: &str, document: &Document<'_>, value: &Value) -> Evid
                 named.and_then(|owner| importer.federated(item, identity_key("azure", &owner)))
             }
             "entra_app_role_assignments" => importer.app_role(item),
+            "entra_users" => importer.user(item),
             _ => importer.delegated(item),
         };
         unusable += usize::from(kept.is_none());
@@ -71,15 +74,41 @@ pub(super) fn application_of_path(path: &str) -> Option<String> {
     path.split(['/', '.']).rfind(|part| is_guid(part)).map(str::to_owned)
 }
 
+fn status(item: &Value) -> &'static str {
+    match item.get("accountEnabled").and_then(Value::as_bool) {
+        Some(true) => "enabled",
+        Some(false) => "disabled",
+        None => "unknown",
+    }
+}
+
 struct Importer {
     source: Key,
     evidence: Evidence,
 }
 
 impl Importer {
+    /// A person; `accountEnabled` is false once somebody left.
+    fn user(&mut self, item: &Value) -> Option<()> {
+        let id = text(item, "/id")?;
+        self.evidence.identities.push(Identity {
+            identity_key: identity_key("azure", &id),
+            platform: "azure".to_owned(),
+            kind: "user".to_owned(),
+            name: text(item, "/displayName").unwrap_or_else(|| id.clone()),
+            native_id: id,
+            unique_id: text(item, "/userPrincipalName"),
+            is_nhi: Some(false),
+            created_at: time(item, "/createdDateTime"),
+            status: status(item).to_owned(),
+            source_key: self.source,
+            ..Identity::default()
+        });
+        Some(())
+    }
+
     fn identity(&mut self, kind: &str, app: &str, item: &Value) -> Key {
         let key = identity_key("azure", app);
-        let enabled = item.get("accountEnabled").and_then(Value::as_bool);
         let mut tags: Vec<String> = [
             ("owner_tenant", "/appOwnerOrganizationId"),
             ("publisher", "/publisherName"),
@@ -103,12 +132,7 @@ impl Importer {
             owner: text(item, "/owners/0/userPrincipalName")
                 .or_else(|| text(item, "/notificationEmailAddresses/0")),
             created_at: time(item, "/createdDateTime"),
-            status: match enabled {
-                Some(true) => "enabled",
-                Some(false) => "disabled",
-                None => "unknown",
-            }
-            .to_owned(),
+            status: status(item).to_owned(),
             tags,
             source_key: self.source,
             ..Identity::default()
@@ -274,6 +298,28 @@ mod tests {
     fn read(path: &str, value: &Value) -> Evidence {
         let kind = recognise(value).unwrap().kind;
         import(kind, &Document { path, source_key: Key::default(), part: 0, bytes: b"" }, value)
+    }
+
+    #[test]
+    fn people_are_known_and_so_is_who_left() {
+        let list = json!({"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users", "value": [
+            {"id": OBJECT, "displayName": "Ann", "userPrincipalName": "ann@acme.test", "accountEnabled": false},
+            {"id": GRAPH, "displayName": "Ben", "userPrincipalName": "ben@acme.test", "accountEnabled": true},
+            {"userPrincipalName": "nobody@acme.test", "accountEnabled": true}]});
+        let evidence = read("users.json", &list);
+        let people: Vec<_> = evidence
+            .identities
+            .iter()
+            .map(|row| (row.unique_id.as_deref(), row.status.as_str(), row.is_nhi))
+            .collect();
+        assert_eq!(
+            people,
+            [
+                (Some("ann@acme.test"), "disabled", Some(false)),
+                (Some("ben@acme.test"), "enabled", Some(false))
+            ]
+        );
+        assert_eq!(evidence.problems.len(), 1);
     }
 
     #[test]

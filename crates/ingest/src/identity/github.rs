@@ -197,6 +197,13 @@ impl Importer<'_> {
         key
     }
 
+    /// Who made the identity that was added last.
+    fn owner(&mut self, login: Option<String>) {
+        if let Some(row) = self.evidence.identities.last_mut() {
+            row.owner = login;
+        }
+    }
+
     fn grant(&mut self, holder: Key, policy: &str, actions: Vec<String>, resources: Vec<String>) {
         if actions.is_empty() {
             return;
@@ -385,6 +392,7 @@ impl Importer<'_> {
                 continue;
             };
             let key = self.identity("deploy_key", &title, &format!("deploykey:{id}"), &organisation, item);
+            self.owner(text(item, "added_by"));
             let access = if item.get("read_only") == Some(&Value::Bool(false)) { "write" } else { "read" };
             self.grant(key, "deploy_key", vec![format!("contents:{access}")], vec![format!("repo:{repo}")]);
             self.credential(Some(key), "deploy_key", &title, repo, item);
@@ -399,6 +407,7 @@ impl Importer<'_> {
                 continue;
             };
             let key = self.identity("personal_access_token", &name, &format!("pat:{id}"), organisation, item);
+            self.owner(item.get("owner").and_then(|owner| text(owner, "login")));
             let resources = match text(item, "repository_selection").as_deref() {
                 Some("all") => vec![format!("repo:{organisation}/*")],
                 _ => vec![format!("repo:{organisation}/selected")],
@@ -456,7 +465,8 @@ mod tests {
         let value = json!({"leakgraph_bundle": "github", "organization": "acme",
             "repositories": [{"full_name": "acme/shop", "default_workflow_permissions": {"default_workflow_permissions": "write"},
                 "actions_secrets": {"total_count": 1, "secrets": [{"name": "NPM_TOKEN", "updated_at": "2026-01-01T00:00:00Z"}]},
-                "deploy_keys": [{"id": 7, "title": "mirror", "read_only": false, "key": "ssh-ed25519 x", "verified": true}]}],
+                "deploy_keys": [{"id": 7, "title": "mirror", "read_only": false, "added_by": "ann", "key": "ssh-ed25519 x", "verified": true}]}],
+            "personal_access_tokens": [{"token_id": 9, "token_name": "ci", "owner": {"login": "ben"}, "permissions": {}}],
             "installations": {"installations": [{"app_slug": "robot", "permissions": {"contents": "write"}, "repository_selection": "all"}]}});
         assert_eq!(recognise(&value).unwrap().kind, "github_bundle");
         let evidence = import(
@@ -465,7 +475,9 @@ mod tests {
             &value,
         );
         let ids: Vec<_> = evidence.identities.iter().map(|identity| identity.native_id.as_str()).collect();
-        assert_eq!(ids, ["repo:acme/shop:token", "deploykey:7", "app:robot"]);
+        assert_eq!(ids, ["repo:acme/shop:token", "deploykey:7", "app:robot", "pat:9"]);
+        let owners: Vec<_> = evidence.identities.iter().map(|identity| identity.owner.as_deref()).collect();
+        assert_eq!(owners, [None, Some("ann"), None, Some("ben")]);
         assert!(
             evidence
                 .grants
