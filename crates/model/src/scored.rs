@@ -1,5 +1,13 @@
 //! The scored tables: what leakgraph concludes.
 
+mod delegation;
+mod exposure;
+mod trust;
+
+pub use delegation::{DelegationLink, DelegationPath};
+pub use exposure::SecretExposure;
+pub use trust::WorkflowTrust;
+
 use crate::table::{Row, TableDoc};
 use crate::tables::EvidenceGap;
 use crate::{Key, Timestamp};
@@ -216,4 +224,8 @@ pub const TABLES: &[TableDoc] = &[
     Finding::TABLE,
     AuditRun::TABLE,
     ScoreGap::TABLE,
+    DelegationPath::TABLE,
+    DelegationLink::TABLE,
+    WorkflowTrust::TABLE,
+    SecretExposure::TABLE,
 ];

@@ -5,16 +5,22 @@ mod blast;
 mod bridge;
 mod graph;
 mod handoffs;
+mod path;
 mod privilege;
 mod relations;
+mod secret_exposure;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod weights;
 
 pub use weights::{ClassWeight, Weights};
 
-use leakgraph_model::scored::{HandoffScore, NhiScore, ReachEdge, SecretScore};
+use leakgraph_model::scored::{
+    DelegationLink, DelegationPath, HandoffScore, NhiScore, ReachEdge, SecretExposure, SecretScore,
+    WorkflowTrust,
+};
 use leakgraph_model::tables::{EvidenceGap, Identity};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::Escalation;
@@ -46,6 +52,14 @@ pub struct Scores {
     pub secret_scores: Vec<SecretScore>,
     /// The reach graph.
     pub reach_edges: Vec<ReachEdge>,
+    /// One per chain of handoffs.
+    pub delegation_paths: Vec<DelegationPath>,
+    /// Their links.
+    pub delegation_links: Vec<DelegationLink>,
+    /// One per run and one per workflow.
+    pub workflow_trust: Vec<WorkflowTrust>,
+    /// One per secret.
+    pub secret_exposures: Vec<SecretExposure>,
     /// What was missing.
     pub evidence_gaps: Vec<EvidenceGap>,
 }
@@ -80,7 +94,52 @@ pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
     scores.secret_scores = blast.secrets();
     scores.reach_edges = blast::reach_edges(&graph);
     scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective);
+    let more = delegation_and_trust(evidence, &crossings, &trust::Classes::default(), &mut scores, weights);
+    scores.evidence_gaps.extend(more);
+    scores.evidence_gaps.sort_by(|left, right| {
+        let order = |gap: &EvidenceGap| (gap.subject_key, gap.analytic.clone(), gap.gap.clone());
+        order(left).cmp(&order(right))
+    });
     Ok(scores)
+}
+
+/// Paths, exposures and verdicts; gives what they lacked. `classes` is what trigger decisions
+/// and boundary crossings say of runs and jobs.
+fn delegation_and_trust(
+    evidence: &Evidence,
+    crossings: &HashMap<Key, handoffs::Crossing>,
+    classes: &trust::Classes,
+    scores: &mut Scores,
+    weights: &Weights,
+) -> Vec<EvidenceGap> {
+    let hash = weights.hash();
+    let paths = path::Facts {
+        crossings,
+        nhi_scores: &scores.nhi_scores,
+        weights: weights.delegation(),
+        weights_hash: &hash,
+    };
+    let mut delegation = path::delegation(evidence, &paths);
+    let (exposures, unexposed) = secret_exposure::exposures(evidence, weights.trust());
+    let is_orphan = |row: &&DelegationPath| row.orphan == Some(true);
+    let orphans = delegation.paths.iter().filter(is_orphan).filter_map(|row| row.root_run_key).collect();
+    let facts = trust::Facts {
+        crossings,
+        nhi_scores: &scores.nhi_scores,
+        exposures: &exposures,
+        orphans: &orphans,
+        classes,
+        weights: weights.trust(),
+        weights_hash: &hash,
+    };
+    let (trust, unproven) = trust::trust(evidence, &facts);
+    delegation.gaps.extend(unexposed);
+    delegation.gaps.extend(unproven);
+    scores.delegation_paths = delegation.paths;
+    scores.delegation_links = delegation.links;
+    scores.workflow_trust = trust;
+    scores.secret_exposures = exposures;
+    delegation.gaps
 }
 
 fn nhi_scores(

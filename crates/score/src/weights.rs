@@ -1,6 +1,8 @@
 //! The numbers behind the scores: embedded defaults, overridable as TOML.
 
 use crate::Error;
+use crate::path::DelegationWeights;
+use crate::trust::TrustWeights;
 use leakgraph_policy::Class;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -37,6 +39,8 @@ struct Table {
     node: NodeWeights,
     lifetime: BTreeMap<String, f64>,
     permission: BTreeMap<String, f64>,
+    delegation: DelegationWeights,
+    trust: TrustWeights,
 }
 
 /// All weights, checked.
@@ -86,6 +90,8 @@ impl Weights {
         for value in table.lifetime.values().chain(table.permission.values()) {
             unit("lifetime or permission", *value)?;
         }
+        table.delegation.check()?;
+        table.trust.check()?;
         let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
         let digest = Sha256::digest(toml.as_bytes());
         let hash = leakgraph_model::hex(&digest[..8]);
@@ -113,6 +119,14 @@ impl Weights {
 
     pub(crate) fn max_cost(&self) -> u8 {
         self.table.max_cost
+    }
+
+    pub(crate) fn delegation(&self) -> &DelegationWeights {
+        &self.table.delegation
+    }
+
+    pub(crate) fn trust(&self) -> &TrustWeights {
+        &self.table.trust
     }
 
     pub(crate) fn node(&self) -> &NodeWeights {
