@@ -104,9 +104,29 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
     fn one<R: Row>(rows: &[R]) -> Result<(&'static str, RecordBatch), Error> {
         Ok((R::TABLE.name, R::to_batch(rows)?))
     }
-    let Scores { nhi_scores, handoff_scores, secret_scores, reach_edges, evidence_gaps } = scores;
+    let Scores {
+        nhi_scores,
+        handoff_scores,
+        secret_scores,
+        reach_edges,
+        delegation_paths,
+        delegation_links,
+        workflow_trust,
+        secret_exposures,
+        evidence_gaps,
+    } = scores;
     let gaps: Vec<ScoreGap> = evidence_gaps.iter().cloned().map(ScoreGap::from).collect();
-    Ok(vec![one(nhi_scores)?, one(handoff_scores)?, one(secret_scores)?, one(reach_edges)?, one(&gaps)?])
+    Ok(vec![
+        one(nhi_scores)?,
+        one(handoff_scores)?,
+        one(secret_scores)?,
+        one(reach_edges)?,
+        one(delegation_paths)?,
+        one(delegation_links)?,
+        one(workflow_trust)?,
+        one(secret_exposures)?,
+        one(&gaps)?,
+    ])
 }
 
 fn weights(config: &Config) -> Result<Weights, Error> {
