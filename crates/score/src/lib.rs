@@ -1,5 +1,6 @@
 //! Scores: excess privilege per identity, blast radius per handoff, identity
-//! and secret, and the reach graph they rest on.
+//! and secret, and the reach graph they rest on; delegated execution paths, verdicts on
+//! workflows, and the exposure of secrets.
 
 mod blast;
 mod bridge;

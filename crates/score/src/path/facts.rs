@@ -3,7 +3,7 @@
 use super::DelegationWeights;
 use super::hops::{Hop, Unit};
 use crate::handoffs::Crossing;
-use leakgraph_model::tables::{Approval, IdentityUsed, Job, Run};
+use leakgraph_model::tables::{Approval, IdentityUsed, Job, Run, SecretPassed};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -261,6 +261,14 @@ fn names_identity(condition: &str) -> bool {
     .any(|word| condition.contains(word))
 }
 
+/// Whether what a step was handed under this name may be the job's own token, which is what
+/// actions take under these names unless they are given another.
+pub(crate) fn may_be_own_token(row: &SecretPassed) -> bool {
+    let name = row.name.to_lowercase().replace('-', "_");
+    name == "github_token"
+        || row.how == "binding" && matches!(name.as_str(), "token" | "repo_token" | "gh_token")
+}
+
 /// What each job holds: scopes of its token and the secrets it was passed.
 fn held(
     evidence: &Evidence,
@@ -277,7 +285,7 @@ fn held(
             job.privileges.insert(scope, weight);
         }
     }
-    for row in evidence.secrets_passed.iter().filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN")) {
+    for row in evidence.secrets_passed.iter().filter(|row| !may_be_own_token(row)) {
         let run = || jobs_of_run.get(&row.run_key).cloned().unwrap_or_default();
         for job in row.job_key.map_or_else(run, |job| vec![job]) {
             held.entry(job).or_default().privileges.insert(format!("secret:{}", row.name), weights.secret);

@@ -16,6 +16,8 @@ mod rows;
 mod tests;
 mod walk;
 
+pub(crate) use facts::may_be_own_token;
+
 use crate::Error;
 use crate::handoffs::Crossing;
 use leakgraph_model::scored::{DelegationLink, DelegationPath, NhiScore};

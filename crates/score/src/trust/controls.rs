@@ -2,6 +2,7 @@
 
 use super::index::Index;
 use super::{Facts, Outcome, TriggerClass};
+use crate::path::may_be_own_token;
 use leakgraph_model::tables::{Credential, IdentityUsed, Job, Run, SecretPassed, SecretSighting};
 use leakgraph_model::{Key, Timestamp};
 
@@ -43,11 +44,6 @@ fn place(row: &IdentityUsed, run: Key) -> String {
     row.job_key.map_or_else(|| format!("runs:{run}"), |job| format!("jobs:{job}"))
 }
 
-/// Whether a secret that was passed is one that lasts: not the job's own token.
-fn lasts(row: &&&SecretPassed) -> bool {
-    !row.name.eq_ignore_ascii_case("GITHUB_TOKEN") && row.how != "id_token"
-}
-
 impl<'a> Subject<'_, 'a> {
     fn used(&self) -> &[&'a IdentityUsed] {
         self.index.used.get(&self.run.run_key).map_or(&[], Vec::as_slice)
@@ -59,8 +55,23 @@ impl<'a> Subject<'_, 'a> {
         rows.into_iter().flatten().filter(|row| row.confidence != "possible")
     }
 
+    /// Named secrets that were passed. Steps show the names of variables and inputs, GitHub's
+    /// own list those of secrets: where there is one, it holds.
     fn passed(&self) -> impl Iterator<Item = &&'a SecretPassed> {
-        self.index.passed.get(&self.run.run_key).into_iter().flatten().filter(lasts)
+        let is_own = |row: &SecretPassed| {
+            row.name.eq_ignore_ascii_case("GITHUB_TOKEN") || may_be_own_token(row) && self.names_no_secret()
+        };
+        let is_listed = |row: &SecretPassed| {
+            row.how == "audit_list" || row.job_key.is_none_or(|job| !self.index.listed.contains(&job))
+        };
+        let rows = self.index.passed.get(&self.run.run_key).into_iter().flatten();
+        rows.filter(move |row| row.how != "id_token" && is_listed(row) && !is_own(row))
+    }
+
+    /// Whether the workflow file names no secret.
+    fn names_no_secret(&self) -> bool {
+        let place = self.run.repo.as_deref().zip(self.run.workflow_path.as_deref());
+        place.is_some_and(|(repo, path)| self.index.secretless.contains(&(repo.to_lowercase(), path)))
     }
 
     fn at(&self) -> Option<Timestamp> {
@@ -206,7 +217,10 @@ impl<'a> Subject<'_, 'a> {
             let days = self.at().zip(since).map(|(at, since)| at.seconds_since(since) / DAY_SECONDS);
             match (stored, days) {
                 (Some(stored), Some(days)) if days > self.facts.weights.max_secret_days => {
-                    let reason = format!("{} was last changed {days:.0} days before", row.name);
+                    let reason = format!(
+                        "{} was not changed for {} days",
+                        row.name, self.facts.weights.max_secret_days
+                    );
                     outcome.fail(reason, format!("credentials:{}", stored.credential_key));
                 }
                 (Some(stored), Some(days)) if days >= 0.0 => {

@@ -18,6 +18,10 @@ pub(super) struct Index<'a> {
     pub(super) sightings: HashMap<Key, Vec<&'a SecretSighting>>,
     pub(super) handoffs: HashMap<Key, Vec<&'a Handoff>>,
     pub(super) passed: HashMap<Key, Vec<&'a SecretPassed>>,
+    /// Jobs whose list of secrets GitHub itself keeps.
+    pub(super) listed: HashSet<Key>,
+    /// Repository and path of workflows that name no secret but the job's own token.
+    pub(super) secretless: HashSet<(String, &'a str)>,
     /// By job.
     pub(super) steps: HashMap<Key, Vec<&'a Step>>,
     pub(super) permissions: HashMap<Key, Vec<&'a TokenPermission>>,
@@ -52,6 +56,18 @@ fn grouped<V>(rows: impl Iterator<Item = (Option<Key>, V)>) -> HashMap<Key, Vec<
     groups
 }
 
+fn secretless(evidence: &Evidence) -> HashSet<(String, &str)> {
+    let (mut without, mut with) = (HashSet::new(), HashSet::new());
+    for row in &evidence.workflow_definitions {
+        let Some((repo, path)) = row.repo.as_deref().zip(row.path.as_deref()) else { continue };
+        let names_some = row.inherits_secrets
+            || row.reads_all_secrets
+            || row.secrets.iter().any(|name| !name.eq_ignore_ascii_case("GITHUB_TOKEN"));
+        if names_some { &mut with } else { &mut without }.insert((repo.to_lowercase(), path));
+    }
+    &without - &with
+}
+
 /// Name of a repository as runs are compared by.
 fn repo(run: &Run) -> Option<String> {
     Some(format!("{} {}", run.platform, run.repo.as_deref()?.to_lowercase()))
@@ -76,6 +92,13 @@ impl<'a> Index<'a> {
             passed: grouped(
                 evidence.secrets_passed.iter().map(|row| (run_of(row.job_key, Some(row.run_key)), row)),
             ),
+            listed: evidence
+                .secrets_passed
+                .iter()
+                .filter(|row| row.how == "audit_list")
+                .filter_map(|row| row.job_key)
+                .collect(),
+            secretless: secretless(evidence),
             steps: grouped(evidence.steps.iter().map(|row| (Some(row.job_key), row))),
             permissions: grouped(evidence.token_permissions.iter().map(|row| (Some(row.job_key), row))),
             cloud_keys: grouped(

@@ -6,7 +6,7 @@ use crate::sides::Sides;
 use leakgraph_model::Timestamp;
 use leakgraph_model::tables::{
     Approval, Credential, Handoff, IdentityUsed, Job, Problem, Secret, SecretPassed, SecretSighting,
-    SourceFile, Step, TokenPermission,
+    SourceFile, Step, TokenPermission, WorkflowDefinition,
 };
 use proptest::prelude::*;
 
@@ -167,6 +167,19 @@ fn passed(name: &str) -> SecretPassed {
         run_key: key("a"),
         name: name.to_owned(),
         ..SecretPassed::default()
+    }
+}
+
+fn handed(name: &str) -> SecretPassed {
+    SecretPassed { how: "binding".to_owned(), ..passed(name) }
+}
+
+fn defined(secrets: &[&str]) -> WorkflowDefinition {
+    WorkflowDefinition {
+        repo: Some("O/r".to_owned()),
+        path: Some("cd.yml".to_owned()),
+        secrets: secrets.iter().map(|name| (*name).to_owned()).collect(),
+        ..WorkflowDefinition::default()
     }
 }
 
@@ -385,6 +398,27 @@ fn scenarios() -> Vec<(&'static str, World, &'static str)> {
             "ppppppp",
         ),
         (
+            "a step was handed some token, and no workflow file tells which",
+            with(|w| w.evidence.secrets_passed.push(handed("token"))),
+            "ppupppu",
+        ),
+        (
+            "near miss: the workflow file names no secret, so it was the job's own",
+            with(|w| {
+                w.evidence.secrets_passed.push(handed("token"));
+                w.evidence.workflow_definitions.push(defined(&[]));
+            }),
+            "ppppppp",
+        ),
+        (
+            "the workflow file names another secret, which the token may be",
+            with(|w| {
+                w.evidence.secrets_passed.push(handed("token"));
+                w.evidence.workflow_definitions.extend([defined(&[]), defined(&["PAT"])]);
+            }),
+            "ppupppu",
+        ),
+        (
             "its logs were deleted",
             with(|w| {
                 w.evidence.evidence_gaps.push(EvidenceGap {
@@ -556,7 +590,7 @@ fn badness(state: &str) -> u8 {
 
 proptest! {
     #[test]
-    fn a_click_changes_nothing_of_t1_to_t3(which in 0usize..37, own in prop::option::of(any::<bool>())) {
+    fn a_click_changes_nothing_of_t1_to_t3(which in 0usize..40, own in prop::option::of(any::<bool>())) {
         let all = scenarios();
         let mut world = all[which % all.len()].1.clone();
         let before = of_run(&world, "a");
@@ -568,7 +602,7 @@ proptest! {
     }
 
     #[test]
-    fn less_evidence_never_makes_trust(which in 0usize..37, drop in 0usize..6) {
+    fn less_evidence_never_makes_trust(which in 0usize..40, drop in 0usize..6) {
         let all = scenarios();
         let mut world = all[which % all.len()].1.clone();
         let before = of_run(&world, "a");
@@ -585,7 +619,7 @@ proptest! {
     }
 
     #[test]
-    fn a_leak_never_helps_and_order_leaves_no_trace(which in 0usize..37, turn in 0usize..5) {
+    fn a_leak_never_helps_and_order_leaves_no_trace(which in 0usize..40, turn in 0usize..5) {
         let all = scenarios();
         let world = all[which % all.len()].1.clone();
         let mut leaking = world.clone();
