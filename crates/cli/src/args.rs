@@ -72,11 +72,21 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Known(Known),
     /// Findings, worst first
-    Findings(Ranked),
+    Findings(Findings),
     /// Non-human identities by excess privilege
-    Nhis(Ranked),
+    Nhis(Rows),
     /// Handoffs by blast radius
-    Handoffs(Ranked),
+    Handoffs(Rows),
+    /// What let runs and jobs start, and whether it was a decision
+    Triggers(Rows),
+    /// Jobs in which code of others meets credentials
+    Boundaries(Rows),
+    /// Workflows by seven controls: trustworthy, untrustworthy or unproven
+    Trust(Rows),
+    /// Delegated execution, from the event that began it to the calls it ended in
+    Paths(Rows),
+    /// Leaked secrets: where they stand, who could read them, whether they live
+    Secrets(Rows),
     /// The evidence behind a finding, an identity or a handoff
     Explain(Explain),
     /// Whether an identity may do something, and which statements say so
@@ -229,20 +239,27 @@ pub(crate) struct Scan {
     pub(crate) detect: Detect,
 }
 
+/// How much of a ranked table is shown, and how.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Ranked {
+pub(crate) struct Rows {
     /// Rows to show; 0 shows all
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) top: usize,
-    /// Least severity shown (findings only)
-    #[arg(long, value_name = "SEVERITY")]
-    pub(crate) severity: Option<String>,
-    /// Only this finding kind (findings only)
-    #[arg(long, value_name = "KIND")]
-    pub(crate) kind: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Findings {
+    /// Least severity shown
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) severity: Option<String>,
+    /// Only this finding kind
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
 }
 
 #[derive(Debug, ClapArgs)]

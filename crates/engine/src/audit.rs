@@ -135,6 +135,7 @@ macro_rules! embedded {
 
 embedded![
     "admin-or-wildcard-grant",
+    "agent-tool-use-out-of-scope",
     "blast-radius-over-threshold",
     "boundary-crossing",
     "child-inherits-permissions",
@@ -143,9 +144,11 @@ embedded![
     "departed-owner-nhi",
     "handoff-escalation",
     "human-uses-nhi",
+    "log-integrity-gap",
     "long-lived-credential",
     "mask-residue",
     "mask-too-short",
+    "no-audit-trail",
     "orphaned-nhi",
     "over-privileged-nhi",
     "replayed-trigger",
@@ -161,6 +164,7 @@ embedded![
     "self-approved-trigger",
     "shared-nhi",
     "shared-runner-across-trust-zones",
+    "stale-delegation",
     "third-party-action-with-secrets",
     "third-party-nhi-over-scoped",
     "trigger-without-approval",

@@ -117,6 +117,10 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
         one(reach_edges)?,
         one(&scores.trigger_decisions)?,
         one(&scores.boundary_crossings)?,
+        one(&scores.delegation_paths)?,
+        one(&scores.delegation_links)?,
+        one(&scores.workflow_trust)?,
+        one(&scores.secret_exposures)?,
         one(&gaps)?,
     ])
 }

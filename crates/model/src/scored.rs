@@ -1,14 +1,20 @@
 //! The scored tables: what leakgraph concludes.
 
 mod boundary;
+mod delegation;
+mod exposure;
 mod lifecycle;
 mod privilege;
 mod trigger;
+mod trust;
 
 pub use boundary::BoundaryCrossing;
+pub use delegation::{DelegationLink, DelegationPath};
+pub use exposure::SecretExposure;
 pub use lifecycle::NhiLifecycle;
 pub use privilege::{NhiUsage, PrivilegeTotal, TokenScore};
 pub use trigger::TriggerDecision;
+pub use trust::WorkflowTrust;
 
 use crate::table::{Row, TableDoc};
 use crate::tables::EvidenceGap;
@@ -246,4 +252,8 @@ pub const TABLES: &[TableDoc] = &[
     Finding::TABLE,
     AuditRun::TABLE,
     ScoreGap::TABLE,
+    DelegationPath::TABLE,
+    DelegationLink::TABLE,
+    WorkflowTrust::TABLE,
+    SecretExposure::TABLE,
 ];

@@ -1,5 +1,6 @@
 //! Scores: excess privilege per identity, blast radius per handoff, identity
-//! and secret, and the reach graph they rest on.
+//! and secret, and the reach graph they rest on; delegated execution paths, verdicts on
+//! workflows, and the exposure of secrets.
 
 mod blast;
 mod boundary;
@@ -9,20 +10,23 @@ mod handoffs;
 mod holding;
 mod index;
 mod lifecycle;
+mod path;
 mod privilege;
 mod relations;
+mod secret_exposure;
 mod sides;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod trigger;
+mod trust;
 mod weights;
 
 pub use weights::{ClassWeight, Weights};
 
 use leakgraph_model::scored::{
-    BoundaryCrossing, HandoffScore, NhiLifecycle, NhiScore, NhiUsage, PrivilegeTotal, ReachEdge, SecretScore,
-    TokenScore, TriggerDecision,
+    BoundaryCrossing, DelegationLink, DelegationPath, HandoffScore, NhiLifecycle, NhiScore, NhiUsage,
+    PrivilegeTotal, ReachEdge, SecretExposure, SecretScore, TokenScore, TriggerDecision, WorkflowTrust,
 };
 use leakgraph_model::tables::{EvidenceGap, Grant, Identity};
 use leakgraph_model::{Evidence, Key};
@@ -67,6 +71,14 @@ pub struct Scores {
     pub trigger_decisions: Vec<TriggerDecision>,
     /// One per job.
     pub boundary_crossings: Vec<BoundaryCrossing>,
+    /// One per chain of handoffs.
+    pub delegation_paths: Vec<DelegationPath>,
+    /// Their links.
+    pub delegation_links: Vec<DelegationLink>,
+    /// One per run and one per workflow.
+    pub workflow_trust: Vec<WorkflowTrust>,
+    /// One per secret.
+    pub secret_exposures: Vec<SecretExposure>,
     /// What was missing.
     pub evidence_gaps: Vec<EvidenceGap>,
 }
@@ -104,7 +116,53 @@ pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
     scores.trigger_decisions = trigger::decisions(&index, weights);
     scores.boundary_crossings = boundary::crossings(&index, weights);
     scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective, &privilege_gaps);
+    let classes = trust::Classes::of(&scores.trigger_decisions, &scores.boundary_crossings);
+    let more = delegation_and_trust(evidence, &crossings, &classes, &mut scores, weights);
+    scores.evidence_gaps.extend(more);
+    scores.evidence_gaps.sort_by(|left, right| {
+        let order = |gap: &EvidenceGap| (gap.subject_key, gap.analytic.clone(), gap.gap.clone());
+        order(left).cmp(&order(right))
+    });
     Ok(scores)
+}
+
+/// Paths, exposures and verdicts; gives what they lacked. `classes` is what trigger decisions
+/// and boundary crossings say of runs and jobs.
+fn delegation_and_trust(
+    evidence: &Evidence,
+    crossings: &HashMap<Key, handoffs::Crossing>,
+    classes: &trust::Classes,
+    scores: &mut Scores,
+    weights: &Weights,
+) -> Vec<EvidenceGap> {
+    let hash = weights.hash();
+    let paths = path::Facts {
+        crossings,
+        nhi_scores: &scores.nhi_scores,
+        weights: weights.delegation(),
+        weights_hash: &hash,
+    };
+    let mut delegation = path::delegation(evidence, &paths);
+    let (exposures, unexposed) = secret_exposure::exposures(evidence, weights.trust());
+    let is_orphan = |row: &&DelegationPath| row.orphan == Some(true);
+    let orphans = delegation.paths.iter().filter(is_orphan).filter_map(|row| row.root_run_key).collect();
+    let facts = trust::Facts {
+        crossings,
+        nhi_scores: &scores.nhi_scores,
+        exposures: &exposures,
+        orphans: &orphans,
+        classes,
+        weights: weights.trust(),
+        weights_hash: &hash,
+    };
+    let (trust, unproven) = trust::trust(evidence, &facts);
+    delegation.gaps.extend(unexposed);
+    delegation.gaps.extend(unproven);
+    scores.delegation_paths = delegation.paths;
+    scores.delegation_links = delegation.links;
+    scores.workflow_trust = trust;
+    scores.secret_exposures = exposures;
+    delegation.gaps
 }
 
 /// Fills the tables of excess privilege; returns what identities lack for it.

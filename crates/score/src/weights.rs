@@ -3,7 +3,9 @@
 use crate::Error;
 use crate::boundary::BoundaryWeights;
 use crate::holding::PrivilegeWeights;
+use crate::path::DelegationWeights;
 use crate::trigger::TriggerWeights;
+use crate::trust::TrustWeights;
 use leakgraph_policy::{Catalog, Class};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -44,6 +46,8 @@ struct Table {
     trigger: TriggerWeights,
     boundary: BoundaryWeights,
     criticality: BTreeMap<String, f64>,
+    delegation: DelegationWeights,
+    trust: TrustWeights,
 }
 
 /// All weights, checked.
@@ -94,6 +98,8 @@ impl Weights {
         for value in table.lifetime.values() {
             unit("lifetime", *value)?;
         }
+        table.delegation.check()?;
+        table.trust.check()?;
         table.privilege.check()?;
         table.trigger.check()?;
         table.boundary.check()?;
@@ -130,6 +136,14 @@ impl Weights {
 
     pub(crate) fn max_cost(&self) -> u8 {
         self.table.max_cost
+    }
+
+    pub(crate) fn delegation(&self) -> &DelegationWeights {
+        &self.table.delegation
+    }
+
+    pub(crate) fn trust(&self) -> &TrustWeights {
+        &self.table.trust
     }
 
     pub(crate) fn node(&self) -> &NodeWeights {

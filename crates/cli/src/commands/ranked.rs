@@ -1,7 +1,8 @@
-//! `findings`, `nhis`, `handoffs`: ranked tables.
+//! `findings`, `nhis`, `handoffs`, `triggers`, `boundaries`, `trust`, `paths`, `secrets`:
+//! ranked tables, worst first, by what is sure (the lower bound).
 
 use super::{literal, reader};
-use crate::args::Ranked;
+use crate::args::{Findings, Rows};
 use crate::exit::{Exit, Usage};
 use crate::output;
 use leakgraph_engine::Config;
@@ -30,7 +31,7 @@ pub(crate) fn findings_sql(top: usize, severity: Option<&str>, kind: Option<&str
     ))
 }
 
-pub(crate) fn nhis_sql(top: usize) -> String {
+pub(crate) fn nhis(top: usize) -> String {
     format!(
         "SELECT substr(key(identity_key), 1, 8) AS key, identity, round(excess, 1) AS excess, \
          round(excess_low, 1) AS low, round(excess_high, 1) AS high, round(granted_risk, 1) AS granted_risk, \
@@ -42,7 +43,7 @@ pub(crate) fn nhis_sql(top: usize) -> String {
 }
 
 /// One row per pair of jobs: the worst of the handoffs between them.
-pub(crate) fn handoffs_sql(top: usize) -> String {
+pub(crate) fn handoffs(top: usize) -> String {
     format!(
         "SELECT substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode AS identity, verdict, times, \
          round(blast, 1) AS blast, round(blast_low, 1) AS low, round(blast_high, 1) AS high, \
@@ -55,19 +56,88 @@ pub(crate) fn handoffs_sql(top: usize) -> String {
     )
 }
 
-pub(crate) fn findings(config: &Config, args: &Ranked) -> anyhow::Result<Exit> {
-    show(config, args, &findings_sql(args.top, args.severity.as_deref(), args.kind.as_deref())?)
+/// One row per job of a workflow and class: the worst of its runs.
+pub(crate) fn triggers(top: usize) -> String {
+    format!(
+        "SELECT substr(key(decision_key), 1, 8) AS key, subject, event, class, decided_by AS by, times, \
+         round(tp, 1) AS tp, round(tp_low, 1) AS low, round(tp_high, 1) AS high, secrets, \
+         array_to_string(checks, ', ') AS wrong, array_to_string(reasons, '; ') AS why \
+         FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times, \
+         row_number() OVER (PARTITION BY subject, class ORDER BY tp_low DESC, tp DESC NULLS LAST, decision_key) AS place \
+         FROM trigger_decisions WHERE job_key IS NOT NULL) WHERE place = 1 \
+         ORDER BY tp_low DESC, tp DESC NULLS LAST, tp_high DESC, subject, class{}",
+        limit(top)
+    )
 }
 
-pub(crate) fn nhis(config: &Config, args: &Ranked) -> anyhow::Result<Exit> {
-    show(config, args, &nhis_sql(args.top))
+/// One row per job of a workflow and class: the worst of its runs.
+pub(crate) fn boundaries(top: usize) -> String {
+    format!(
+        "SELECT substr(key(job_key), 1, 8) AS key, subject, class, times, round(bc, 1) AS bc, round(bc_low, 1) AS low, \
+         round(bc_high, 1) AS high, step, code_origin AS code, credential, exposed_steps AS exposed, \
+         round(window_s) AS seconds, runner_kind AS runner, basis \
+         FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times, \
+         row_number() OVER (PARTITION BY subject, class ORDER BY bc_low DESC, bc DESC NULLS LAST, job_key) AS place \
+         FROM boundary_crossings) WHERE place = 1 \
+         ORDER BY bc_low DESC, bc DESC NULLS LAST, bc_high DESC, subject, class{}",
+        limit(top)
+    )
 }
 
-pub(crate) fn handoffs(config: &Config, args: &Ranked) -> anyhow::Result<Exit> {
-    show(config, args, &handoffs_sql(args.top))
+/// One row per workflow.
+pub(crate) fn trust(top: usize) -> String {
+    format!(
+        "SELECT substr(key(trust_key), 1, 8) AS key, concat_ws(' ', repo, workflow) AS workflow, verdict, \
+         t1, t2, t3, t4, t5, t6, t7, runs, conclusion AS last, direction, \
+         array_to_string(CASE WHEN verdict = 'UNTRUSTWORTHY' THEN failures ELSE unknowns END, '; ') AS why \
+         FROM workflow_trust WHERE run_key IS NULL \
+         ORDER BY CASE verdict WHEN 'UNTRUSTWORTHY' THEN 0 WHEN 'UNPROVEN' THEN 1 ELSE 2 END, \
+         array_length(failures) DESC NULLS LAST, repo, workflow, trust_key{}",
+        limit(top)
+    )
 }
 
-fn show(config: &Config, args: &Ranked, sql: &str) -> anyhow::Result<Exit> {
+/// One row per way that work is handed on: the worst of the times it was.
+pub(crate) fn paths(top: usize) -> String {
+    format!(
+        "SELECT substr(key(path_key), 1, 8) AS key, path, root_kind AS begun_by, root_actor AS actor, times, \
+         round(dp, 1) AS dp, round(dp_low, 1) AS low, round(dp_high, 1) AS high, handoffs, \
+         round(lifetime_s) AS seconds, outlives_origin AS outlives, orphan, open, weakest_reason AS weakest \
+         FROM (SELECT *, count(*) OVER (PARTITION BY path, root_kind) AS times, \
+         row_number() OVER (PARTITION BY path, root_kind ORDER BY dp_low DESC, dp DESC, path_key) AS place \
+         FROM (SELECT *, array_to_string(nodes, ' → ') AS path FROM delegation_paths)) WHERE place = 1 \
+         ORDER BY dp_low DESC, dp DESC, path, root_kind{}",
+        limit(top)
+    )
+}
+
+/// One row per secret that is more than possible.
+pub(crate) fn secrets(top: usize) -> String {
+    format!(
+        "SELECT substr(key(s.secret_key), 1, 8) AS key, s.kind, s.preview, i.native_id AS identity, e.audience, \
+         e.state, e.state_reason AS why, e.sightings, e.runs, array_to_string(e.repos, ', ') AS repos, \
+         e.first_exposed_at AS first_seen, e.reused_after_exposure AS reused, \
+         round(x.blast, 1) AS blast, round(x.blast_low, 1) AS low, round(x.blast_high, 1) AS high \
+         FROM secret_exposures e JOIN secrets s ON s.secret_key = e.secret_key \
+         LEFT JOIN identities i ON i.identity_key = s.identity_key \
+         LEFT JOIN secret_scores x ON x.secret_key = s.secret_key WHERE s.confidence <> 'possible' \
+         ORDER BY CASE e.state WHEN 'alive' THEN 0 WHEN 'unknown' THEN 1 WHEN 'rotated' THEN 2 ELSE 3 END, \
+         x.blast_low DESC NULLS LAST, e.sightings DESC, s.secret_key{}",
+        limit(top)
+    )
+}
+
+pub(crate) fn findings(config: &Config, args: &Findings) -> anyhow::Result<Exit> {
+    let sql = findings_sql(args.rows.top, args.severity.as_deref(), args.kind.as_deref())?;
+    print(config, &args.rows, &sql)
+}
+
+/// Prints the table that `sql` asks for, given how many rows of it.
+pub(crate) fn show(config: &Config, args: &Rows, sql: fn(usize) -> String) -> anyhow::Result<Exit> {
+    print(config, args, &sql(args.top))
+}
+
+fn print(config: &Config, args: &Rows, sql: &str) -> anyhow::Result<Exit> {
     output::rows(&reader(config)?.query(sql)?, args.format)?;
     Ok(Exit::Clean)
 }

@@ -23,9 +23,9 @@ pub(crate) fn run(config: &Config, args: &Inputs) -> anyhow::Result<Exit> {
     output::line("\nWorst findings")?;
     output::rows(&session.query(&ranked::findings_sql(args.top, None, None)?)?, Format::Table)?;
     output::line("\nNon-human identities by excess privilege")?;
-    output::rows(&session.query(&ranked::nhis_sql(args.top))?, Format::Table)?;
+    output::rows(&session.query(&ranked::nhis(args.top))?, Format::Table)?;
     output::line("\nHandoffs by blast radius")?;
-    output::rows(&session.query(&ranked::handoffs_sql(args.top))?, Format::Table)?;
+    output::rows(&session.query(&ranked::handoffs(args.top))?, Format::Table)?;
     if let Some(path) = &args.report {
         report::write(&session, path)?;
     }
