@@ -87,7 +87,7 @@ pub(crate) enum Command {
     Paths(Rows),
     /// Leaked secrets: where they stand, who could read them, whether they live
     Secrets(Rows),
-    /// The evidence behind a finding, an identity or a handoff
+    /// The evidence behind a finding, an identity, a handoff, a job, a path …
     Explain(Explain),
     /// Whether an identity may do something, and which statements say so
     #[command(after_help = CAN_EXAMPLES)]
@@ -264,7 +264,8 @@ pub(crate) struct Findings {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
-    /// Key (or its first digits) of a finding, handoff, identity or secret, or an identity's name or ARN
+    /// Key (or its first digits) of a finding, handoff, identity, secret, run, job, decision,
+    /// path or verdict, or an identity's name or ARN
     pub(crate) id: String,
 }
 

@@ -4,7 +4,7 @@ const BOX_WIDTH: usize = 190;
 const BOX_HEIGHT: usize = 46;
 const GAP: usize = 34;
 const PER_ROW: usize = 4;
-const LINE_CHARS: usize = 27;
+const LINE_CHARS: usize = 24;
 
 /// An SVG of boxes and arrows, `labels` from source to target, four to a row.
 /// Labels are `kind:name`; the kind stands small above the name.
@@ -14,7 +14,7 @@ pub(crate) fn svg(labels: &[String]) -> String {
     }
     let rows = labels.len().div_ceil(PER_ROW);
     let width = labels.len().min(PER_ROW) * (BOX_WIDTH + GAP);
-    let height = rows * (BOX_HEIGHT + GAP);
+    let height = rows * (BOX_HEIGHT + GAP) - GAP + 4;
     let title = escape(&labels.join(" to "));
     let mut svg = format!(
         "<svg class=\"path\" role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">"

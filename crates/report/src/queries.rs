@@ -22,11 +22,13 @@ WITH seen AS (
 SELECT substr(key(s.secret_key), 1, 8) AS key, s.kind, s.preview, s.severity, s.confidence, s.lifetime,
        n.sightings, n.runs, n.repos, n.repo, n.path, n.encoding, n.place,
        i.native_id AS identity, s.resolved_subject AS subject, s.resolved_by AS how,
-       e.excess_low, e.granted_risk, x.blast, x.blast_low, x.blast_high, x.top_path AS steps
+       e.excess_low, e.granted_risk, x.blast, x.blast_low, x.blast_high, x.top_path AS steps,
+       p.audience, p.state, p.state_reason
 FROM secrets s JOIN seen n ON n.secret_key = s.secret_key
 LEFT JOIN identities i ON i.identity_key = s.identity_key
 LEFT JOIN nhi_scores e ON e.identity_key = s.identity_key
 LEFT JOIN secret_scores x ON x.secret_key = s.secret_key
+LEFT JOIN secret_exposures p ON p.secret_key = s.secret_key
 WHERE s.confidence <> 'possible'
 ORDER BY CASE s.severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END DESC,
          x.blast_low DESC NULLS LAST, (s.identity_key IS NOT NULL) DESC, n.sightings DESC, s.secret_key
@@ -43,6 +45,38 @@ FROM (SELECT *, count(*) OVER (PARTITION BY parent, child, mechanism) AS times,
              row_number() OVER (PARTITION BY parent, child, mechanism ORDER BY blast_low DESC, blast DESC, handoff_key) AS place
       FROM handoff_scores) WHERE place = 1
 ORDER BY blast_low DESC, blast DESC, parent, child, mechanism LIMIT 10"),
+    ("triggers", "\
+SELECT substr(key(decision_key), 1, 8) AS key, subject, event, class, decided_by, times, tp, tp_low, tp_high, secrets, checks, reasons
+FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times,
+             row_number() OVER (PARTITION BY subject, class ORDER BY tp_low DESC, tp DESC NULLS LAST, decision_key) AS place
+      FROM trigger_decisions WHERE job_key IS NOT NULL) WHERE place = 1 AND holds_privilege IS NOT FALSE
+ORDER BY tp_low DESC, tp DESC NULLS LAST, tp_high DESC, subject, class LIMIT 12"),
+    ("trigger_classes", "\
+SELECT class, count(*) AS jobs, sum(CASE WHEN holds_privilege THEN 1 ELSE 0 END) AS privileged
+FROM trigger_decisions WHERE job_key IS NOT NULL GROUP BY class ORDER BY jobs DESC, class"),
+    ("boundaries", "\
+SELECT substr(key(job_key), 1, 8) AS key, subject, class, times, bc, bc_low, bc_high, step, code_origin, credential,
+       exposed_steps, window_s, runner_kind, basis, reasons
+FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times,
+             row_number() OVER (PARTITION BY subject, class ORDER BY bc_low DESC, bc DESC NULLS LAST, job_key) AS place
+      FROM boundary_crossings) WHERE place = 1 AND class <> 'NONE'
+ORDER BY bc_low DESC, bc DESC NULLS LAST, bc_high DESC, subject, class LIMIT 12"),
+    ("trust", "\
+SELECT substr(key(trust_key), 1, 8) AS key, concat_ws(' ', repo, workflow) AS workflow, verdict, t1, t2, t3, t4, t5, t6, t7,
+       runs, conclusion, direction, failures, unknowns
+FROM workflow_trust WHERE run_key IS NULL
+ORDER BY CASE verdict WHEN 'UNTRUSTWORTHY' THEN 0 WHEN 'UNPROVEN' THEN 1 ELSE 2 END, array_length(failures) DESC NULLS LAST,
+         repo, workflow, trust_key LIMIT 20"),
+    ("untrusted_successes", "\
+SELECT count(*) AS runs, sum(CASE WHEN succeeded_but_untrusted THEN 1 ELSE 0 END) AS untrusted
+FROM workflow_trust WHERE run_key IS NOT NULL AND conclusion = 'success'"),
+    ("paths", "\
+SELECT substr(key(path_key), 1, 8) AS key, nodes, root_kind, root_actor, times, dp, dp_low, dp_high, handoffs, lifetime_s,
+       outlives_origin, orphan, open, weakest_reason, identities, agents
+FROM (SELECT *, count(*) OVER (PARTITION BY path, root_kind) AS times,
+             row_number() OVER (PARTITION BY path, root_kind ORDER BY dp_low DESC, dp DESC, path_key) AS place
+      FROM (SELECT *, array_to_string(nodes, ' > ') AS path FROM delegation_paths)) WHERE place = 1
+ORDER BY dp_low DESC, dp DESC, path, root_kind LIMIT 8"),
     ("kinds", "\
 SELECT f.kind, k.title, f.severity, count(*) AS findings, min(f.message) AS example
 FROM findings f LEFT JOIN finding_kinds k ON k.kind = f.kind WHERE f.confidence <> 'possible'

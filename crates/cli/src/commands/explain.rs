@@ -1,4 +1,5 @@
-//! `explain`: the evidence chain of a finding, an identity, a handoff or a secret.
+//! `explain`: the evidence chain of a finding, an identity, a handoff, a secret, a run, a job,
+//! a decision, a path or a verdict.
 
 use super::{literal, reader};
 use crate::args::Explain;
@@ -11,12 +12,16 @@ use leakgraph_lake::Session;
 use leakgraph_model::{Key, Row, scored::Finding};
 
 /// Where a key may be looked up: table, key column.
-const SUBJECTS: [(&str, &str); 5] = [
+const SUBJECTS: [(&str, &str); 9] = [
     ("findings", "finding_key"),
     ("handoff_scores", "handoff_key"),
     ("identities", "identity_key"),
     ("secrets", "secret_key"),
     ("runs", "run_key"),
+    ("jobs", "job_key"),
+    ("trigger_decisions", "decision_key"),
+    ("delegation_paths", "path_key"),
+    ("workflow_trust", "trust_key"),
 ];
 
 pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
@@ -38,7 +43,14 @@ pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
                 "handoff_scores" => handoff(&session, key)?,
                 "identities" => identity(&session, key)?,
                 "secrets" => secret(&session, key)?,
-                _ => section(&session, "Run", "runs", "run_key", key)?,
+                "jobs" => job(&session, key)?,
+                "trigger_decisions" => with_evidence(&session, "Decision", table, "decision_key", key)?,
+                "delegation_paths" => {
+                    section(&session, "Path", table, "path_key", key)?;
+                    section(&session, "Link", "delegation_links", "path_key", key)?;
+                }
+                "workflow_trust" => section(&session, "Verdict", table, "trust_key", key)?,
+                _ => run(&session, key)?,
             }
             Ok(Exit::Clean)
         }
@@ -89,11 +101,7 @@ fn finding(session: &Session, key: &Key) -> anyhow::Result<()> {
                 literal(&finding.kind)
             );
             output::line(&format!("\nControls: {}", texts(&session.query(&controls)?)?.join(", ")))?;
-            for reference in &finding.evidence {
-                let Some((table, key)) = reference.split_once(':') else { continue };
-                let (Some(key), Some(column)) = (Key::from_hex(key), key_column(table)) else { continue };
-                section(session, &format!("Evidence: {table}"), table, column, &key)?;
-            }
+            references(session, finding.evidence.iter())?;
         }
     }
     Ok(())
@@ -127,7 +135,43 @@ fn identity(session: &Session, key: &Key) -> anyhow::Result<()> {
 fn secret(session: &Session, key: &Key) -> anyhow::Result<()> {
     section(session, "Secret", "secrets", "secret_key", key)?;
     section(session, "Score", "secret_scores", "secret_key", key)?;
+    section(session, "Exposure", "secret_exposures", "secret_key", key)?;
     section(session, "Sighting", "secret_sightings", "secret_key", key)
+}
+
+fn run(session: &Session, key: &Key) -> anyhow::Result<()> {
+    section(session, "Run", "runs", "run_key", key)?;
+    section(session, "Verdict", "workflow_trust", "run_key", key)?;
+    section(session, "Decision", "trigger_decisions", "run_key", key)?;
+    section(session, "Approval", "approvals", "run_key", key)?;
+    section(session, "Job", "jobs", "run_key", key)
+}
+
+fn job(session: &Session, key: &Key) -> anyhow::Result<()> {
+    section(session, "Job", "jobs", "job_key", key)?;
+    with_evidence(session, "Boundary", "boundary_crossings", "job_key", key)?;
+    section(session, "Decision", "trigger_decisions", "job_key", key)?;
+    section(session, "Token", "token_permissions", "job_key", key)?;
+    section(session, "Identity used", "identities_used", "job_key", key)
+}
+
+/// A row of an analytic and the rows it rests on.
+fn with_evidence(session: &Session, title: &str, table: &str, column: &str, key: &Key) -> anyhow::Result<()> {
+    section(session, title, table, column, key)?;
+    let sql = format!(
+        "SELECT DISTINCT unnest(evidence) AS row FROM {table} WHERE key({column}) = '{key}' ORDER BY row"
+    );
+    references(session, texts(&session.query(&sql)?)?.iter())
+}
+
+/// Prints the rows that `table:key` names.
+fn references<'a>(session: &Session, rows: impl Iterator<Item = &'a String>) -> anyhow::Result<()> {
+    for reference in rows {
+        let Some((table, key)) = reference.split_once(':') else { continue };
+        let (Some(key), Some(column)) = (Key::from_hex(key), key_column(table)) else { continue };
+        section(session, &format!("Evidence: {table}"), table, column, &key)?;
+    }
+    Ok(())
 }
 
 /// Prints the rows of `table` whose `column` is `key`, one block per row, without empty columns.
