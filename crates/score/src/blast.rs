@@ -3,7 +3,8 @@
 //! Expansion is the parent's score less its score without the handoff's edges.
 
 use crate::graph::build::{job_label, unseen_child};
-use crate::graph::reach::{Csr, Search};
+use crate::graph::csr::Csr;
+use crate::graph::reach::Search;
 use crate::graph::{Graph, View, closure, scale};
 use crate::handoffs::{Crossing, QUESTIONS};
 use crate::sides::Sides;
@@ -27,11 +28,15 @@ pub(crate) struct Blast<'a> {
 
 impl<'a> Blast<'a> {
     pub(crate) fn new(evidence: &'a Evidence, graph: &'a Graph, weights: &'a Weights) -> Self {
-        let views =
-            [View::Low, View::Central, View::High].map(|view| Csr::new(graph, view, weights.max_cost()));
+        let views = [View::Low, View::Central, View::High].map(|view| graph.view(view, weights.max_cost()));
         let jobs = evidence.jobs.iter().map(|job| (job.job_key, job)).collect();
         let runs = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
         Self { evidence, graph, weights, views, total: graph.total(), jobs, runs }
+    }
+
+    fn radii(&self, view: usize) -> closure::Radii {
+        let plan = closure::Plan { max_cost: self.weights.max_cost(), ..closure::Plan::default() };
+        closure::radii(&self.views[view], &self.graph.weights(), |node| self.graph.seed(node), &plan)
     }
 
     fn search(&self) -> Search {
@@ -55,9 +60,9 @@ impl<'a> Blast<'a> {
         if rows.is_empty() {
             return;
         }
-        let radii = closure::radii(self.graph, &self.views[1], self.weights.max_cost());
+        let radii = self.radii(1);
         for row in rows {
-            row.blast = self.graph.find(row.identity_key).map(|node| scale(radii[node as usize], self.total));
+            row.blast = self.graph.find(row.identity_key).map(|node| scale(radii.of(node), self.total));
         }
     }
 

@@ -14,6 +14,13 @@ mod weights;
 
 pub use weights::{ClassWeight, Weights};
 
+/// Reach in graphs of any size, apart from what their nodes are.
+pub mod reach {
+    pub use crate::graph::closure::{Plan, Radii, radii};
+    pub use crate::graph::csr::{Arc, Csr};
+    pub use crate::graph::growth::{Closure, Growth};
+}
+
 use leakgraph_model::scored::{HandoffScore, NhiScore, ReachEdge, SecretScore};
 use leakgraph_model::tables::{EvidenceGap, Identity};
 use leakgraph_model::{Evidence, Key};
