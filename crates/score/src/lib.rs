@@ -17,6 +17,7 @@ pub use weights::{ClassWeight, Weights};
 /// Reach in graphs of any size, apart from what their nodes are.
 pub mod reach {
     pub use crate::graph::closure::{Plan, Radii, radii};
+    pub use crate::graph::components::components;
     pub use crate::graph::csr::{Arc, Csr};
     pub use crate::graph::growth::{Closure, Growth};
 }

@@ -29,7 +29,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { max_cost: 4, targets: 4096, exact_nodes: 65_536, draws: 64 }
+        Self { max_cost: 4, targets: 4096, exact_nodes: 65_536, draws: 128 }
     }
 }
 
@@ -132,7 +132,7 @@ fn waves<T: Sync, R: Send>(
 }
 
 pub(super) fn own_bits(graph: &Condensed, targets: &[u32]) -> Vec<Bits> {
-    let mut own = vec![Bits::EMPTY; graph.count];
+    let mut own: Vec<Bits> = empty(graph.count);
     for (bit, node) in targets.iter().enumerate() {
         own[graph.component[*node as usize] as usize].insert(bit);
     }
@@ -146,11 +146,22 @@ pub(super) fn own_ranks(
     seed: &impl Fn(u32) -> u64,
     batch: usize,
 ) -> Vec<Minima> {
-    let mut own = vec![Minima::EMPTY; graph.count];
+    let mut own: Vec<Minima> = empty(graph.count);
     for node in targets {
         let ranks = Minima::of(seed(*node), batch, weights[*node as usize]);
         own[graph.component[*node as usize] as usize].join(&ranks);
     }
+    own
+}
+
+/// An empty list with room for a few components more: a kept closure grows in place.
+fn roomy<B>(count: usize) -> Vec<B> {
+    Vec::with_capacity(count + count / 16)
+}
+
+fn empty<B: Block>(count: usize) -> Vec<B> {
+    let mut own = roomy(count);
+    own.resize(count, B::EMPTY);
     own
 }
 
@@ -161,7 +172,11 @@ pub(super) fn layers<B: Block>(graph: &Condensed, own: Vec<B>, count: usize) -> 
     let mut layers: Vec<Vec<B>> = Vec::with_capacity(count);
     let mut own = Some(own);
     for layer in 0..count {
-        let mut sets = own.take().or_else(|| layers.last().cloned()).unwrap_or_default();
+        let mut sets = own.take().unwrap_or_default();
+        if let Some(last) = layers.last() {
+            sets = roomy(graph.count);
+            sets.extend_from_slice(last);
+        }
         for from in 0..graph.count {
             let mut set = sets[from];
             if set == everything {
@@ -174,6 +189,9 @@ pub(super) fn layers<B: Block>(graph: &Condensed, own: Vec<B>, count: usize) -> 
                 }
                 let other = if cost == 0 { &sets[*to as usize] } else { &layers[layer - cost][*to as usize] };
                 set.join(other);
+                if set == everything {
+                    break;
+                }
             }
             sets[from] = set;
         }

@@ -46,12 +46,14 @@ impl Condensed {
         &self.arcs[self.starts[from] as usize..self.starts[from + 1] as usize]
     }
 
-    /// (predecessor, cost) by component, with `more` arcs (source, target, cost) besides.
-    pub(crate) fn incoming(&self, count: usize, more: &[(u32, u32, u8)]) -> (Vec<u32>, Vec<(u32, u8)>) {
-        let own = (0u32..)
-            .take(self.count)
-            .flat_map(|from| self.out(from as usize).iter().map(move |(to, cost)| (*to, (from, *cost))));
-        grouped(count, own.chain(more.iter().map(|(from, to, cost)| (*to, (*from, *cost)))))
+    /// Where each component's arcs begin, and (predecessor, cost) by component.
+    pub(crate) fn incoming(&self) -> (Vec<u32>, Vec<(u32, u8)>) {
+        grouped(
+            self.count,
+            (0u32..)
+                .take(self.count)
+                .flat_map(|from| self.out(from as usize).iter().map(move |(to, cost)| (*to, (from, *cost)))),
+        )
     }
 }
 
@@ -70,8 +72,9 @@ fn cheapest(arcs: &mut [(u32, u8)], range: std::ops::Range<usize>, kept: usize) 
     end
 }
 
-/// Component of each node, and how many there are: iterative Tarjan.
-fn components(csr: &Csr) -> (Vec<u32>, usize) {
+/// Strongly connected component of each node by its zero-cost arcs, and how many there are.
+/// Iterative Tarjan: a component's zero-cost successors have smaller numbers.
+pub fn components(csr: &Csr) -> (Vec<u32>, usize) {
     const UNSEEN: u32 = u32::MAX;
     let nodes = csr.nodes();
     let mut order = vec![UNSEEN; nodes];

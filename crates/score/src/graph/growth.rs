@@ -9,7 +9,7 @@ use super::closure::{
     Plan, Radii, by_node, estimate_of, layers, own_bits, own_ranks, radius, radius_of, sums,
 };
 use super::components::Condensed;
-use super::csr::Csr;
+use super::csr::{Csr, grouped};
 use rayon::prelude::*;
 
 /// The closure of a graph with all its sets: 64 bytes for each component, cost layer and
@@ -20,6 +20,8 @@ pub struct Closure {
     condensed: Condensed,
     component: Vec<u32>,
     count: usize,
+    /// (predecessor, cost) by component, without what came later.
+    incoming: (Vec<u32>, Vec<(u32, u8)>),
     /// Arcs between components that came later: (source, target, cost).
     later: Vec<(u32, u32, u8)>,
     exact: Vec<Exact>,
@@ -29,15 +31,24 @@ pub struct Closure {
 #[derive(Debug)]
 struct Exact {
     weights: Vec<f64>,
-    layers: Vec<Vec<Bits>>,
+    sets: Sets<Bits>,
     radius: Vec<f64>,
 }
 
 #[derive(Debug)]
 struct Tail {
     batch: usize,
-    layers: Vec<Vec<Minima>>,
+    sets: Sets<Minima>,
     sums: Vec<Vec<f32>>,
+}
+
+/// Sets by layer and component.
+#[derive(Debug)]
+struct Sets<B> {
+    layers: Vec<Vec<B>>,
+    /// The join of all: sets that have it cannot change, and need not be looked at.
+    everything: B,
+    full: Vec<Marks>,
 }
 
 /// What a graph gained.
@@ -60,7 +71,7 @@ impl Closure {
                 let weights: Vec<f64> = targets.iter().map(|node| weights[*node as usize]).collect();
                 let layers = layers(&condensed, own_bits(&condensed, targets), plan.layers());
                 let radius = radius(&layers, &Weigher::new(weights.clone()));
-                Exact { weights, layers, radius }
+                Exact { weights, sets: Sets::new(layers), radius }
             })
             .collect();
         let draws = if rest.is_empty() { 0 } else { plan.draw_batches() };
@@ -69,11 +80,13 @@ impl Closure {
             .map(|batch| {
                 let own = own_ranks(&condensed, &rest, weights, &seed, batch);
                 let layers = layers(&condensed, own, plan.layers());
-                Tail { batch, sums: sums(&layers), layers }
+                Tail { batch, sums: sums(&layers), sets: Sets::new(layers) }
             })
             .collect();
         let (component, count) = (condensed.component.clone(), condensed.count);
-        Self { plan: *plan, condensed, component, count, later: Vec::new(), exact, tail }
+        let incoming = condensed.incoming();
+        let later = Vec::new();
+        Self { plan: *plan, condensed, component, count, incoming, later, exact, tail }
     }
 
     /// Blast radius of every node.
@@ -129,8 +142,9 @@ impl Closure {
             .filter(|(_, weight)| *weight > 0.0)
             .map(|(node, weight)| (node, self.component[node as usize], weight))
             .collect();
-        let (starts, arcs) = self.condensed.incoming(self.count, &self.later);
-        let change = Change { count: self.count, added: &added, starts: &starts, arcs: &arcs };
+        let later = grouped(self.count, self.later.iter().map(|(from, to, cost)| (*to, (*from, *cost))));
+        let incoming = std::mem::take(&mut self.incoming);
+        let change = Change { count: self.count, added: &added, incoming: [&incoming, &later] };
         if self.tail.is_empty() {
             self.seat(&mut targets, &change);
         }
@@ -142,6 +156,7 @@ impl Closure {
                 .collect();
             batch.grow(&change, &own);
         });
+        self.incoming = incoming;
     }
 
     /// Gives new targets bits of their own.
@@ -149,7 +164,8 @@ impl Closure {
         while !targets.is_empty() {
             if self.exact.last().is_none_or(|batch| batch.weights.len() >= BITS) {
                 let layers = vec![vec![Bits::EMPTY; self.count]; self.plan.layers()];
-                self.exact.push(Exact { weights: Vec::new(), layers, radius: vec![0.0; self.count] });
+                let (sets, radius) = (Sets::new(layers), vec![0.0; self.count]);
+                self.exact.push(Exact { weights: Vec::new(), sets, radius });
             }
             let Some(batch) = self.exact.last_mut() else { return };
             let room = (BITS - batch.weights.len()).min(targets.len());
@@ -165,61 +181,108 @@ impl Closure {
     }
 }
 
-/// New arcs, and all arcs by their targets.
+/// New arcs, and all arcs by their targets: the first and the later ones.
 struct Change<'a> {
     count: usize,
     added: &'a [(u32, u32, u8)],
-    starts: &'a [u32],
-    arcs: &'a [(u32, u8)],
+    incoming: [&'a (Vec<u32>, Vec<(u32, u8)>); 2],
 }
 
 impl Exact {
     fn grow(&mut self, change: &Change<'_>, own: &[(u32, Bits)]) {
-        let touched = change.push(&mut self.layers, own);
+        let touched = self.sets.push(change, own);
         self.radius.resize(change.count, 0.0);
         let weigher = Weigher::new(self.weights.clone());
-        touched.each(|component| self.radius[component] = radius_of(&self.layers, &weigher, component));
+        touched.each(|component| self.radius[component] = radius_of(&self.sets.layers, &weigher, component));
     }
 }
 
 impl Tail {
     fn grow(&mut self, change: &Change<'_>, own: &[(u32, Minima)]) {
-        let touched = change.push(&mut self.layers, own);
-        for (sums, sets) in self.sums.iter_mut().zip(&self.layers) {
+        let touched = self.sets.push(change, own);
+        for (sums, sets) in self.sums.iter_mut().zip(&self.sets.layers) {
             sums.resize(change.count, f32::INFINITY);
             touched.each(|component| sums[component] = sets[component].sum() as f32);
         }
     }
 }
 
-impl Change<'_> {
-    /// Brings the sets up to date; returns the components whose sets changed.
-    fn push<B: Block>(&self, layers: &mut [Vec<B>], own: &[(u32, B)]) -> Marks {
-        layers.iter_mut().for_each(|sets| sets.resize(self.count, B::EMPTY));
-        let mut dirty: Vec<Marks> = layers.iter().map(|_| Marks::new(self.count)).collect();
-        let mut touched = Marks::new(self.count);
-        for (component, set) in own {
-            join(layers, &mut dirty, 0, *component as usize, set);
-        }
-        for (from, to, cost) in self.added {
-            for layer in usize::from(*cost)..layers.len() {
-                let set = layers[layer - usize::from(*cost)][*to as usize];
-                join(layers, &mut dirty, layer, *from as usize, &set);
+impl<B: Block> Sets<B> {
+    fn new(layers: Vec<Vec<B>>) -> Self {
+        let mut sets = Self { layers, everything: B::EMPTY, full: Vec::new() };
+        sets.settle();
+        sets
+    }
+
+    /// Finds what is full, after new targets or components.
+    fn settle(&mut self) {
+        self.everything = B::EMPTY;
+        self.layers[0].iter().for_each(|set| self.everything.join(set));
+        self.full = self
+            .layers
+            .iter()
+            .map(|sets| {
+                let mut full = Marks::new(sets.len());
+                sets.iter()
+                    .enumerate()
+                    .filter(|(_, set)| **set == self.everything)
+                    .for_each(|(i, _)| full.set(i));
+                full
+            })
+            .collect();
+    }
+
+    /// Adds to a set, and to the same component's sets of later layers. Only the first needs
+    /// to be pushed: predecessors carry what it gives them to their own later layers.
+    fn join(&mut self, dirty: &mut [Marks], layer: usize, component: usize, more: &B) {
+        for at in layer..self.layers.len() {
+            if self.full[at].has(component) {
+                return;
+            }
+            let slot = &mut self.layers[at][component];
+            let mut set = *slot;
+            set.join(more);
+            if set == *slot {
+                return;
+            }
+            *slot = set;
+            if at == layer {
+                dirty[at].set(component);
+            }
+            if set == self.everything {
+                self.full[at].set(component);
             }
         }
-        for layer in 0..layers.len() {
+    }
+
+    /// Brings the sets up to date; returns the components whose sets changed.
+    fn push(&mut self, change: &Change<'_>, own: &[(u32, B)]) -> Marks {
+        self.full.iter_mut().for_each(|full| full.widen(change.count));
+        self.layers.iter_mut().for_each(|sets| sets.resize(change.count, B::EMPTY));
+        let mut dirty: Vec<Marks> = self.layers.iter().map(|_| Marks::new(change.count)).collect();
+        let mut touched = Marks::new(change.count);
+        for (component, set) in own {
+            self.layers.iter_mut().for_each(|sets| sets[*component as usize].join(set));
+            dirty[0].set(*component as usize);
+        }
+        if !own.is_empty() {
+            self.settle();
+        }
+        let layers = self.layers.len();
+        for (from, to, cost) in change.added {
+            for layer in usize::from(*cost)..layers {
+                let set = self.layers[layer - usize::from(*cost)][*to as usize];
+                self.join(&mut dirty, layer, *from as usize, &set);
+            }
+        }
+        for layer in 0..layers {
             while let Some(component) = dirty[layer].take() {
                 touched.set(component);
-                let set = layers[layer][component];
-                if layer + 1 < layers.len() {
-                    join(layers, &mut dirty, layer + 1, component, &set);
-                }
-                for (from, cost) in
-                    &self.arcs[self.starts[component] as usize..self.starts[component + 1] as usize]
-                {
+                let set = self.layers[layer][component];
+                for (from, cost) in change.incoming(component) {
                     let at = layer + usize::from(*cost);
-                    if at < layers.len() {
-                        join(layers, &mut dirty, at, *from as usize, &set);
+                    if at < layers {
+                        self.join(&mut dirty, at, *from as usize, &set);
                     }
                 }
             }
@@ -228,13 +291,14 @@ impl Change<'_> {
     }
 }
 
-fn join<B: Block>(layers: &mut [Vec<B>], dirty: &mut [Marks], layer: usize, component: usize, more: &B) {
-    let slot = &mut layers[layer][component];
-    let mut set = *slot;
-    set.join(more);
-    if set != *slot {
-        *slot = set;
-        dirty[layer].set(component);
+impl Change<'_> {
+    /// (predecessor, cost) of a component.
+    fn incoming(&self, component: usize) -> impl Iterator<Item = &(u32, u8)> {
+        self.incoming.iter().flat_map(move |(starts, arcs)| {
+            // Components that came later have no first arcs.
+            let ends = starts.get(component).zip(starts.get(component + 1));
+            ends.map_or(&[][..], |(start, end)| &arcs[*start as usize..*end as usize])
+        })
     }
 }
 
@@ -252,11 +316,19 @@ impl Marks {
         Self { words: vec![0; count.div_ceil(64)], at: 0, left: 0 }
     }
 
+    fn widen(&mut self, count: usize) {
+        self.words.resize(count.div_ceil(64), 0);
+    }
+
     fn set(&mut self, index: usize) {
         let bit = 1u64 << (index % 64);
         let word = &mut self.words[index / 64];
         self.left += usize::from(*word & bit == 0);
         *word |= bit;
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.words[index / 64] >> (index % 64) & 1 == 1
     }
 
     fn take(&mut self) -> Option<usize> {

@@ -4,7 +4,7 @@ mod assume;
 mod blocks;
 pub(crate) mod build;
 pub(crate) mod closure;
-mod components;
+pub(crate) mod components;
 pub(crate) mod csr;
 pub(crate) mod growth;
 pub(crate) mod links;
