@@ -3,6 +3,8 @@
 
 mod blast;
 mod bridge;
+mod factors;
+mod forwarded;
 mod graph;
 mod handoffs;
 mod privilege;

@@ -1,7 +1,7 @@
 //! The numbers behind the scores: embedded defaults, overridable as TOML.
 
 use crate::Error;
-use leakgraph_policy::Class;
+use leakgraph_policy::{Catalog, Class};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,6 +27,27 @@ pub(crate) struct NodeWeights {
     pub(crate) admin: f64,
 }
 
+/// How exposed a secret is by where it stands.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExposureWeights {
+    pub(crate) public_log: f64,
+    pub(crate) log: f64,
+    pub(crate) input: f64,
+    pub(crate) masked: f64,
+    pub(crate) encoded: f64,
+}
+
+/// What a control leaves of the risk.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ControlWeights {
+    pub(crate) approval: f64,
+    pub(crate) pinned_child: f64,
+    pub(crate) closed_inputs: f64,
+    pub(crate) own_identity: f64,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -37,6 +58,8 @@ struct Table {
     node: NodeWeights,
     lifetime: BTreeMap<String, f64>,
     permission: BTreeMap<String, f64>,
+    exposure: ExposureWeights,
+    control: ControlWeights,
 }
 
 /// All weights, checked.
@@ -86,6 +109,13 @@ impl Weights {
         for value in table.lifetime.values().chain(table.permission.values()) {
             unit("lifetime or permission", *value)?;
         }
+        let ExposureWeights { public_log, log, input, masked, encoded } = table.exposure;
+        let ControlWeights { approval, pinned_child, closed_inputs, own_identity } = table.control;
+        for value in
+            [public_log, log, input, masked, encoded, approval, pinned_child, closed_inputs, own_identity]
+        {
+            unit("exposure or control", value)?;
+        }
         let permission = table.permission.iter().map(|(name, w)| (name.to_lowercase(), *w)).collect();
         let digest = Sha256::digest(toml.as_bytes());
         let hash = leakgraph_model::hex(&digest[..8]);
@@ -119,6 +149,19 @@ impl Weights {
         &self.table.node
     }
 
+    /// Ceiling of the class of a token's scope, as `contents:write`.
+    pub(crate) fn scope(&self, scope: &str) -> f64 {
+        self.class(scope_class(scope)).ceiling
+    }
+
+    pub(crate) fn exposure(&self) -> ExposureWeights {
+        self.table.exposure
+    }
+
+    pub(crate) fn control(&self) -> ControlWeights {
+        self.table.control
+    }
+
     pub(crate) fn lifetime(&self, lifetime: &str) -> f64 {
         self.table.lifetime.get(lifetime).copied().unwrap_or(1.0)
     }
@@ -126,6 +169,12 @@ impl Weights {
     pub(crate) fn permission(&self, action: &str) -> f64 {
         self.permission.get(&action.to_lowercase()).copied().unwrap_or(1.0)
     }
+}
+
+/// Class of a token's scope, as `contents:write`; of scopes no catalog has, by their level.
+pub(crate) fn scope_class(scope: &str) -> Class {
+    let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
+    class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read })
 }
 
 /// Position of a class in [`Class::ALL`].

@@ -3,11 +3,12 @@
 use super::Graph;
 use super::assume::checks;
 use super::links::{Link, Links};
+use crate::forwarded::by_print;
 use crate::handoffs::Crossing;
 use crate::privilege::{account, arn_account};
 use crate::sides::Sides;
-use crate::weights::Weights;
-use leakgraph_model::tables::{Grant, Handoff, Job, Run, Secret, identity_key};
+use crate::weights::{Weights, scope_class};
+use leakgraph_model::tables::{Grant, Handoff, Job, Run, identity_key};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::{AssumeEdge, Catalog, Class, Decision, Effective, Escalation};
 use roaring::RoaringBitmap;
@@ -152,8 +153,7 @@ impl<'a> Builder<'a> {
         let key = Key::of("scoped-token", &[&label]);
         let token = self.links.node(key, "identity", label, self.weights.node().identity);
         for scope in scopes {
-            let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
-            let class = class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read });
+            let class = scope_class(scope);
             self.permission(
                 token,
                 &format!("repo:{repo}"),
@@ -168,6 +168,7 @@ impl<'a> Builder<'a> {
         let label = format!("{resource} [{}]", class.as_str());
         let key = Key::of("resource", &[&label]);
         let node = self.links.node(key, "resource", label, self.weights.class(class).sensitivity);
+        self.links.classify(node, class);
         self.links.edge(identity, node, link);
     }
 
@@ -264,13 +265,7 @@ impl<'a> Builder<'a> {
                 self.links.edge(*job, row.secret_key, Link { evidence, ..seen.clone() });
             }
         }
-        // Inputs carry half a fingerprint: enough to match, too little to be one.
-        let by_print: HashMap<&str, &Secret> = self
-            .evidence
-            .secrets
-            .iter()
-            .filter_map(|secret| Some((secret.fingerprint.get(..16)?, secret)))
-            .collect();
+        let by_print = by_print(&self.evidence.secrets);
         for input in &self.evidence.handoff_inputs {
             let print = input.value_fingerprint.as_deref().and_then(|print| print.get(..16));
             let Some(secret) = print.and_then(|print| by_print.get(print)) else {

@@ -16,6 +16,7 @@ fn graph(weights: &[u8], edges: &Arcs) -> Graph {
         label: format!("n{index}"),
         kind: "resource",
         weight: f64::from(*weight),
+        class: None,
     });
     let edges = edges.iter().map(|(source, target, cost)| Edge {
         source: u32::try_from(source % weights.len()).unwrap(),

@@ -12,16 +12,19 @@ pub(crate) mod reach;
 
 use csr::Csr;
 use leakgraph_model::Key;
+use leakgraph_policy::Class;
 
 /// A node of the reach graph.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) key: Key,
     pub(crate) label: String,
-    /// job, run, workflow, identity, principal, secret, resource, admin.
+    /// job, identity, human, secret, resource, admin.
     pub(crate) kind: &'static str,
     /// Sensitivity: what reaching the node is worth.
     pub(crate) weight: f64,
+    /// Class of the actions allowed on a resource.
+    pub(crate) class: Option<Class>,
 }
 
 /// An edge: who controls `source` can control or read `target`.
