@@ -104,9 +104,17 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
     fn one<R: Row>(rows: &[R]) -> Result<(&'static str, RecordBatch), Error> {
         Ok((R::TABLE.name, R::to_batch(rows)?))
     }
-    let Scores { nhi_scores, handoff_scores, secret_scores, reach_edges, evidence_gaps } = scores;
+    let Scores { nhi_scores, handoff_scores, secret_scores, reach_edges, choke_points, evidence_gaps } =
+        scores;
     let gaps: Vec<ScoreGap> = evidence_gaps.iter().cloned().map(ScoreGap::from).collect();
-    Ok(vec![one(nhi_scores)?, one(handoff_scores)?, one(secret_scores)?, one(reach_edges)?, one(&gaps)?])
+    Ok(vec![
+        one(nhi_scores)?,
+        one(handoff_scores)?,
+        one(secret_scores)?,
+        one(reach_edges)?,
+        one(choke_points)?,
+        one(&gaps)?,
+    ])
 }
 
 fn weights(config: &Config) -> Result<Weights, Error> {

@@ -1,5 +1,9 @@
 //! The scored tables: what leakgraph concludes.
 
+mod choke;
+
+pub use choke::ChokePoint;
+
 use crate::table::{Row, TableDoc};
 use crate::tables::EvidenceGap;
 use crate::{Key, Timestamp};
@@ -245,6 +249,7 @@ pub const TABLES: &[TableDoc] = &[
     HandoffScore::TABLE,
     SecretScore::TABLE,
     ReachEdge::TABLE,
+    ChokePoint::TABLE,
     Finding::TABLE,
     AuditRun::TABLE,
     ScoreGap::TABLE,

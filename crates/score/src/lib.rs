@@ -3,6 +3,7 @@
 
 mod blast;
 mod bridge;
+mod choke;
 mod factors;
 mod forwarded;
 mod graph;
@@ -14,6 +15,7 @@ mod sides;
 mod tests;
 mod weights;
 
+pub use choke::{Action, Change, Moved, WhatIf};
 pub use weights::{ClassWeight, Weights};
 
 /// Reach in graphs of any size, apart from what their nodes are.
@@ -24,7 +26,7 @@ pub mod reach {
     pub use crate::graph::growth::{Closure, Growth};
 }
 
-use leakgraph_model::scored::{HandoffScore, NhiScore, ReachEdge, SecretScore};
+use leakgraph_model::scored::{ChokePoint, HandoffScore, NhiScore, ReachEdge, SecretScore};
 use leakgraph_model::tables::{EvidenceGap, Identity};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::Escalation;
@@ -43,6 +45,9 @@ pub enum Error {
     /// A relational step failed.
     #[error("relational step: {0}")]
     Polars(#[from] polars::error::PolarsError),
+    /// A change names no edge, or more than one.
+    #[error("no single edge is called {0:?}: use a choke_key, or SOURCE -> TARGET as in reach_edges")]
+    Edge(String),
 }
 
 /// Rows of the scored tables.
@@ -56,8 +61,64 @@ pub struct Scores {
     pub secret_scores: Vec<SecretScore>,
     /// The reach graph.
     pub reach_edges: Vec<ReachEdge>,
+    /// What to cut first.
+    pub choke_points: Vec<ChokePoint>,
     /// What was missing.
     pub evidence_gaps: Vec<EvidenceGap>,
+}
+
+/// What the evidence says, whatever the weights.
+struct Base {
+    sides: sides::Sides,
+    usage: HashMap<Key, Vec<relations::Use>>,
+    crossings: HashMap<Key, handoffs::Crossing>,
+    effective: Vec<leakgraph_policy::Effective>,
+    assume: Vec<leakgraph_policy::AssumeEdge>,
+    escalations: Vec<Escalation>,
+}
+
+impl Base {
+    fn of(evidence: &Evidence) -> Result<Self, Error> {
+        let sides = sides::Sides::of(evidence);
+        let effective = leakgraph_policy::effective(&evidence.identities, &evidence.grants);
+        Ok(Self {
+            usage: relations::usage(evidence)?,
+            crossings: handoffs::crossings(evidence, &sides)?,
+            assume: leakgraph_policy::assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts),
+            escalations: leakgraph_policy::escalations(
+                &effective,
+                &evidence.identities,
+                &evidence.grants,
+                &evidence.trusts,
+            ),
+            sides,
+            effective,
+        })
+    }
+
+    fn graph(&self, evidence: &Evidence, weights: &Weights) -> graph::Graph {
+        let facts = graph::build::Facts {
+            sides: &self.sides,
+            crossings: &self.crossings,
+            effective: &self.effective,
+            assume: &self.assume,
+            escalations: &self.escalations,
+        };
+        graph::build::build(evidence, &facts, weights)
+    }
+
+    /// What is ranked: identities, handoffs and secrets.
+    fn ranked(&self, evidence: &Evidence, graph: &graph::Graph, weights: &Weights) -> Scores {
+        let blast = blast::Blast::new(evidence, graph, weights);
+        let mut nhi_scores = nhi_scores(evidence, &self.effective, &self.escalations, &self.usage, weights);
+        blast.identities(&mut nhi_scores);
+        Scores {
+            nhi_scores,
+            handoff_scores: blast.handoffs(&self.sides, &self.crossings),
+            secret_scores: blast.secrets(),
+            ..Scores::default()
+        }
+    }
 }
 
 /// Scores linked evidence.
@@ -65,32 +126,23 @@ pub struct Scores {
 /// # Errors
 /// Only if a relational step fails; missing evidence becomes null and a gap.
 pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
-    let sides = sides::Sides::of(evidence);
-    let usage = relations::usage(evidence)?;
-    let crossings = handoffs::crossings(evidence, &sides)?;
-    let effective = leakgraph_policy::effective(&evidence.identities, &evidence.grants);
-    let assume = leakgraph_policy::assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
-    let escalations =
-        leakgraph_policy::escalations(&effective, &evidence.identities, &evidence.grants, &evidence.trusts);
-    let facts = graph::build::Facts {
-        sides: &sides,
-        crossings: &crossings,
-        effective: &effective,
-        assume: &assume,
-        escalations: &escalations,
-    };
-    let graph = graph::build::build(evidence, &facts, weights);
-    let blast = blast::Blast::new(evidence, &graph, weights);
-    let mut scores = Scores {
-        nhi_scores: nhi_scores(evidence, &effective, &escalations, &usage, weights),
-        ..Scores::default()
-    };
-    blast.identities(&mut scores.nhi_scores);
-    scores.handoff_scores = blast.handoffs(&sides, &crossings);
-    scores.secret_scores = blast.secrets();
+    let base = Base::of(evidence)?;
+    let graph = base.graph(evidence, weights);
+    let mut scores = base.ranked(evidence, &graph, weights);
     scores.reach_edges = blast::reach_edges(&graph);
-    scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective);
+    scores.choke_points = choke::Cutter::new(evidence, &graph, weights).points(weights);
+    scores.evidence_gaps = gaps(evidence, &scores, &base.crossings, &base.effective);
     Ok(scores)
+}
+
+/// What removing or hardening edges would do to the reach of everything, without doing it.
+///
+/// # Errors
+/// An edge does not exist or is ambiguous, or a relational step fails.
+pub fn what_if(evidence: &Evidence, weights: &Weights, changes: &[Change]) -> Result<WhatIf, Error> {
+    let base = Base::of(evidence)?;
+    let graph = base.graph(evidence, weights);
+    choke::Cutter::new(evidence, &graph, weights).what_if(changes).map_err(Error::Edge)
 }
 
 fn nhi_scores(

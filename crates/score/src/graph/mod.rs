@@ -6,6 +6,8 @@ pub(crate) mod build;
 pub(crate) mod closure;
 pub(crate) mod components;
 pub(crate) mod csr;
+#[cfg(test)]
+mod githound_tests;
 pub(crate) mod growth;
 pub(crate) mod links;
 pub(crate) mod reach;

@@ -27,6 +27,16 @@ impl Search {
 
     /// Searches from `sources`, leaving out edges that `skip` names.
     pub(crate) fn run(&mut self, csr: &Csr, sources: &[u32], skip: impl Fn(u32) -> bool) {
+        self.run_adjusted(csr, sources, |edge, cost| (!skip(edge)).then_some(cost));
+    }
+
+    /// Searches with other costs, by edge and its own cost; none leaves the edge out.
+    pub(crate) fn run_adjusted(
+        &mut self,
+        csr: &Csr,
+        sources: &[u32],
+        adjust: impl Fn(u32, u8) -> Option<u8>,
+    ) {
         for node in self.touched.drain(..) {
             self.distance[node as usize] = FAR;
             self.parent[node as usize] = NONE;
@@ -40,8 +50,9 @@ impl Search {
                     continue;
                 }
                 for (target, cost, edge) in csr.out(node) {
-                    let next = level + usize::from(*cost);
-                    if next < self.buckets.len() && !skip(*edge) {
+                    let Some(cost) = adjust(*edge, *cost) else { continue };
+                    let next = level + usize::from(cost);
+                    if next < self.buckets.len() {
                         self.relax(*target, u8::try_from(next).unwrap_or(FAR), node);
                     }
                 }
