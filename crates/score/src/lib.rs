@@ -4,18 +4,23 @@
 mod blast;
 mod bridge;
 mod choke;
+pub mod export;
 mod factors;
 mod forwarded;
 mod graph;
+#[cfg(test)]
+mod handoff_tests;
 mod handoffs;
 mod privilege;
 mod relations;
+mod sensitivity;
 mod sides;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 pub use choke::{Action, Change, Moved, WhatIf};
+pub use sensitivity::{Sensitivity, sensitivity};
 pub use weights::{ClassWeight, Weights};
 
 /// Reach in graphs of any size, apart from what their nodes are.

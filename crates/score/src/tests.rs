@@ -8,21 +8,21 @@ use leakgraph_model::tables::{
 
 const ARN: &str = "arn:aws:iam::111122223333:role/deploy";
 
-fn key(name: &str) -> Key {
+pub(super) fn key(name: &str) -> Key {
     Key::of("test", &[name])
 }
 
-fn job(run: &str, name: &str) -> Job {
+pub(super) fn job(run: &str, name: &str) -> Job {
     Job { job_key: key(name), run_key: key(run), name: name.to_owned(), has_log: true, ..Job::default() }
 }
 
-fn permission(job: &str, scope: &str, access: &str) -> TokenPermission {
+pub(super) fn permission(job: &str, scope: &str, access: &str) -> TokenPermission {
     let (scope, access) = (scope.to_owned(), access.to_owned());
     TokenPermission { job_key: key(job), scope, access, ..TokenPermission::default() }
 }
 
 /// A build hands to a deploy run, which acts as a role and shows a secret.
-fn evidence() -> Evidence {
+pub(super) fn evidence() -> Evidence {
     let run = |name: &str| Run {
         run_key: key(name),
         platform: "github".to_owned(),
@@ -84,7 +84,7 @@ fn evidence() -> Evidence {
     evidence
 }
 
-fn scored(evidence: &Evidence) -> Scores {
+pub(super) fn scored(evidence: &Evidence) -> Scores {
     score(evidence, &Weights::builtin()).unwrap()
 }
 

@@ -69,6 +69,7 @@ pub struct Weights {
     classes: [ClassWeight; 8],
     permission: BTreeMap<String, f64>,
     hash: String,
+    text: String,
 }
 
 const BUILTIN: &str = include_str!("weights.toml");
@@ -120,7 +121,58 @@ impl Weights {
         let digest = Sha256::digest(toml.as_bytes());
         let hash = leakgraph_model::hex(&digest[..8]);
         let classes = classes.try_into().map_err(|_| Error::Weights("class count".to_owned()))?;
-        Ok(Self { table, classes, permission, hash })
+        Ok(Self { table, classes, permission, hash, text: toml.to_owned() })
+    }
+
+    /// The TOML they were read from.
+    pub fn toml(&self) -> &str {
+        &self.text
+    }
+
+    /// Names of all fractional weights in order, as `class.ESC.ceiling`.
+    pub fn names(&self) -> Vec<String> {
+        fn collect(prefix: &str, table: &toml::Table, names: &mut Vec<String>) {
+            for (name, value) in table {
+                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                match value {
+                    toml::Value::Float(_) => names.push(name),
+                    toml::Value::Table(inner) => collect(&name, inner, names),
+                    _ => {}
+                }
+            }
+        }
+        let mut names = Vec::new();
+        collect("", &self.text.parse::<toml::Table>().unwrap_or_default(), &mut names);
+        names.sort();
+        names
+    }
+
+    /// The same with one weight multiplied; where that is more than it may be, 1 instead.
+    ///
+    /// # Errors
+    /// There is no such weight, or even 1 is out of its bounds.
+    pub fn scaled(&self, name: &str, factor: f64) -> Result<Self, Error> {
+        let with = |change: &dyn Fn(f64) -> f64| {
+            let mut root = toml::Value::Table(self.text.parse().unwrap_or_default());
+            let (mut slot, mut rest) = (&mut root, name);
+            // Names of permissions hold dots nowhere, but may one day: the longest key wins.
+            while !rest.is_empty() {
+                let table = slot.as_table_mut().ok_or_else(|| Error::Weights(format!("no weight {name}")))?;
+                let fits = |key: &&String| {
+                    rest.strip_prefix(key.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('.'))
+                };
+                let key = table.keys().filter(fits).max_by_key(|key| key.len()).cloned();
+                let key = key.ok_or_else(|| Error::Weights(format!("no weight {name}")))?;
+                rest = rest.strip_prefix(key.as_str()).unwrap_or_default();
+                rest = rest.strip_prefix('.').unwrap_or(rest);
+                slot = table.get_mut(&key).ok_or_else(|| Error::Weights(format!("no weight {name}")))?;
+            }
+            let old = slot.as_float().ok_or_else(|| Error::Weights(format!("{name} is no number")))?;
+            *slot = toml::Value::Float(change(old));
+            let text = toml::to_string(&root).map_err(|error| Error::Weights(error.to_string()))?;
+            Self::parse(&text)
+        };
+        with(&|old| old * factor).or_else(|_| with(&|_| 1.0))
     }
 
     /// First 16 hexadecimal digits of the SHA-256 of the TOML text.
@@ -213,6 +265,27 @@ mod tests {
         assert_eq!(weights.max_cost(), 4);
         let other = Weights::parse(&BUILTIN.replace("unobservable = 0.5", "unobservable = 0.4")).unwrap();
         assert_ne!(weights.hash(), other.hash());
+    }
+
+    #[test]
+    fn one_weight_moves_and_shares_stay_shares() {
+        let weights = Weights::builtin();
+        let names = weights.names();
+        assert!(
+            names.contains(&"class.ESC.ceiling".to_owned())
+                && names.contains(&"permission.contents:read".to_owned())
+        );
+        for name in &names {
+            for factor in [0.8, 1.2] {
+                assert!(weights.scaled(name, factor).is_ok(), "{name}");
+            }
+        }
+        let moved = weights.scaled("class.ESC.ceiling", 0.5).unwrap();
+        assert!((moved.class(Class::Esc).ceiling - 0.475).abs() < 1e-12);
+        assert_eq!(moved.class(Class::Cred).ceiling, weights.class(Class::Cred).ceiling);
+        let most = weights.scaled("class.ESC.ceiling", 1.2).unwrap();
+        assert_eq!(most.class(Class::Esc).ceiling, 1.0);
+        assert!(weights.scaled("class.NONE.ceiling", 1.2).is_err());
     }
 
     #[test]
