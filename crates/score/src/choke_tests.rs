@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::{Edge, Node};
-use leakgraph_model::tables::{Job, SecretSighting};
+use leakgraph_model::tables::SecretSighting;
 use proptest::prelude::*;
 
 type Arcs = Vec<(usize, usize, u8)>;
@@ -119,10 +119,8 @@ fn only_jobs_and_seen_secrets_count() {
     let mut graph = graph(4, &vec![(2, 3, 0)]);
     assert_eq!(cutter(&graph).points(&Weights::builtin()), []);
     graph.nodes[2].kind = "secret";
-    let mut seen = Evidence::default();
-    seen.jobs = vec![Job::default()];
-    seen.secret_sightings =
-        vec![SecretSighting { secret_key: graph.nodes[2].key, ..SecretSighting::default() }];
+    let sighting = SecretSighting { secret_key: graph.nodes[2].key, ..SecretSighting::default() };
+    let seen = Evidence { secret_sightings: vec![sighting], ..Evidence::default() };
     let points = Cutter::new(&seen, &graph, &Weights::builtin()).points(&Weights::builtin());
     assert_eq!(points.len(), 1);
     assert_eq!(points[0].reduction_alone, points[0].reduction);

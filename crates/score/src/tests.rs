@@ -245,6 +245,53 @@ fn a_refused_assumption_cuts_the_trust() {
 }
 
 #[test]
+fn what_was_only_ever_refused_is_no_edge() {
+    let mut refused = evidence();
+    refused.grants[0].resources = vec!["arn:aws:s3:::prod/*".to_owned()];
+    let to_data = |evidence: &Evidence| {
+        scored(evidence).reach_edges.iter().filter(|edge| edge.target == "arn:aws:s3:::prod/* [DATA]").count()
+    };
+    assert_eq!(to_data(&refused), 1);
+    let call = |denied: bool| Activity {
+        identity_key: Some(identity_key("aws", ARN)),
+        action: "s3:GetObject".to_owned(),
+        resource: Some("arn:aws:s3:::prod/*".to_owned()),
+        denied,
+        calls: 1,
+        ..Activity::default()
+    };
+    refused.activity = vec![call(true)];
+    assert_eq!(to_data(&refused), 0);
+    // Near misses: it succeeded once, or another resource was asked for.
+    refused.activity.push(call(false));
+    assert_eq!(to_data(&refused), 1);
+    refused.activity = vec![Activity { resource: Some("arn:aws:s3:::prod/other".to_owned()), ..call(true) }];
+    assert_eq!(to_data(&refused), 1);
+}
+
+#[test]
+fn a_rejected_deployment_cuts_the_handoff() {
+    let mut rejected = evidence();
+    rejected.jobs[1].environment = Some("production".to_owned());
+    let edges = |evidence: &Evidence| {
+        scored(evidence).reach_edges.iter().filter(|edge| edge.kind == "handoff").count()
+    };
+    assert_eq!(edges(&rejected), 1);
+    let review = |state: &str, environment: &str| Approval {
+        run_key: key("cd"),
+        environment: Some(environment.to_owned()),
+        state: state.to_owned(),
+        ..Approval::default()
+    };
+    rejected.approvals = vec![review("rejected", "staging")];
+    assert_eq!(edges(&rejected), 1);
+    rejected.approvals.push(review("rejected", "production"));
+    assert_eq!(edges(&rejected), 0);
+    rejected.approvals.push(review("approved", "production"));
+    assert_eq!(edges(&rejected), 1);
+}
+
+#[test]
 fn row_order_leaves_no_trace() {
     let forward = evidence();
     let mut backward = evidence();

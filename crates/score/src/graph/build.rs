@@ -12,7 +12,7 @@ use leakgraph_model::tables::{Grant, Handoff, Job, Run, identity_key};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::{AssumeEdge, Catalog, Class, Decision, Effective, Escalation};
 use roaring::RoaringBitmap;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What other crates and modules found out, for the edges.
 pub(crate) struct Facts<'a> {
@@ -98,6 +98,7 @@ impl<'a> Builder<'a> {
     }
 
     fn handoffs(&mut self) {
+        let rejected = self.rejected();
         for handoff in &self.evidence.handoffs {
             let key = handoff.handoff_key;
             let crossing = self.facts.crossings.get(&key).cloned().unwrap_or_default();
@@ -115,12 +116,28 @@ impl<'a> Builder<'a> {
                 unknown: false,
                 evidence: Some(key),
             };
+            children.retain(|job| !rejected.contains(job));
             for parent in self.facts.sides.parents(key) {
                 for child in &children {
                     self.links.edge(*parent, *child, link.clone());
                 }
             }
         }
+    }
+
+    /// Jobs that a reviewer turned away from their environment and nobody let in: the handoff
+    /// did not get through.
+    fn rejected(&self) -> HashSet<Key> {
+        let environments = |state: &str| -> HashSet<(Key, &str)> {
+            let rows = self.evidence.approvals.iter().filter(|row| row.state == state);
+            rows.filter_map(|row| Some((row.run_key, row.environment.as_deref()?))).collect()
+        };
+        let (turned, let_in) = (environments("rejected"), environments("approved"));
+        let away = |job: &&Job| {
+            let at = job.environment.as_deref().map(|environment| (job.run_key, environment));
+            at.is_some_and(|at| turned.contains(&at) && !let_in.contains(&at))
+        };
+        self.evidence.jobs.iter().filter(away).map(|job| job.job_key).collect()
     }
 
     /// A child without evidence may, at worst, write to its whole repository.
@@ -335,6 +352,7 @@ impl<'a> Builder<'a> {
         let effective: HashMap<Key, &Effective> =
             self.facts.effective.iter().map(|row| (row.identity_key, row)).collect();
         let mut patterns: HashMap<String, RoaringBitmap> = HashMap::new();
+        let refused = self.refused();
         let mut held: BTreeMap<(Key, &str), RoaringBitmap> = BTreeMap::new();
         let allowed = |grant: &&Grant| {
             grant.effect == "allow" && !matches!(grant.policy_kind.as_str(), "boundary" | "scp" | "rcp")
@@ -360,6 +378,10 @@ impl<'a> Builder<'a> {
             let Some(effective) = effective.get(&identity) else {
                 continue;
             };
+            let mut actions = actions;
+            if let Some(refused) = refused.get(&(identity, resource)) {
+                actions -= refused;
+            }
             let (sure, maybe) = (&actions & &effective.must, &actions & &effective.may);
             for (class, unknown) in class_set(&sure, &maybe) {
                 self.permission(
@@ -370,6 +392,23 @@ impl<'a> Builder<'a> {
                 );
             }
         }
+    }
+
+    /// Actions that an identity was only ever refused on a resource, as seen in activity:
+    /// whatever the policies say, that edge is not there.
+    fn refused(&self) -> HashMap<(Key, &'a str), RoaringBitmap> {
+        let mut outcomes: HashMap<(Key, &str, u32), bool> = HashMap::new();
+        for row in &self.evidence.activity {
+            let id = Catalog::get().id(&row.action);
+            if let (Some(identity), Some(resource), Some(id)) = (row.identity_key, &row.resource, id) {
+                *outcomes.entry((identity, resource, id)).or_insert(true) &= row.denied;
+            }
+        }
+        let mut refused: HashMap<(Key, &str), RoaringBitmap> = HashMap::new();
+        for ((identity, resource, id), _) in outcomes.into_iter().filter(|(_, only)| *only) {
+            refused.entry((identity, resource)).or_default().insert(id);
+        }
+        refused
     }
 
     fn escalations(&mut self) {

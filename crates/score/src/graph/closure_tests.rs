@@ -194,7 +194,7 @@ fn estimates_agree_with_the_exact_answer_within_the_stated_error() {
         assert!(error.abs() < 5.0 * plan.error(), "graph {seed}: {error}");
         (squares, bias, graphs) = (squares + error * error, bias + error, graphs + 1.0);
     }
-    let (spread, bias) = ((squares / graphs as f64).sqrt(), bias / graphs);
+    let (spread, bias) = (f64::sqrt(squares / graphs), bias / graphs);
     assert!(graphs >= 40.0 && spread < 1.35 * plan.error(), "{graphs} {spread}");
     assert!(bias.abs() < 3.0 * plan.error() / graphs.sqrt(), "{bias}");
 }

@@ -21,7 +21,7 @@ pub struct Closure {
     component: Vec<u32>,
     count: usize,
     /// (predecessor, cost) by component, without what came later.
-    incoming: (Vec<u32>, Vec<(u32, u8)>),
+    incoming: Incoming,
     /// Arcs between components that came later: (source, target, cost).
     later: Vec<(u32, u32, u8)>,
     exact: Vec<Exact>,
@@ -50,6 +50,9 @@ struct Sets<B> {
     everything: B,
     full: Vec<Marks>,
 }
+
+/// Where each component's arcs begin, and (predecessor, cost).
+type Incoming = (Vec<u32>, Vec<(u32, u8)>);
 
 /// What a graph gained.
 #[derive(Clone, Copy, Debug, Default)]
@@ -185,7 +188,7 @@ impl Closure {
 struct Change<'a> {
     count: usize,
     added: &'a [(u32, u32, u8)],
-    incoming: [&'a (Vec<u32>, Vec<(u32, u8)>); 2],
+    incoming: [&'a Incoming; 2],
 }
 
 impl Exact {
@@ -235,11 +238,11 @@ impl<B: Block> Sets<B> {
     /// Adds to a set, and to the same component's sets of later layers. Only the first needs
     /// to be pushed: predecessors carry what it gives them to their own later layers.
     fn join(&mut self, dirty: &mut [Marks], layer: usize, component: usize, more: &B) {
-        for at in layer..self.layers.len() {
+        for (at, sets) in self.layers.iter_mut().enumerate().skip(layer) {
             if self.full[at].has(component) {
                 return;
             }
-            let slot = &mut self.layers[at][component];
+            let slot = &mut sets[component];
             let mut set = *slot;
             set.join(more);
             if set == *slot {
@@ -247,7 +250,7 @@ impl<B: Block> Sets<B> {
             }
             *slot = set;
             if at == layer {
-                dirty[at].set(component);
+                dirty[layer].set(component);
             }
             if set == self.everything {
                 self.full[at].set(component);
