@@ -21,6 +21,9 @@ const ROUNDS: usize = 20;
 const CHUNK: usize = 32;
 /// Nodes that searches may reach in all before the list ends early.
 const BUDGET: usize = 2_000_000_000;
+/// Entries times the size of the graph up to which every entry is searched; beyond, an even
+/// sample stands for all.
+const ENTRIES: usize = 4_000_000_000;
 
 /// Edges that are cut or hardened together.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +50,10 @@ pub(crate) struct Cutter<'a> {
     forward: Csr,
     backward: Csr,
     max_cost: u8,
-    /// Where an attacker may begin: jobs, and secrets that were seen.
+    /// Where an attacker may begin: jobs, and secrets that were seen; of a very large graph
+    /// every `stride`-th of them.
     entries: Vec<u32>,
+    stride: usize,
 }
 
 /// What a change does to total exposure.
@@ -63,10 +68,13 @@ impl<'a> Cutter<'a> {
     pub(crate) fn new(evidence: &Evidence, graph: &'a Graph, weights: &Weights) -> Self {
         let seen: HashSet<Key> = evidence.secret_sightings.iter().map(|row| row.secret_key).collect();
         let begins = |node: &crate::graph::Node| node.kind == "job" || seen.contains(&node.key);
-        let entries = (0u32..).zip(&graph.nodes).filter(|(_, node)| begins(node)).map(|(at, _)| at).collect();
+        let all = || (0u32..).zip(&graph.nodes).filter(|(_, node)| begins(node)).map(|(at, _)| at);
+        let work = all().count().saturating_mul(graph.nodes.len() + graph.edges.len());
+        let stride = work.div_ceil(ENTRIES).max(1);
+        let entries = all().step_by(stride).collect();
         let forward = graph.view(View::Central, weights.max_cost());
         let backward = forward.reversed();
-        Self { graph, forward, backward, max_cost: weights.max_cost(), entries }
+        Self { graph, forward, backward, max_cost: weights.max_cost(), entries, stride }
     }
 
     fn search(&self) -> Search {
@@ -106,7 +114,7 @@ impl<'a> Cutter<'a> {
 
     fn exposure(&self, search: &mut Search, entry: u32, fates: &[Fate], edges: &[u32], fate: Fate) -> f64 {
         search.run_adjusted(&self.forward, &[entry], |edge, cost| adjusted(edge, cost, fates, edges, fate));
-        search.radius(self.graph)
+        search.radius(self.graph) * self.stride as f64
     }
 
     /// What `fate` for the candidate does on top of `fates`.
@@ -128,7 +136,7 @@ impl<'a> Cutter<'a> {
         for (entry, before) in self.entries.iter().zip(now).filter(|(entry, _)| above.contains(entry)) {
             let after = self.exposure(search, *entry, fates, &candidate.edges, fate);
             effect.work += search.reached().count();
-            effect.entries += usize::from(after < *before);
+            effect.entries += self.stride * usize::from(after < *before);
             effect.gain += before - after;
         }
         effect
@@ -140,7 +148,7 @@ impl<'a> Cutter<'a> {
         let seed = |node: u32| self.graph.seed(node);
         let below = closure::radii(&self.forward, &self.graph.weights(), seed, &plan);
         let mut begins = vec![0.0; self.graph.nodes.len()];
-        self.entries.iter().for_each(|entry| begins[*entry as usize] = 1.0);
+        self.entries.iter().for_each(|entry| begins[*entry as usize] = self.stride as f64);
         let above = closure::radii(&self.backward, &begins, seed, &plan);
         // Estimates are taken four standard errors higher.
         let most = |radii: &closure::Radii, node| radii.of(node) + 4.0 * radii.deviation(node);
@@ -164,10 +172,10 @@ impl<'a> Cutter<'a> {
         let (mut taken, mut work) = (Vec::new(), 0);
         while taken.len() < rounds && work <= budget {
             order.sort_by(|l, r| last[*r].total_cmp(&last[*l]).then(l.cmp(r)));
-            let Some(best) = self.best(candidates, &mut order, &mut last, &bounds, &fates, &now, &mut work)
-            else {
-                break;
-            };
+            let left = budget - work;
+            let best = self.best(candidates, &order, &mut last, &bounds, &fates, &now, left);
+            let Some((best, done)) = best else { break };
+            work += done;
             order.retain(|at| *at != best.0);
             candidates[best.0].edges.iter().for_each(|edge| fates[*edge as usize] = Fate::Gone);
             now = self.exposures(&fates);
@@ -180,13 +188,14 @@ impl<'a> Cutter<'a> {
     fn best(
         &self,
         candidates: &[Candidate],
-        order: &mut [usize],
+        order: &[usize],
         last: &mut [f64],
         bounds: &[f64],
         fates: &[Fate],
         now: &[f64],
-        work: &mut usize,
-    ) -> Option<(usize, Effect)> {
+        budget: usize,
+    ) -> Option<((usize, Effect), usize)> {
+        let mut work = 0;
         // What later chunks can still reach.
         let mut rest: Vec<f64> = order
             .iter()
@@ -202,6 +211,10 @@ impl<'a> Cutter<'a> {
             if best.is_some_and(|(_, effect)| effect.gain >= rest[at]) {
                 break;
             }
+            // What was not looked at might be better: no answer rather than a wrong one.
+            if work > budget {
+                return None;
+            }
             let floor = best.map_or(0.0, |(_, effect)| effect.gain);
             let effects: Vec<(usize, Effect)> = chunk
                 .par_iter()
@@ -212,7 +225,7 @@ impl<'a> Cutter<'a> {
                 )
                 .collect();
             for (at, effect) in effects {
-                *work += effect.work;
+                work += effect.work;
                 last[at] = effect.gain;
                 let better = |(other, known): (usize, Effect)| {
                     effect.gain > known.gain || (effect.gain == known.gain && at < other)
@@ -222,7 +235,7 @@ impl<'a> Cutter<'a> {
                 }
             }
         }
-        best
+        best.map(|best| (best, work))
     }
 
     /// The cuts to make first.
@@ -362,7 +375,15 @@ impl Cutter<'_> {
         let kept = vec![Fate::Kept; self.graph.edges.len()];
         let sum = |fates: &[Fate]| self.exposures(fates).iter().sum::<f64>();
         let total = self.graph.total();
-        let nodes: Vec<u32> = (0u32..).take(self.graph.nodes.len()).collect();
+        // Only what leads to a changed edge can move.
+        let sources: Vec<u32> = (0u32..)
+            .zip(&fates)
+            .filter(|(_, fate)| **fate != Fate::Kept)
+            .map(|(edge, _)| self.graph.edges[edge as usize].source)
+            .collect();
+        let mut search = self.search();
+        search.run(&self.backward, &sources, |_| false);
+        let nodes: Vec<u32> = search.reached().map(|(node, _)| node).collect();
         let mut moved: Vec<Moved> = nodes
             .par_iter()
             .map_init(
@@ -374,8 +395,8 @@ impl Cutter<'_> {
                     (after < before).then(|| Moved {
                         kind: of.kind.to_owned(),
                         label: of.label.clone(),
-                        before: scale(before, total),
-                        after: scale(after, total),
+                        before: scale(before / self.stride as f64, total),
+                        after: scale(after / self.stride as f64, total),
                     })
                 },
             )

@@ -5,7 +5,8 @@ use crate::Key;
 crate::table! {
     /// One row per handoff, grant or secret whose removal lowers total exposure most, in the
     /// order in which to cut them: each row takes those before it as cut. Total exposure is
-    /// the sum of `BR = Σσ·2^-d` over every job and every secret that was seen.
+    /// the sum of `BR = Σσ·2^-d` over every job and every secret that was seen; of a very large
+    /// graph, over an even sample of them, scaled up.
     "choke_points" ChokePoint {
         /// Key of (kind, source, target): what `cut --remove` and `--harden` take.
         choke_key: Key,
