@@ -22,7 +22,8 @@ pub fn svg(part: &Neighbourhood) -> String {
     let places = places(part);
     let columns = places.iter().map(|place| place.0).max().unwrap_or(0) as f64;
     let rows = places.iter().map(|place| place.1).max().unwrap_or(0) as f64;
-    let width = 2.0 * MARGIN + columns * COLUMN + BOX_WIDTH;
+    // Edges within the last column need room beside it.
+    let width = 2.0 * MARGIN + (columns + 1.0) * COLUMN;
     let height = 2.0 * MARGIN + rows * ROW + BOX_HEIGHT;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
@@ -34,19 +35,26 @@ pub fn svg(part: &Neighbourhood) -> String {
     };
     for edge in &part.edges {
         let ((from_x, from_y), (to_x, to_y)) = (corner(edge.source), corner(edge.target));
-        let (start, middle) = (from_x + BOX_WIDTH, BOX_HEIGHT / 2.0);
-        // An edge back leaves to the right, too, so that its bow is seen.
-        let bow = if to_x > from_x { (to_x - start) / 2.0 } else { COLUMN - BOX_WIDTH };
+        let middle = BOX_HEIGHT / 2.0;
+        // Forwards from right to left side; back the other way and lower; within a column
+        // around the right.
+        let (start, end, bow_out, bow_in, lower) = if to_x > from_x {
+            let bow = (to_x - from_x - BOX_WIDTH) / 2.0;
+            (from_x + BOX_WIDTH, to_x, bow, -bow, 0.0)
+        } else if to_x < from_x {
+            let bow = (from_x - to_x - BOX_WIDTH) / 2.0;
+            (from_x, to_x + BOX_WIDTH, -bow, bow, BOX_HEIGHT / 3.0)
+        } else {
+            let bow = (COLUMN - BOX_WIDTH) * 0.8;
+            (from_x + BOX_WIDTH, to_x + BOX_WIDTH, bow, bow, BOX_HEIGHT / 4.0)
+        };
+        let (from_y, to_y) = (from_y + middle + lower, to_y + middle + lower);
         let dash = if edge.observed { "" } else { " stroke-dasharray=\"5 4\"" };
         writeln!(
             text,
-            "<path d=\"M{start} {} C{} {} {} {} {to_x} {}\" fill=\"none\" stroke=\"#6b7280\"{dash} marker-end=\"url(#tip)\"><title>{}</title></path>",
-            from_y + middle,
-            start + bow,
-            from_y + middle,
-            to_x - bow,
-            to_y + middle,
-            to_y + middle,
+            "<path d=\"M{start} {from_y} C{} {from_y} {} {to_y} {end} {to_y}\" fill=\"none\" stroke=\"#6b7280\"{dash} marker-end=\"url(#tip)\"><title>{}</title></path>",
+            start + bow_out,
+            end + bow_in,
             escape(&edge.kind)
         )
         .unwrap_or_default();
@@ -54,8 +62,8 @@ pub fn svg(part: &Neighbourhood) -> String {
         writeln!(
             text,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" font-size=\"10\" fill=\"#374151\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
-            (start + to_x) / 2.0,
-            (from_y + to_y) / 2.0 + middle - 3.0,
+            (start + end) / 2.0 + (bow_out + bow_in) * 0.375,
+            (from_y + to_y) / 2.0 - 3.0,
             escape(&label)
         )
         .unwrap_or_default();
