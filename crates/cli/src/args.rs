@@ -30,6 +30,12 @@ Examples:
 
 Prints yes, no or may (what cannot be decided from documents) and the statements that decide.";
 
+const CUT_EXAMPLES: &str = "\
+Examples:
+  leakgraph cut                            the cuts that lower total exposure most, in order
+  leakgraph cut --remove 1f0c --harden 88ab
+  leakgraph cut --policy deploy-role > policy.json";
+
 /// Whose is the secret a workflow leaked, what may it do that it never does,
 /// and how far does the damage reach?
 #[derive(Debug, Parser)]
@@ -92,7 +98,8 @@ pub(crate) enum Command {
     /// Whether an identity may do something, and which statements say so
     #[command(after_help = CAN_EXAMPLES)]
     Can(Can),
-    /// The least privilege of an identity: its policy with what it used, and what nobody could see
+    /// What to cut first: choke points, what a cut would change, the least privilege of an identity
+    #[command(after_help = CUT_EXAMPLES)]
     Cut(Cut),
     /// Ask the lake in SQL (read-only)
     Sql(Sql),
@@ -284,12 +291,20 @@ pub(crate) struct Can {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Cut {
-    /// Identity whose policy to trim: key, name or ARN
-    #[arg(long, value_name = "NHI")]
-    pub(crate) policy: String,
-    /// Folder to write the documents to, instead of stdout
-    #[arg(short, long, value_name = "DIR")]
+    /// Show what would change without this edge, as `leakgraph cut` names it (again for more)
+    #[arg(long, value_name = "EDGE")]
+    pub(crate) remove: Vec<String>,
+    /// Show what one more check on this edge would change (again for more)
+    #[arg(long, value_name = "EDGE")]
+    pub(crate) harden: Vec<String>,
+    /// Write the policy of this identity (key, name or ARN) with what it used, and what nobody could have seen
+    #[arg(long, value_name = "NHI", conflicts_with_all = ["remove", "harden"])]
+    pub(crate) policy: Option<String>,
+    /// Folder to write the policy's documents to, instead of stdout
+    #[arg(short, long, value_name = "DIR", requires = "policy")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rows: Rows,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -10,7 +10,7 @@ use leakgraph_model::framework::Frameworks;
 use leakgraph_model::scored::{AuditRun, Finding, ScoreGap};
 use leakgraph_model::{Evidence, Row, Severity};
 use leakgraph_scan::FingerprintKey;
-use leakgraph_score::{Scores, Weights};
+use leakgraph_score::{Scores, Sensitivity, Weights, WhatIf};
 
 /// What scoring found.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +42,10 @@ impl ScoreSummary {
 /// The lake, the weights or an audit cannot be used.
 pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, Error> {
     let lake = Lake::open(&config.lake)?;
-    let key = FingerprintKey::load_or_create(&config.key_path())?;
     let weights = weights(config)?;
     let audits = audits(config)?;
     progress.event(Event::Stage("link"));
-    let mut evidence = lake.evidence()?;
-    leakgraph_ingest::link(&mut evidence);
-    resolve_secrets(&mut evidence, &key);
-    if let Some(list) = remembered(config)? {
-        name_known(&mut evidence.secrets, &list);
-    }
+    let evidence = linked(config, &lake)?;
     progress.event(Event::Stage("score"));
     let scores = leakgraph_score::score(&evidence, &weights)?;
     progress.event(Event::Stage("audit"));
@@ -69,6 +63,38 @@ pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, E
     let info = batch.commit()?;
     progress.event(Event::StageDone);
     Ok(summarise(&evidence, &scores, &findings, info.batch_id))
+}
+
+/// What the lake knows, linked and resolved: what scores rest on.
+fn linked(config: &Config, lake: &Lake) -> Result<Evidence, Error> {
+    let key = FingerprintKey::load_or_create(&config.key_path())?;
+    let mut evidence = lake.evidence()?;
+    leakgraph_ingest::link(&mut evidence);
+    resolve_secrets(&mut evidence, &key);
+    if let Some(list) = remembered(config)? {
+        name_known(&mut evidence.secrets, &list);
+    }
+    Ok(evidence)
+}
+
+/// What removing or hardening edges would do to the reach of everything. Commits nothing.
+///
+/// # Errors
+/// The lake or the weights cannot be used, or an edge does not exist.
+pub fn what_if(config: &Config, changes: &[leakgraph_score::Change]) -> Result<WhatIf, Error> {
+    let lake = Lake::open(&config.lake)?;
+    let evidence = linked(config, &lake)?;
+    Ok(leakgraph_score::what_if(&evidence, &weights(config)?, changes)?)
+}
+
+/// How the ranks move when each weight moves by ±20 %. Commits nothing.
+///
+/// # Errors
+/// The lake or the weights cannot be used.
+pub fn sensitivity(config: &Config) -> Result<Vec<Sensitivity>, Error> {
+    let lake = Lake::open(&config.lake)?;
+    let evidence = linked(config, &lake)?;
+    Ok(leakgraph_score::sensitivity(&evidence, &weights(config)?)?)
 }
 
 /// A session that sees `tables` before they are committed, beside the reference tables.
@@ -115,6 +141,7 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
         one(handoff_scores)?,
         one(secret_scores)?,
         one(reach_edges)?,
+        one(&scores.choke_points)?,
         one(&scores.trigger_decisions)?,
         one(&scores.boundary_crossings)?,
         one(&scores.delegation_paths)?,

@@ -1,6 +1,7 @@
 //! The scored tables: what leakgraph concludes.
 
 mod boundary;
+mod choke;
 mod delegation;
 mod exposure;
 mod lifecycle;
@@ -9,6 +10,7 @@ mod trigger;
 mod trust;
 
 pub use boundary::BoundaryCrossing;
+pub use choke::ChokePoint;
 pub use delegation::{DelegationLink, DelegationPath};
 pub use exposure::SecretExposure;
 pub use lifecycle::NhiLifecycle;
@@ -95,8 +97,14 @@ crate::table! {
         secrets_shared: Vec<String>,
         /// Secret names only the child received.
         secrets_added: Vec<String>,
+        /// Secret names only the parent received.
+        secrets_dropped: Vec<String>,
+        /// Identities both sides acted as.
+        identities_shared: Vec<String>,
         /// Inputs that carry a secret value.
         secrets_forwarded: i64,
+        /// Those inputs as `TOKEN=value`: value (the fingerprint is that of a known secret), encoded:CHAIN, detected (by a rule), masked, token_like. Names the child inherited as `TOKEN=inherited`; they carry no value of their own and do not count above.
+        forwarded: Vec<String>,
         /// Inputs whose class is closed (bool, enum, ref, version), of all inputs.
         inputs_validated: Option<f64>,
         /// pass, fail, unknown: the rule "dedicated identity, every input and secret validated".
@@ -109,12 +117,38 @@ crate::table! {
         blast_low: f64,
         /// Upper bound: every unknown link taken as unconditional.
         blast_high: f64,
-        /// What this handoff adds to the parent's reach, 0 to 100.
+        /// What this handoff adds to the parent's reach, 0 to 100: the parent's score less its score without this handoff. Null where no parent is known, and beyond the thousand largest of a graph too large to search for each.
         expansion: Option<f64>,
-        /// Identities in reach.
-        reached_identities: i64,
-        /// Resources and secrets in reach.
-        reached_resources: i64,
+        /// Share of all sensitivity within reach whatever the checks on the way, 0 to 100; null as `expansion`.
+        impact: Option<f64>,
+        /// Standard error of `blast` where the reach of a very large graph was estimated; else 0.
+        blast_error: f64,
+        /// Identities in reach; null beyond the thousand largest of a very large graph.
+        reached_identities: Option<i64>,
+        /// Resources and secrets in reach; null likewise.
+        reached_resources: Option<i64>,
+        /// Jobs that run because of it, over all further handoffs.
+        descendants: i64,
+        /// Re-validations with evidence: identity, scope, approval, freshness.
+        checks: Vec<String>,
+        /// The heaviest class of action in reach, by its ceiling, 0 to 1; null where the child is unknown.
+        factor_privilege: Option<f64>,
+        /// Resources in reach of all resources, logarithmic, 0 to 1; null where the child is unknown.
+        factor_breadth: Option<f64>,
+        /// The longest life among the credentials that the handoff and what follows use, 0 to 1; null without any.
+        factor_persistence: Option<f64>,
+        /// The worst exposure of a secret on the handoff and in what follows, 0 to 1; null without logs and inputs.
+        factor_exposure: Option<f64>,
+        /// What the child has more than the parent, 0 to 1; null where the permissions of a side are unknown.
+        factor_widening: Option<f64>,
+        /// How long the chain of handoffs below it is, `1 − 0.7^length`; null where the child is unknown.
+        factor_depth: Option<f64>,
+        /// What the controls with evidence leave of the risk, 0 to 1.
+        control_factor: f64,
+        /// Those controls: approval, pinned_child, closed_inputs, own_identity.
+        controls: Vec<String>,
+        /// Rows it rests on, as `table:key`.
+        evidence: Vec<String>,
         /// Cheapest path to the heaviest target, node labels in order.
         top_path: Vec<String>,
         /// Label of the heaviest target.
@@ -247,6 +281,7 @@ pub const TABLES: &[TableDoc] = &[
     HandoffScore::TABLE,
     SecretScore::TABLE,
     ReachEdge::TABLE,
+    ChokePoint::TABLE,
     TriggerDecision::TABLE,
     BoundaryCrossing::TABLE,
     Finding::TABLE,

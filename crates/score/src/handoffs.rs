@@ -2,9 +2,10 @@
 //! "scope each child to a dedicated identity and validate every input".
 
 use crate::Error;
+use crate::forwarded::{Forwarded, forwarded};
 use crate::relations::{self, Difference, Inputs};
 use crate::sides::Sides;
-use leakgraph_model::tables::Handoff;
+use leakgraph_model::tables::{Handoff, Run, SecretPassed};
 use leakgraph_model::{Evidence, Key};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,26 +17,55 @@ pub(crate) struct Crossing {
     pub(crate) permissions_dropped: Vec<String>,
     pub(crate) secrets_shared: Vec<String>,
     pub(crate) secrets_added: Vec<String>,
-    pub(crate) forwarded: i64,
+    pub(crate) secrets_dropped: Vec<String>,
+    /// Identities that both sides acted as.
+    pub(crate) identities_shared: Vec<Key>,
+    pub(crate) forwarded: Forwarded,
+    /// Names of secrets that the child got for the asking, `secrets: inherit`.
+    pub(crate) inherited: Vec<String>,
+    /// Whether both sides' permissions are known.
+    pub(crate) permissions_known: bool,
     /// Null where no input was visible.
     pub(crate) validated: Option<f64>,
     pub(crate) verdict: &'static str,
     pub(crate) reasons: Vec<String>,
     pub(crate) cost: u8,
     pub(crate) unproven: u8,
-    /// Evidence questions that were answered: child, both permission sets, inputs, gate.
+    /// Checks with evidence: identity, scope, approval, freshness.
+    pub(crate) checks: Vec<&'static str>,
+    /// Evidence questions that were answered: child, both permission sets, inputs, gate, age of the credential.
     pub(crate) answered: u8,
     pub(crate) gaps: Vec<&'static str>,
 }
 
 /// Number of evidence questions.
-pub(crate) const QUESTIONS: u8 = 5;
+pub(crate) const QUESTIONS: u8 = 6;
+
+/// Credentials that end with the job or within an hour.
+const SHORT: [&str; 5] = ["GITHUB_TOKEN", "job_token", "System.AccessToken", "app", "continuation_key"];
+/// Credentials that stand until somebody ends them.
+const STANDING: [&str; 4] = ["pat", "user", "service_account", "trigger_token"];
+/// A child that starts later than this after it was sent may be a replay: microseconds.
+const FRESH: i64 = 3_600_000_000;
+
+/// How long what authorised a handoff lives, in the words of `secrets.lifetime`.
+pub(crate) fn credential_lifetime(handoff: &Handoff) -> Option<&'static str> {
+    match handoff.credential_kind.as_str() {
+        "app" => Some("hours"),
+        kind if SHORT.contains(&kind) => Some("ephemeral"),
+        kind if STANDING.contains(&kind) => Some("long"),
+        _ => None,
+    }
+}
 
 struct Known<'a> {
     permissions: HashMap<Key, Difference>,
     secrets: HashMap<Key, Difference>,
     inputs: HashMap<Key, Inputs>,
-    forwarded: HashMap<Key, i64>,
+    forwarded: HashMap<Key, Forwarded>,
+    runs: HashMap<Key, &'a Run>,
+    /// Secret names that a job got by inheritance.
+    by_inheritance: HashMap<Key, BTreeSet<&'a str>>,
     with_permissions: HashSet<Key>,
     with_log: HashSet<Key>,
     inherits: HashSet<Key>,
@@ -59,6 +89,8 @@ pub(crate) fn crossings(evidence: &Evidence, sides: &Sides) -> Result<HashMap<Ke
         secrets: relations::secrets(evidence, sides)?,
         inputs: relations::inputs(evidence)?,
         forwarded: forwarded(evidence),
+        runs: evidence.runs.iter().map(|run| (run.run_key, run)).collect(),
+        by_inheritance: by_inheritance(evidence),
         with_permissions: evidence.token_permissions.iter().map(|row| row.job_key).collect(),
         with_log: evidence.jobs.iter().filter(|job| job.has_log).map(|job| job.job_key).collect(),
         inherits: evidence
@@ -85,30 +117,37 @@ pub(crate) fn crossings(evidence: &Evidence, sides: &Sides) -> Result<HashMap<Ke
     Ok(evidence.handoffs.iter().map(|handoff| (handoff.handoff_key, known.crossing(handoff))).collect())
 }
 
-/// Inputs per handoff that carry a secret: known by value, by look, or masked.
-fn forwarded(evidence: &Evidence) -> HashMap<Key, i64> {
+fn by_inheritance(evidence: &Evidence) -> HashMap<Key, BTreeSet<&str>> {
     let mut names: HashMap<Key, BTreeSet<&str>> = HashMap::new();
-    let prints: HashSet<&str> =
-        evidence.secrets.iter().filter_map(|secret| secret.fingerprint.get(..16)).collect();
-    for input in &evidence.handoff_inputs {
-        let known = input
-            .value_fingerprint
-            .as_deref()
-            .and_then(|print| print.get(..16))
-            .is_some_and(|print| prints.contains(print));
-        if known || matches!(input.value_class.as_str(), "token_like" | "masked") {
-            names.entry(input.handoff_key).or_default().insert(&input.name);
+    let inherited = |row: &&SecretPassed| row.secret_scope == "inherited" || row.how == "inherit_all";
+    for row in evidence.secrets_passed.iter().filter(inherited) {
+        if let Some(job) = row.job_key {
+            names.entry(job).or_default().insert(&row.name);
         }
     }
-    for row in &evidence.secret_sightings {
-        if let Some(handoff) = row.handoff_key {
-            names.entry(handoff).or_default().insert(row.name.as_deref().unwrap_or("?"));
-        }
-    }
-    names.into_iter().map(|(key, names)| (key, i64::try_from(names.len()).unwrap_or(i64::MAX))).collect()
+    names
 }
 
 impl Known<'_> {
+    fn used(&self, jobs: &[Key]) -> BTreeSet<Key> {
+        jobs.iter().filter_map(|job| self.identities.get(job)).flatten().copied().collect()
+    }
+
+    /// Whether the credential soon ends and this run is no replay of an old request.
+    fn fresh(&self, handoff: &Handoff) -> Option<bool> {
+        let kind = handoff.credential_kind.as_str();
+        if handoff.mechanism == "workflow_call" || STANDING.contains(&kind) {
+            return Some(false);
+        }
+        let child =
+            handoff.child_run_key.and_then(|run| self.runs.get(&run)).filter(|_| SHORT.contains(&kind))?;
+        if child.attempt? > 1 {
+            return Some(false);
+        }
+        let age = child.created_at.or(child.started_at)?.0 - handoff.sent_at?.0;
+        Some(age <= FRESH)
+    }
+
     fn any(&self, jobs: &[Key], set: &HashSet<Key>) -> bool {
         jobs.iter().any(|job| set.contains(job))
     }
@@ -135,11 +174,19 @@ impl Known<'_> {
                 match (*parent > 0, *child > 0) {
                     (true, true) => crossing.secrets_shared.push(name.clone()),
                     (false, true) if secrets => crossing.secrets_added.push(name.clone()),
+                    (true, false) if secrets => crossing.secrets_dropped.push(name.clone()),
                     _ => {}
                 }
             }
         }
-        crossing.forwarded = self.forwarded.get(&key).copied().unwrap_or(0);
+        crossing.permissions_known = permissions;
+        crossing.forwarded = self.forwarded.get(&key).cloned().unwrap_or_default();
+        let names = children.iter().filter_map(|job| self.by_inheritance.get(job)).flatten();
+        let names: BTreeSet<&str> = names.copied().collect();
+        crossing.inherited =
+            crossing.secrets_shared.iter().filter(|name| names.contains(name.as_str())).cloned().collect();
+        let (before, after) = (self.used(parents), self.used(children));
+        crossing.identities_shared = before.intersection(&after).copied().collect();
         let inputs = self.inputs.get(&key).copied().unwrap_or_default();
         crossing.validated =
             (inputs.total > inputs.undecided).then(|| inputs.validated as f64 / inputs.total as f64);
@@ -152,10 +199,7 @@ impl Known<'_> {
     fn mode(&self, handoff: &Handoff, crossing: &Crossing, permissions: bool) -> &'static str {
         let (parents, children) =
             (self.sides.parents(handoff.handoff_key), self.sides.children(handoff.handoff_key));
-        let used = |jobs: &[Key]| {
-            jobs.iter().filter_map(|job| self.identities.get(job)).flatten().copied().collect::<BTreeSet<_>>()
-        };
-        let (before, after) = (used(parents), used(children));
+        let (before, after) = (self.used(parents), self.used(children));
         if children.is_empty() {
             return "unknown";
         }
@@ -210,9 +254,12 @@ impl Known<'_> {
             "none" | "bypassed" | "waiting" => Some(false),
             _ => None,
         };
-        for check in [identity, scope, approval] {
+        let fresh = self.fresh(handoff);
+        let checks = [(identity, "identity"), (scope, "scope"), (approval, "approval"), (fresh, "freshness")];
+        for (check, name) in checks {
             crossing.cost += u8::from(check == Some(true));
             crossing.unproven += u8::from(check.is_none());
+            crossing.checks.extend((check == Some(true)).then_some(name));
         }
         let perms = |jobs: &[Key]| self.any(jobs, &self.with_permissions);
         let (parents, children) =
@@ -223,6 +270,7 @@ impl Known<'_> {
             (perms(children), "no_permissions"),
             (crossing.validated.is_some(), "no_inputs"),
             (approval.is_some(), "no_gate"),
+            (fresh.is_some(), "no_credential_age"),
         ];
         for (answered, gap) in questions {
             crossing.answered += u8::from(answered);
@@ -254,8 +302,12 @@ fn judge(crossing: &mut Crossing, inputs: Inputs) {
         }
         mode => failed.push(format!("the child's identity is {mode}, not its own")),
     }
-    if crossing.forwarded > 0 {
-        failed.push(format!("{} of the inputs carry a secret", crossing.forwarded));
+    if crossing.forwarded.count() > 0 {
+        let list = crossing.forwarded.list();
+        failed.push(format!("{} of the inputs carry a secret: {}", list.len(), list.join(", ")));
+    }
+    if !crossing.inherited.is_empty() {
+        failed.push(format!("the child inherits secrets it never named: {}", crossing.inherited.join(", ")));
     }
     let free = inputs.total - inputs.validated - inputs.undecided;
     if free > 0 {

@@ -2,10 +2,17 @@
 //! and secret, and the reach graph they rest on; delegated execution paths, verdicts on
 //! workflows, and the exposure of secrets.
 
+mod base;
 mod blast;
 mod boundary;
 mod bridge;
+mod choke;
+pub mod export;
+mod factors;
+mod forwarded;
 mod graph;
+#[cfg(test)]
+mod handoff_tests;
 mod handoffs;
 mod holding;
 mod index;
@@ -14,6 +21,7 @@ mod path;
 mod privilege;
 mod relations;
 mod secret_exposure;
+mod sensitivity;
 mod sides;
 #[cfg(test)]
 mod tests;
@@ -22,16 +30,26 @@ mod trigger;
 mod trust;
 mod weights;
 
+pub use choke::{Action, Change, Moved, WhatIf};
+pub use sensitivity::{Sensitivity, sensitivity};
 pub use weights::{ClassWeight, Weights};
 
+/// Reach in graphs of any size, apart from what their nodes are.
+pub mod reach {
+    pub use crate::graph::closure::{Plan, Radii, radii};
+    pub use crate::graph::components::components;
+    pub use crate::graph::csr::{Arc, Csr};
+    pub use crate::graph::growth::{Closure, Growth};
+}
+
+use base::{Base, PrivilegeGap};
 use leakgraph_model::scored::{
-    BoundaryCrossing, DelegationLink, DelegationPath, HandoffScore, NhiLifecycle, NhiScore, NhiUsage,
-    PrivilegeTotal, ReachEdge, SecretExposure, SecretScore, TokenScore, TriggerDecision, WorkflowTrust,
+    BoundaryCrossing, ChokePoint, DelegationLink, DelegationPath, HandoffScore, NhiLifecycle, NhiScore,
+    NhiUsage, PrivilegeTotal, ReachEdge, SecretExposure, SecretScore, TokenScore, TriggerDecision,
+    WorkflowTrust,
 };
-use leakgraph_model::tables::{EvidenceGap, Grant, Identity};
+use leakgraph_model::tables::EvidenceGap;
 use leakgraph_model::{Evidence, Key};
-use leakgraph_policy::Escalation;
-use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Why scoring failed; missing evidence is no failure but a gap.
@@ -46,6 +64,9 @@ pub enum Error {
     /// A relational step failed.
     #[error("relational step: {0}")]
     Polars(#[from] polars::error::PolarsError),
+    /// A change names no edge, or more than one.
+    #[error("no single edge is called {0:?}: use a choke_key, or SOURCE -> TARGET as in reach_edges")]
+    Edge(String),
 }
 
 /// Rows of the scored tables.
@@ -79,6 +100,8 @@ pub struct Scores {
     pub workflow_trust: Vec<WorkflowTrust>,
     /// One per secret.
     pub secret_exposures: Vec<SecretExposure>,
+    /// What to cut first.
+    pub choke_points: Vec<ChokePoint>,
     /// What was missing.
     pub evidence_gaps: Vec<EvidenceGap>,
 }
@@ -88,42 +111,35 @@ pub struct Scores {
 /// # Errors
 /// Only if a relational step fails; missing evidence becomes null and a gap.
 pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
-    let sides = sides::Sides::of(evidence);
-    let usage = relations::usage(evidence)?;
-    let crossings = handoffs::crossings(evidence, &sides)?;
-    let effective = leakgraph_policy::effective(&evidence.identities, &evidence.grants);
-    let assume = leakgraph_policy::assume_edges(&evidence.identities, &evidence.grants, &evidence.trusts);
-    let escalations =
-        leakgraph_policy::escalations(&effective, &evidence.identities, &evidence.grants, &evidence.trusts);
-    let facts = graph::build::Facts {
-        sides: &sides,
-        crossings: &crossings,
-        effective: &effective,
-        assume: &assume,
-        escalations: &escalations,
-    };
-    let graph = graph::build::build(evidence, &facts, weights);
-    let blast = blast::Blast::new(evidence, &graph, weights);
-    let mut scores = Scores::default();
-    let privilege_gaps = privileges(evidence, &effective, &escalations, &usage, weights, &mut scores);
-    blast.identities(&mut scores.nhi_scores);
+    let base = Base::of(evidence)?;
+    let graph = base.graph(evidence, weights);
+    let (mut scores, privilege_gaps) = base.ranked(evidence, &graph, weights);
     scores.token_scores = tokens::scores(evidence, weights);
     scores.nhi_lifecycle = lifecycle::lifecycle(evidence, &scores.nhi_scores, weights);
-    scores.handoff_scores = blast.handoffs(&sides, &crossings);
-    scores.secret_scores = blast.secrets();
     scores.reach_edges = blast::reach_edges(&graph);
+    scores.choke_points = choke::Cutter::new(evidence, &graph, weights).points(weights);
     let index = index::Index::of(evidence, &scores.nhi_scores);
     scores.trigger_decisions = trigger::decisions(&index, weights);
     scores.boundary_crossings = boundary::crossings(&index, weights);
-    scores.evidence_gaps = gaps(evidence, &scores, &crossings, &effective, &privilege_gaps);
+    let mut gaps = gaps(evidence, &scores, &base, &privilege_gaps);
     let classes = trust::Classes::of(&scores.trigger_decisions, &scores.boundary_crossings);
-    let more = delegation_and_trust(evidence, &crossings, &classes, &mut scores, weights);
-    scores.evidence_gaps.extend(more);
-    scores.evidence_gaps.sort_by(|left, right| {
-        let order = |gap: &EvidenceGap| (gap.subject_key, gap.analytic.clone(), gap.gap.clone());
-        order(left).cmp(&order(right))
+    gaps.extend(delegation_and_trust(evidence, &base.crossings, &classes, &mut scores, weights));
+    gaps.sort_by(|left, right| {
+        (left.subject_key, &left.analytic, &left.gap).cmp(&(right.subject_key, &right.analytic, &right.gap))
     });
+    gaps.dedup();
+    scores.evidence_gaps = gaps;
     Ok(scores)
+}
+
+/// What removing or hardening edges would do to the reach of everything, without doing it.
+///
+/// # Errors
+/// An edge does not exist or is ambiguous, or a relational step fails.
+pub fn what_if(evidence: &Evidence, weights: &Weights, changes: &[Change]) -> Result<WhatIf, Error> {
+    let base = Base::of(evidence)?;
+    let graph = base.graph(evidence, weights);
+    choke::Cutter::new(evidence, &graph, weights).what_if(changes).map_err(Error::Edge)
 }
 
 /// Paths, exposures and verdicts; gives what they lacked. `classes` is what trigger decisions
@@ -165,67 +181,7 @@ fn delegation_and_trust(
     delegation.gaps
 }
 
-/// Fills the tables of excess privilege; returns what identities lack for it.
-fn privileges(
-    evidence: &Evidence,
-    effective: &[leakgraph_policy::Effective],
-    escalations: &[Escalation],
-    usage: &HashMap<Key, Vec<relations::Use>>,
-    weights: &Weights,
-    scores: &mut Scores,
-) -> Vec<(Key, (&'static str, &'static str))> {
-    let trails = privilege::trails(evidence);
-    let identities: HashMap<Key, &Identity> =
-        evidence.identities.iter().map(|row| (row.identity_key, row)).collect();
-    let mut paths: HashMap<Key, Vec<&Escalation>> = HashMap::new();
-    for path in escalations {
-        paths.entry(path.identity_key).or_default().push(path);
-    }
-    let mut grants: HashMap<Key, Vec<&Grant>> = HashMap::new();
-    for grant in &evidence.grants {
-        grants.entry(grant.identity_key).or_default().push(grant);
-    }
-    let mut assumed: HashMap<Key, i64> = HashMap::new();
-    for row in evidence.assumptions.iter().filter(|row| !row.denied) {
-        if let Some((key, at)) = row.target_identity_key.zip(row.last_at.or(row.first_at)) {
-            let last = assumed.entry(key).or_insert(at.0);
-            *last = at.0.max(*last);
-        }
-    }
-    let scored: Vec<privilege::Scored> = effective
-        .par_iter()
-        .filter_map(|effective| {
-            let key = effective.identity_key;
-            let identity = identities.get(&key).filter(|identity| identity.is_nhi != Some(false))?;
-            let subject = privilege::Subject {
-                identity,
-                effective,
-                escalations: paths.get(&key).map_or(&[], Vec::as_slice),
-                grants: grants.get(&key).map_or(&[], Vec::as_slice),
-                uses: usage.get(&key).map_or(&[], Vec::as_slice),
-                trail: privilege::account(identity).and_then(|account| trails.get(&account)),
-                assumed: assumed.get(&key).copied(),
-            };
-            Some(privilege::score(&subject, weights))
-        })
-        .collect();
-    let mut gaps = Vec::new();
-    for scored in scored {
-        gaps.extend(scored.gaps.into_iter().map(|gap| (scored.score.identity_key, gap)));
-        scores.nhi_scores.push(scored.score);
-        scores.nhi_usage.extend(scored.usage);
-    }
-    scores.privilege_totals = privilege::totals(&scores.nhi_scores, &identities, weights);
-    gaps
-}
-
-fn gaps(
-    evidence: &Evidence,
-    scores: &Scores,
-    crossings: &HashMap<Key, handoffs::Crossing>,
-    effective: &[leakgraph_policy::Effective],
-    privilege: &[(Key, (&'static str, &'static str))],
-) -> Vec<EvidenceGap> {
+fn gaps(evidence: &Evidence, scores: &Scores, base: &Base, privilege: &[PrivilegeGap]) -> Vec<EvidenceGap> {
     let gap = |subject: Key, table: &str, analytic: &str, gap: &str, effect: &str| EvidenceGap {
         subject_key: subject,
         subject_table: table.to_owned(),
@@ -237,13 +193,14 @@ fn gaps(
     for (key, (reason, effect)) in privilege {
         gaps.push(gap(*key, "identities", "excess_privilege", reason, effect));
     }
-    for row in effective {
+    for row in &base.effective {
         for reason in &row.gaps {
             gaps.push(gap(row.identity_key, "identities", "excess_privilege", reason, "lower_bound_only"));
         }
     }
     for handoff in &evidence.handoffs {
-        for reason in crossings.get(&handoff.handoff_key).into_iter().flat_map(|crossing| &crossing.gaps) {
+        for reason in base.crossings.get(&handoff.handoff_key).into_iter().flat_map(|crossing| &crossing.gaps)
+        {
             let effect = if *reason == "no_child" { "lower_bound_only" } else { "upper_bound_only" };
             gaps.push(gap(handoff.handoff_key, "handoffs", "blast_radius", reason, effect));
         }
@@ -253,9 +210,5 @@ fn gaps(
     }
     gaps.extend(trigger::gaps(&scores.trigger_decisions));
     gaps.extend(boundary::gaps(&scores.boundary_crossings));
-    gaps.sort_by(|left, right| {
-        (left.subject_key, &left.analytic, &left.gap).cmp(&(right.subject_key, &right.analytic, &right.gap))
-    });
-    gaps.dedup();
     gaps
 }

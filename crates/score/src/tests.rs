@@ -8,21 +8,21 @@ use leakgraph_model::tables::{
 
 const ARN: &str = "arn:aws:iam::111122223333:role/deploy";
 
-fn key(name: &str) -> Key {
+pub(super) fn key(name: &str) -> Key {
     Key::of("test", &[name])
 }
 
-fn job(run: &str, name: &str) -> Job {
+pub(super) fn job(run: &str, name: &str) -> Job {
     Job { job_key: key(name), run_key: key(run), name: name.to_owned(), has_log: true, ..Job::default() }
 }
 
-fn permission(job: &str, scope: &str, access: &str) -> TokenPermission {
+pub(super) fn permission(job: &str, scope: &str, access: &str) -> TokenPermission {
     let (scope, access) = (scope.to_owned(), access.to_owned());
     TokenPermission { job_key: key(job), scope, access, ..TokenPermission::default() }
 }
 
 /// A build hands to a deploy run, which acts as a role and shows a secret.
-fn evidence() -> Evidence {
+pub(super) fn evidence() -> Evidence {
     let run = |name: &str| Run {
         run_key: key(name),
         platform: "github".to_owned(),
@@ -84,7 +84,7 @@ fn evidence() -> Evidence {
     evidence
 }
 
-fn scored(evidence: &Evidence) -> Scores {
+pub(super) fn scored(evidence: &Evidence) -> Scores {
     score(evidence, &Weights::builtin()).unwrap()
 }
 
@@ -226,7 +226,7 @@ fn a_logged_secret_leads_to_its_identity() {
     let scores = scored(&leaked);
     assert_eq!(scores.secret_scores[0].identities, [ARN]);
     assert!(scores.secret_scores[0].blast > Some(0.0));
-    assert!(scores.handoff_scores[0].reached_identities >= 2);
+    assert!(scores.handoff_scores[0].reached_identities >= Some(2));
 }
 
 #[test]
@@ -242,6 +242,53 @@ fn a_refused_assumption_cuts_the_trust() {
     assert!(scored(&refused).reach_edges.iter().all(|edge| edge.kind != "assumed"));
     refused.assumptions[0].denied = false;
     assert!(scored(&refused).reach_edges.iter().any(|edge| edge.kind == "assumed" && edge.observed));
+}
+
+#[test]
+fn what_was_only_ever_refused_is_no_edge() {
+    let mut refused = evidence();
+    refused.grants[0].resources = vec!["arn:aws:s3:::prod/*".to_owned()];
+    let to_data = |evidence: &Evidence| {
+        scored(evidence).reach_edges.iter().filter(|edge| edge.target == "arn:aws:s3:::prod/* [DATA]").count()
+    };
+    assert_eq!(to_data(&refused), 1);
+    let call = |denied: bool| Activity {
+        identity_key: Some(identity_key("aws", ARN)),
+        action: "s3:GetObject".to_owned(),
+        resource: Some("arn:aws:s3:::prod/*".to_owned()),
+        denied,
+        calls: 1,
+        ..Activity::default()
+    };
+    refused.activity = vec![call(true)];
+    assert_eq!(to_data(&refused), 0);
+    // Near misses: it succeeded once, or another resource was asked for.
+    refused.activity.push(call(false));
+    assert_eq!(to_data(&refused), 1);
+    refused.activity = vec![Activity { resource: Some("arn:aws:s3:::prod/other".to_owned()), ..call(true) }];
+    assert_eq!(to_data(&refused), 1);
+}
+
+#[test]
+fn a_rejected_deployment_cuts_the_handoff() {
+    let mut rejected = evidence();
+    rejected.jobs[1].environment = Some("production".to_owned());
+    let edges = |evidence: &Evidence| {
+        scored(evidence).reach_edges.iter().filter(|edge| edge.kind == "handoff").count()
+    };
+    assert_eq!(edges(&rejected), 1);
+    let review = |state: &str, environment: &str| Approval {
+        run_key: key("cd"),
+        environment: Some(environment.to_owned()),
+        state: state.to_owned(),
+        ..Approval::default()
+    };
+    rejected.approvals = vec![review("rejected", "staging")];
+    assert_eq!(edges(&rejected), 1);
+    rejected.approvals.push(review("rejected", "production"));
+    assert_eq!(edges(&rejected), 0);
+    rejected.approvals.push(review("approved", "production"));
+    assert_eq!(edges(&rejected), 1);
 }
 
 #[test]

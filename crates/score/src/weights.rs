@@ -32,6 +32,27 @@ pub(crate) struct NodeWeights {
     pub(crate) admin: f64,
 }
 
+/// How exposed a secret is by where it stands.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExposureWeights {
+    pub(crate) public_log: f64,
+    pub(crate) log: f64,
+    pub(crate) input: f64,
+    pub(crate) masked: f64,
+    pub(crate) encoded: f64,
+}
+
+/// What a control leaves of the risk.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ControlWeights {
+    pub(crate) approval: f64,
+    pub(crate) pinned_child: f64,
+    pub(crate) closed_inputs: f64,
+    pub(crate) own_identity: f64,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -48,6 +69,8 @@ struct Table {
     criticality: BTreeMap<String, f64>,
     delegation: DelegationWeights,
     trust: TrustWeights,
+    exposure: ExposureWeights,
+    control: ControlWeights,
 }
 
 /// All weights, checked.
@@ -58,6 +81,7 @@ pub struct Weights {
     /// s(g) by the catalog's number of an action.
     sensitivity: Vec<f64>,
     hash: String,
+    text: String,
 }
 
 pub(crate) const BUILTIN: &str = include_str!("weights.toml");
@@ -110,10 +134,68 @@ impl Weights {
             unit("permission", *value)?;
         }
         let sensitivity = sensitivity(&table.permission);
+        let ExposureWeights { public_log, log, input, masked, encoded } = table.exposure;
+        let ControlWeights { approval, pinned_child, closed_inputs, own_identity } = table.control;
+        for value in
+            [public_log, log, input, masked, encoded, approval, pinned_child, closed_inputs, own_identity]
+        {
+            unit("exposure or control", value)?;
+        }
         let digest = Sha256::digest(toml.as_bytes());
         let hash = leakgraph_model::hex(&digest[..8]);
         let classes = classes.try_into().map_err(|_| Error::Weights("class count".to_owned()))?;
-        Ok(Self { table, classes, sensitivity, hash })
+        Ok(Self { table, classes, sensitivity, hash, text: toml.to_owned() })
+    }
+
+    /// The TOML they were read from.
+    pub fn toml(&self) -> &str {
+        &self.text
+    }
+
+    /// Names of all fractional weights in order, as `class.ESC.ceiling`.
+    pub fn names(&self) -> Vec<String> {
+        fn collect(prefix: &str, table: &toml::Table, names: &mut Vec<String>) {
+            for (name, value) in table {
+                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                match value {
+                    toml::Value::Float(_) => names.push(name),
+                    toml::Value::Table(inner) => collect(&name, inner, names),
+                    _ => {}
+                }
+            }
+        }
+        let mut names = Vec::new();
+        collect("", &self.text.parse::<toml::Table>().unwrap_or_default(), &mut names);
+        names.sort();
+        names
+    }
+
+    /// The same with one weight multiplied; where that is more than it may be, 1 instead.
+    ///
+    /// # Errors
+    /// There is no such weight, or even 1 is out of its bounds.
+    pub fn scaled(&self, name: &str, factor: f64) -> Result<Self, Error> {
+        let with = |change: &dyn Fn(f64) -> f64| {
+            let mut root = toml::Value::Table(self.text.parse().unwrap_or_default());
+            let (mut slot, mut rest) = (&mut root, name);
+            // Names of permissions hold dots nowhere, but may one day: the longest key wins.
+            while !rest.is_empty() {
+                let table = slot.as_table_mut().ok_or_else(|| Error::Weights(format!("no weight {name}")))?;
+                let fits = |key: &&String| {
+                    rest.strip_prefix(key.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('.'))
+                };
+                let key = table.keys().filter(fits).max_by_key(|key| key.len()).cloned();
+                let key = key.ok_or_else(|| Error::Weights(format!("no weight {name}")))?;
+                rest = rest.strip_prefix(key.as_str()).unwrap_or_default();
+                rest = rest.strip_prefix('.').unwrap_or(rest);
+                slot = table.get_mut(&key).ok_or_else(|| Error::Weights(format!("no weight {name}")))?;
+            }
+            let old = slot.as_float().ok_or_else(|| Error::Weights(format!("{name} is no number")))?;
+            *slot = toml::Value::Float(change(old));
+            let text = toml::to_string(&root).map_err(|error| Error::Weights(error.to_string()))?;
+            Self::parse(&text)
+        };
+        with(&|old| old * factor).or_else(|_| with(&|_| 1.0))
     }
 
     /// First 16 hexadecimal digits of the SHA-256 of the TOML text.
@@ -148,6 +230,19 @@ impl Weights {
 
     pub(crate) fn node(&self) -> &NodeWeights {
         &self.table.node
+    }
+
+    /// Ceiling of the class of a token's scope, as `contents:write`.
+    pub(crate) fn scope(&self, scope: &str) -> f64 {
+        self.class(scope_class(scope)).ceiling
+    }
+
+    pub(crate) fn exposure(&self) -> ExposureWeights {
+        self.table.exposure
+    }
+
+    pub(crate) fn control(&self) -> ControlWeights {
+        self.table.control
     }
 
     pub(crate) fn lifetime(&self, lifetime: &str) -> f64 {
@@ -192,6 +287,12 @@ fn sensitivity(patterns: &BTreeMap<String, f64>) -> Vec<f64> {
         }
     }
     sensitivity
+}
+
+/// Class of a token's scope, as `contents:write`; of scopes no catalog has, by their level.
+pub(crate) fn scope_class(scope: &str) -> Class {
+    let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
+    class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read })
 }
 
 /// Position of a class in [`Class::ALL`].
@@ -239,6 +340,27 @@ mod tests {
             Weights::parse(&format!("{BUILTIN}\n\"s3:Get*\" = 0.5\n\"s3:GetObject\" = 0.9\n")).unwrap();
         let of = |action: &str| weights.permission(Catalog::get().id(action).unwrap());
         assert_eq!((of("s3:GetBucketAcl"), of("s3:GetObject"), of("s3:PutObject")), (0.5, 0.9, 1.0));
+    }
+
+    #[test]
+    fn one_weight_moves_and_shares_stay_shares() {
+        let weights = Weights::builtin();
+        let names = weights.names();
+        assert!(
+            names.contains(&"class.ESC.ceiling".to_owned())
+                && names.contains(&"permission.contents:read".to_owned())
+        );
+        for name in &names {
+            for factor in [0.8, 1.2] {
+                assert!(weights.scaled(name, factor).is_ok(), "{name}");
+            }
+        }
+        let moved = weights.scaled("class.ESC.ceiling", 0.5).unwrap();
+        assert!((moved.class(Class::Esc).ceiling - 0.475).abs() < 1e-12);
+        assert_eq!(moved.class(Class::Cred).ceiling, weights.class(Class::Cred).ceiling);
+        let most = weights.scaled("class.ESC.ceiling", 1.2).unwrap();
+        assert_eq!(most.class(Class::Esc).ceiling, 1.0);
+        assert!(weights.scaled("class.NONE.ceiling", 1.2).is_err());
     }
 
     #[test]

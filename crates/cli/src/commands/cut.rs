@@ -1,6 +1,6 @@
-//! `cut --policy`: the least privilege of an identity.
+//! `cut`: choke points, and with `--policy` the least privilege of an identity.
 
-use super::{principal, reader};
+use super::{choke, principal, reader};
 use crate::args::Cut;
 use crate::exit::{Exit, Usage};
 use crate::output;
@@ -8,10 +8,20 @@ use anyhow::Context;
 use leakgraph_engine::Config;
 use leakgraph_policy::{Coverage, Trimmed, Used, least_privilege};
 
-/// Documents go to stdout, or with `--output` to files and the reasons to stdout.
 pub(crate) fn cut(config: &Config, args: &Cut) -> anyhow::Result<Exit> {
+    match &args.policy {
+        Some(identity) => policy(config, args, identity),
+        None if args.remove.is_empty() && args.harden.is_empty() => {
+            choke::points(config, args.rows.top, args.rows.format)
+        }
+        None => choke::what_if(config, &args.remove, &args.harden),
+    }
+}
+
+/// Documents go to stdout, or with `--output` to files and the reasons to stdout.
+fn policy(config: &Config, args: &Cut, identity: &str) -> anyhow::Result<Exit> {
     let session = reader(config)?;
-    let identity = principal::find(&session, &args.policy)?;
+    let identity = principal::find(&session, identity)?;
     let grants = principal::grants(&session, &identity)?;
     let activity = principal::uses(&session, &identity)?;
     let used: Vec<Used<'_>> =

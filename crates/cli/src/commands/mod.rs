@@ -1,6 +1,7 @@
 //! One module per group of commands.
 
 pub(crate) mod can;
+mod choke;
 pub(crate) mod cut;
 pub(crate) mod explain;
 pub(crate) mod inspect;

@@ -3,15 +3,16 @@
 use super::Graph;
 use super::assume::checks;
 use super::links::{Link, Links};
+use crate::forwarded::by_print;
 use crate::handoffs::Crossing;
 use crate::privilege::{account, arn_account};
 use crate::sides::Sides;
-use crate::weights::Weights;
-use leakgraph_model::tables::{Grant, Handoff, Job, Run, Secret, identity_key};
+use crate::weights::{Weights, scope_class};
+use leakgraph_model::tables::{Grant, Handoff, Job, Run, identity_key};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::{AssumeEdge, Catalog, Class, Decision, Effective, Escalation};
 use roaring::RoaringBitmap;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What other crates and modules found out, for the edges.
 pub(crate) struct Facts<'a> {
@@ -97,6 +98,7 @@ impl<'a> Builder<'a> {
     }
 
     fn handoffs(&mut self) {
+        let rejected = self.rejected();
         for handoff in &self.evidence.handoffs {
             let key = handoff.handoff_key;
             let crossing = self.facts.crossings.get(&key).cloned().unwrap_or_default();
@@ -114,12 +116,28 @@ impl<'a> Builder<'a> {
                 unknown: false,
                 evidence: Some(key),
             };
+            children.retain(|job| !rejected.contains(job));
             for parent in self.facts.sides.parents(key) {
                 for child in &children {
                     self.links.edge(*parent, *child, link.clone());
                 }
             }
         }
+    }
+
+    /// Jobs that a reviewer turned away from their environment and nobody let in: the handoff
+    /// did not get through.
+    fn rejected(&self) -> HashSet<Key> {
+        let environments = |state: &str| -> HashSet<(Key, &str)> {
+            let rows = self.evidence.approvals.iter().filter(|row| row.state == state);
+            rows.filter_map(|row| Some((row.run_key, row.environment.as_deref()?))).collect()
+        };
+        let (turned, let_in) = (environments("rejected"), environments("approved"));
+        let away = |job: &&Job| {
+            let at = job.environment.as_deref().map(|environment| (job.run_key, environment));
+            at.is_some_and(|at| turned.contains(&at) && !let_in.contains(&at))
+        };
+        self.evidence.jobs.iter().filter(away).map(|job| job.job_key).collect()
     }
 
     /// A child without evidence may, at worst, write to its whole repository.
@@ -152,8 +170,7 @@ impl<'a> Builder<'a> {
         let key = Key::of("scoped-token", &[&label]);
         let token = self.links.node(key, "identity", label, self.weights.node().identity);
         for scope in scopes {
-            let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
-            let class = class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read });
+            let class = scope_class(scope);
             self.permission(
                 token,
                 &format!("repo:{repo}"),
@@ -168,6 +185,7 @@ impl<'a> Builder<'a> {
         let label = format!("{resource} [{}]", class.as_str());
         let key = Key::of("resource", &[&label]);
         let node = self.links.node(key, "resource", label, self.weights.class(class).sensitivity);
+        self.links.classify(node, class);
         self.links.edge(identity, node, link);
     }
 
@@ -264,13 +282,7 @@ impl<'a> Builder<'a> {
                 self.links.edge(*job, row.secret_key, Link { evidence, ..seen.clone() });
             }
         }
-        // Inputs carry half a fingerprint: enough to match, too little to be one.
-        let by_print: HashMap<&str, &Secret> = self
-            .evidence
-            .secrets
-            .iter()
-            .filter_map(|secret| Some((secret.fingerprint.get(..16)?, secret)))
-            .collect();
+        let by_print = by_print(&self.evidence.secrets);
         for input in &self.evidence.handoff_inputs {
             let print = input.value_fingerprint.as_deref().and_then(|print| print.get(..16));
             let Some(secret) = print.and_then(|print| by_print.get(print)) else {
@@ -340,6 +352,7 @@ impl<'a> Builder<'a> {
         let effective: HashMap<Key, &Effective> =
             self.facts.effective.iter().map(|row| (row.identity_key, row)).collect();
         let mut patterns: HashMap<String, RoaringBitmap> = HashMap::new();
+        let refused = self.refused();
         let mut held: BTreeMap<(Key, &str), RoaringBitmap> = BTreeMap::new();
         let allowed = |grant: &&Grant| {
             grant.effect == "allow" && !matches!(grant.policy_kind.as_str(), "boundary" | "scp" | "rcp")
@@ -365,6 +378,10 @@ impl<'a> Builder<'a> {
             let Some(effective) = effective.get(&identity) else {
                 continue;
             };
+            let mut actions = actions;
+            if let Some(refused) = refused.get(&(identity, resource)) {
+                actions -= refused;
+            }
             let (sure, maybe) = (&actions & &effective.must, &actions & &effective.may);
             for (class, unknown) in class_set(&sure, &maybe) {
                 self.permission(
@@ -375,6 +392,23 @@ impl<'a> Builder<'a> {
                 );
             }
         }
+    }
+
+    /// Actions that an identity was only ever refused on a resource, as seen in activity:
+    /// whatever the policies say, that edge is not there.
+    fn refused(&self) -> HashMap<(Key, &'a str), RoaringBitmap> {
+        let mut outcomes: HashMap<(Key, &str, u32), bool> = HashMap::new();
+        for row in &self.evidence.activity {
+            let id = Catalog::get().id(&row.action);
+            if let (Some(identity), Some(resource), Some(id)) = (row.identity_key, &row.resource, id) {
+                *outcomes.entry((identity, resource, id)).or_insert(true) &= row.denied;
+            }
+        }
+        let mut refused: HashMap<(Key, &str), RoaringBitmap> = HashMap::new();
+        for ((identity, resource, id), _) in outcomes.into_iter().filter(|(_, only)| *only) {
+            refused.entry((identity, resource)).or_default().insert(id);
+        }
+        refused
     }
 
     fn escalations(&mut self) {

@@ -1,249 +1,239 @@
-//! Reach of every node at once: zero-cost components are condensed, then
-//! bitsets of targets flow backwards layer by layer.
+//! Reach of every node at once: zero-cost components are condensed, then sets
+//! flow backwards layer by layer.
 //!
 //! `S_l(c) = own(c) ∪ S_{l-1}(c) ∪ ⋃ S_{l-q}(d)` over arcs `c→d` of cost `q`,
-//! `BR(c) = Σ_l 2^-l (W_l − W_{l-1})`.
+//! `BR(c) = Σ_l 2^-l (W_l − W_{l−1})`. The heaviest targets are bits of exact sets;
+//! the weight of the long tail is estimated from minima of random ranks.
 
-use super::Graph;
-use super::reach::Csr;
+use super::blocks::{BITS, Bits, Block, LANES, Minima, Weigher};
+use super::components::Condensed;
+use super::csr::Csr;
 use rayon::prelude::*;
 
-const WORDS: usize = 8;
-/// Targets handled in one pass.
-const BATCH: usize = WORDS * 64;
+/// Bytes that sets in flight may take together.
+const MEMORY: usize = 1 << 30;
 
-/// Components of the zero-cost subgraph in reverse topological order: a
-/// component's zero-cost successors have smaller numbers. Iterative Tarjan.
-pub(crate) fn components(csr: &Csr) -> (Vec<u32>, usize) {
-    const UNSEEN: u32 = u32::MAX;
-    let nodes = csr.nodes();
-    let mut order = vec![UNSEEN; nodes];
-    let mut low = vec![0u32; nodes];
-    let mut component = vec![UNSEEN; nodes];
-    let (mut next, mut count) = (0u32, 0u32);
-    let mut stack = Vec::new();
-    let mut calls: Vec<(u32, usize)> = Vec::new();
-    for root in (0u32..).take(nodes) {
-        if order[root as usize] != UNSEEN {
-            continue;
+/// How exact the closure is.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Paths that cost more contribute nothing.
+    pub max_cost: u8,
+    /// Targets that are exact however large the graph is: the heaviest.
+    pub targets: usize,
+    /// Graphs of at most so many nodes are exact altogether.
+    pub exact_nodes: usize,
+    /// Random draws for the other targets, in sixteens: the relative standard error of
+    /// their estimated weight is `1/√(draws−2)`.
+    pub draws: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { max_cost: 4, targets: 4096, exact_nodes: 65_536, draws: 128 }
+    }
+}
+
+impl Plan {
+    pub(super) fn layers(&self) -> usize {
+        usize::from(self.max_cost) + 1
+    }
+
+    pub(super) fn draw_batches(&self) -> usize {
+        self.draws.div_ceil(LANES).max(1)
+    }
+
+    /// Relative standard error of estimates.
+    pub fn error(&self) -> f64 {
+        1.0 / ((self.draw_batches() * LANES) as f64 - 2.0).sqrt()
+    }
+
+    /// Exact targets and the others, each heaviest first.
+    pub(super) fn split(&self, weights: &[f64]) -> (Vec<u32>, Vec<u32>) {
+        let mut targets: Vec<u32> =
+            (0u32..).zip(weights).filter(|(_, weight)| **weight > 0.0).map(|(node, _)| node).collect();
+        targets.sort_by(|left, right| {
+            weights[*right as usize].total_cmp(&weights[*left as usize]).then(left.cmp(right))
+        });
+        let exact = if weights.len() <= self.exact_nodes { targets.len() } else { self.targets };
+        let tail = targets.split_off(exact.min(targets.len()));
+        (targets, tail)
+    }
+}
+
+/// `Σσ·2^-d` of every node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Radii {
+    /// By node, over the exact targets.
+    pub exact: Vec<f64>,
+    /// By node, estimated over the others; all 0 where there are none.
+    pub tail: Vec<f64>,
+    /// Relative standard error of `tail`; 0 where nothing was estimated.
+    pub error: f64,
+}
+
+impl Radii {
+    /// Blast radius of a node.
+    pub fn of(&self, node: u32) -> f64 {
+        self.exact[node as usize] + self.tail[node as usize]
+    }
+
+    /// Standard error of [`Radii::of`].
+    pub fn deviation(&self, node: u32) -> f64 {
+        self.error * self.tail[node as usize]
+    }
+}
+
+/// Blast radius of every node; sets are dropped as soon as they are weighed. `seed` names
+/// a node for the random draws: the same names give the same estimates.
+pub fn radii(csr: &Csr, weights: &[f64], seed: impl Fn(u32) -> u64 + Sync, plan: &Plan) -> Radii {
+    let graph = Condensed::new(csr);
+    let (exact, tail) = plan.split(weights);
+    let batches: Vec<&[u32]> = exact.chunks(BITS).collect();
+    let weighed = waves(&batches, &graph, plan, |targets| {
+        let weigher = Weigher::new(targets.iter().map(|node| weights[*node as usize]).collect());
+        radius(&layers(&graph, own_bits(&graph, targets), plan.layers()), &weigher)
+    });
+    let mut sum = vec![0.0; graph.count];
+    for part in weighed {
+        sum.iter_mut().zip(part).for_each(|(sum, more)| *sum += more);
+    }
+    let mut estimated = vec![0.0; if tail.is_empty() { 0 } else { graph.count }];
+    if !tail.is_empty() {
+        let batches: Vec<usize> = (0..plan.draw_batches()).collect();
+        let sums = waves(&batches, &graph, plan, |batch| {
+            sums(&layers(&graph, own_ranks(&graph, &tail, weights, &seed, *batch), plan.layers()))
+        });
+        let draws = (sums.len() * LANES) as f64;
+        for (component, estimate) in estimated.iter_mut().enumerate() {
+            let of = |layer: usize| sums.iter().map(|batch| f64::from(batch[layer][component])).sum();
+            *estimate = estimate_of((0..plan.layers()).map(of), draws);
         }
-        calls.push((root, 0));
-        while let Some((node, position)) = calls.pop() {
-            let index = node as usize;
-            if position == 0 {
-                order[index] = next;
-                low[index] = next;
-                next += 1;
-                stack.push(node);
-            }
-            let arcs = csr.out(node);
-            let mut descended = false;
-            for (offset, (target, cost, _)) in arcs.iter().enumerate().skip(position.saturating_sub(1)) {
-                let to = *target as usize;
-                if *cost != 0 {
-                    continue;
-                }
-                if order[to] == UNSEEN {
-                    // The arc is looked at again on return, to take the child's low link.
-                    calls.push((node, offset + 1));
-                    calls.push((*target, 0));
-                    descended = true;
-                    break;
-                }
-                if component[to] == UNSEEN {
-                    low[index] = low[index].min(low[to]);
-                }
-            }
-            if descended || low[index] != order[index] {
+    }
+    by_node(&graph.component, &sum, &estimated, plan)
+}
+
+pub(super) fn by_node(component: &[u32], exact: &[f64], tail: &[f64], plan: &Plan) -> Radii {
+    let of = |values: &[f64]| component.iter().map(|c| values[*c as usize]).collect::<Vec<f64>>();
+    let (error, estimated) =
+        if tail.is_empty() { (0.0, vec![0.0; component.len()]) } else { (plan.error(), of(tail)) };
+    Radii { exact: of(exact), tail: estimated, error }
+}
+
+/// Does every batch, as many at a time as there are threads and memory for.
+fn waves<T: Sync, R: Send>(
+    batches: &[T],
+    graph: &Condensed,
+    plan: &Plan,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let bytes = graph.count * plan.layers() * size_of::<Bits>();
+    let width = rayon::current_num_threads().min(MEMORY / bytes.max(1)).max(1);
+    batches.chunks(width).flat_map(|wave| wave.par_iter().map(&work).collect::<Vec<R>>()).collect()
+}
+
+pub(super) fn own_bits(graph: &Condensed, targets: &[u32]) -> Vec<Bits> {
+    let mut own: Vec<Bits> = empty(graph.count);
+    for (bit, node) in targets.iter().enumerate() {
+        own[graph.component[*node as usize] as usize].insert(bit);
+    }
+    own
+}
+
+pub(super) fn own_ranks(
+    graph: &Condensed,
+    targets: &[u32],
+    weights: &[f64],
+    seed: &impl Fn(u32) -> u64,
+    batch: usize,
+) -> Vec<Minima> {
+    let mut own: Vec<Minima> = empty(graph.count);
+    for node in targets {
+        let ranks = Minima::of(seed(*node), batch, weights[*node as usize]);
+        own[graph.component[*node as usize] as usize].join(&ranks);
+    }
+    own
+}
+
+/// An empty list with room for a few components more: a kept closure grows in place.
+fn roomy<B>(count: usize) -> Vec<B> {
+    Vec::with_capacity(count + count / 16)
+}
+
+fn empty<B: Block>(count: usize) -> Vec<B> {
+    let mut own = roomy(count);
+    own.resize(count, B::EMPTY);
+    own
+}
+
+/// The sets of every layer, by component.
+pub(super) fn layers<B: Block>(graph: &Condensed, own: Vec<B>, count: usize) -> Vec<Vec<B>> {
+    let mut everything = B::EMPTY;
+    own.iter().for_each(|set| everything.join(set));
+    let mut layers: Vec<Vec<B>> = Vec::with_capacity(count);
+    let mut own = Some(own);
+    for layer in 0..count {
+        let mut sets = own.take().unwrap_or_default();
+        if let Some(last) = layers.last() {
+            sets = roomy(graph.count);
+            sets.extend_from_slice(last);
+        }
+        for from in 0..graph.count {
+            let mut set = sets[from];
+            if set == everything {
                 continue;
             }
-            while let Some(member) = stack.pop() {
-                component[member as usize] = count;
-                if member == node {
+            for (to, cost) in graph.out(from) {
+                let cost = usize::from(*cost);
+                if cost > layer {
+                    break;
+                }
+                let other = if cost == 0 { &sets[*to as usize] } else { &layers[layer - cost][*to as usize] };
+                set.join(other);
+                if set == everything {
                     break;
                 }
             }
-            count += 1;
-        }
-    }
-    (component, count as usize)
-}
-
-/// `BR` of every node, exactly.
-pub(crate) fn radii(graph: &Graph, csr: &Csr, max_cost: u8) -> Vec<f64> {
-    let (component, count) = components(csr);
-    let mut arcs: Vec<(u32, u32, u8)> = Vec::new();
-    for node in (0u32..).take(csr.nodes()) {
-        let from = component[node as usize];
-        for (target, cost, _) in csr.out(node) {
-            let to = component[*target as usize];
-            if from != to {
-                arcs.push((from, to, *cost));
-            }
-        }
-    }
-    arcs.sort_unstable();
-    // The first of equal ends is the cheapest.
-    arcs.dedup_by_key(|arc| (arc.0, arc.1));
-    let targets: Vec<(u32, f64)> = (0u32..)
-        .zip(&graph.nodes)
-        .filter(|(_, node)| node.weight > 0.0)
-        .map(|(i, node)| (component[i as usize], node.weight))
-        .collect();
-    let partial: Vec<Vec<f64>> =
-        targets.par_chunks(BATCH).map(|chunk| batch(&arcs, count, chunk, usize::from(max_cost))).collect();
-    let mut of_component = vec![0.0; count];
-    for part in partial {
-        of_component.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-    }
-    component.into_iter().map(|c| of_component[c as usize]).collect()
-}
-
-fn batch(arcs: &[(u32, u32, u8)], count: usize, targets: &[(u32, f64)], max_cost: usize) -> Vec<f64> {
-    let mut own = vec![[0u64; WORDS]; count];
-    for (bit, (component, _)) in targets.iter().enumerate() {
-        own[*component as usize][bit / 64] |= 1 << (bit % 64);
-    }
-    let mut layers: Vec<Vec<[u64; WORDS]>> = Vec::with_capacity(max_cost + 1);
-    let mut radius = vec![0.0; count];
-    for layer in 0..=max_cost {
-        let mut sets = layers.last().cloned().unwrap_or_else(|| own.clone());
-        let mut arc = 0;
-        for from in 0..count {
-            let mut set = sets[from];
-            while let Some((_, to, cost)) = arcs.get(arc).filter(|found| found.0 as usize == from) {
-                let cost = usize::from(*cost);
-                if cost <= layer {
-                    let other =
-                        if cost == 0 { &sets[*to as usize] } else { &layers[layer - cost][*to as usize] };
-                    set.iter_mut().zip(other).for_each(|(word, more)| *word |= more);
-                }
-                arc += 1;
-            }
-            let old = layers.last().map_or([0; WORDS], |previous| previous[from]);
-            radius[from] +=
-                gained(&set, &old, targets) * 0.5f64.powi(i32::try_from(layer).unwrap_or(i32::MAX));
             sets[from] = set;
         }
         layers.push(sets);
     }
-    radius
+    layers
 }
 
-fn gained(set: &[u64; WORDS], old: &[u64; WORDS], targets: &[(u32, f64)]) -> f64 {
-    let mut sum = 0.0;
-    for (word, (new, before)) in set.iter().zip(old).enumerate() {
-        let mut bits = new & !before;
-        while bits != 0 {
-            sum += targets[word * 64 + bits.trailing_zeros() as usize].1;
-            bits &= bits - 1;
+/// `Σ_l 2^-l (W_l − W_{l−1})` of every component.
+pub(super) fn radius(layers: &[Vec<Bits>], weigher: &Weigher) -> Vec<f64> {
+    let count = layers.first().map_or(0, Vec::len);
+    (0..count).map(|component| radius_of(layers, weigher, component)).collect()
+}
+
+pub(super) fn radius_of(layers: &[Vec<Bits>], weigher: &Weigher, component: usize) -> f64 {
+    let (mut old, mut share, mut sum) = (Bits::EMPTY, 1.0, 0.0);
+    for sets in layers {
+        let set = sets[component];
+        if set != old {
+            sum += share * weigher.gained(&set, &old);
         }
+        (old, share) = (set, share / 2.0);
     }
     sum
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::reach::Search;
-    use super::super::{Edge, Node, View, scale};
-    use super::*;
-    use leakgraph_model::Key;
-    use proptest::prelude::*;
-
-    fn graph(weights: &[u8], edges: &[(usize, usize, u8)]) -> Graph {
-        let nodes = weights.iter().enumerate().map(|(index, weight)| Node {
-            key: Key([u8::try_from(index).unwrap(); 16]),
-            label: format!("n{index}"),
-            kind: "resource",
-            weight: f64::from(*weight),
-        });
-        let edges = edges.iter().map(|(source, target, cost)| Edge {
-            source: u32::try_from(source % weights.len()).unwrap(),
-            target: u32::try_from(target % weights.len()).unwrap(),
-            kind: "permission",
-            cost: *cost,
-            unproven: 0,
-            observed: true,
-            unknown: false,
-            evidence: None,
-        });
-        Graph { nodes: nodes.collect(), edges: edges.collect() }
-    }
-
-    fn all(graph: &Graph) -> Vec<f64> {
-        radii(graph, &Csr::new(graph, View::Central, 4), 4)
-    }
-
-    /// Bellman-Ford over the edge list: shares no code with the algorithms.
-    fn brute(graph: &Graph, source: usize) -> f64 {
-        let mut distance = vec![u32::MAX; graph.nodes.len()];
-        distance[source] = 0;
-        for _ in 0..graph.nodes.len() {
-            for edge in &graph.edges {
-                let from = distance[edge.source as usize];
-                if from != u32::MAX {
-                    let to = &mut distance[edge.target as usize];
-                    *to = (*to).min(from + u32::from(edge.cost));
-                }
-            }
-        }
-        let near = distance.iter().zip(&graph.nodes).filter(|(d, _)| **d <= 4);
-        near.map(|(d, node)| node.weight / f64::from(1u32 << *d)).sum()
-    }
-
-    fn edges() -> impl Strategy<Value = Vec<(usize, usize, u8)>> {
-        prop::collection::vec((0usize..40, 0usize..40, 0u8..4), 0..90)
-    }
-
-    proptest! {
-        #[test]
-        fn both_algorithms_equal_brute_force(weights in prop::collection::vec(0u8..100, 1..40), edges in edges()) {
-            let graph = graph(&weights, &edges);
-            let csr = Csr::new(&graph, View::Central, 4);
-            let closure = all(&graph);
-            let mut search = Search::new(graph.nodes.len(), 4);
-            for (index, found) in closure.iter().enumerate() {
-                let expected = brute(&graph, index);
-                search.run(&csr, &[u32::try_from(index).unwrap()], |_| false);
-                prop_assert!((found - expected).abs() < 1e-9);
-                prop_assert!((search.radius(&graph) - expected).abs() < 1e-9);
-            }
-        }
-
-        #[test]
-        fn a_check_never_raises_and_an_edge_never_lowers(
-            weights in prop::collection::vec(0u8..100, 1..40), edges in edges(), extra in (0usize..40, 0usize..40, 0u8..4), which in 0usize..90,
-        ) {
-            let before = all(&graph(&weights, &edges));
-            let mut checked = edges.clone();
-            if let Some(edge) = checked.get_mut(which) {
-                edge.2 += 1;
-            }
-            for (with, without) in all(&graph(&weights, &checked)).iter().zip(&before) {
-                prop_assert!(*with <= without + 1e-9);
-            }
-            let mut longer = edges;
-            longer.push(extra);
-            for (more, less) in all(&graph(&weights, &longer)).iter().zip(&before) {
-                prop_assert!(*more >= less - 1e-9);
-            }
-        }
-
-        #[test]
-        fn order_of_edges_does_not_matter(weights in prop::collection::vec(0u8..100, 1..40), edges in edges()) {
-            let mut reversed = edges.clone();
-            reversed.reverse();
-            prop_assert_eq!(all(&graph(&weights, &edges)), all(&graph(&weights, &reversed)));
-        }
-    }
-
-    #[test]
-    fn a_path_beyond_one_batch_of_targets_is_counted() {
-        let chain: Vec<_> = (0..239).map(|i| (i, i + 1, 0)).collect();
-        let weights = vec![1; 240];
-        let graph = graph(&weights, &chain);
-        assert!((all(&graph)[0] - 240.0).abs() < 1e-9);
-        assert!((scale(240.0, graph.total()) - 100.0).abs() < 1e-9);
-        assert_eq!(scale(0.0, 0.0), 0.0);
-    }
+/// Sums of the minima, by layer and component.
+pub(super) fn sums(layers: &[Vec<Minima>]) -> Vec<Vec<f32>> {
+    layers.iter().map(|sets| sets.iter().map(|set| set.sum() as f32).collect()).collect()
 }
+
+/// The estimated radius from the sums of the minima of all draws, one for each layer.
+pub(super) fn estimate_of(sums: impl Iterator<Item = f64>, draws: f64) -> f64 {
+    let (mut old, mut share, mut radius) = (0.0, 1.0, 0.0);
+    for sum in sums {
+        let weight = (draws - 1.0) / sum;
+        radius += share * (weight - old);
+        (old, share) = (weight, share / 2.0);
+    }
+    radius
+}
+
+#[cfg(test)]
+#[path = "closure_tests.rs"]
+mod tests;

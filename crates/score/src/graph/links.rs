@@ -2,6 +2,7 @@
 
 use super::{Edge, Graph, Node};
 use leakgraph_model::Key;
+use leakgraph_policy::Class;
 use std::collections::{BTreeMap, HashMap};
 
 /// What is known of an edge before its ends have numbers.
@@ -25,12 +26,19 @@ pub(crate) struct Links {
 impl Links {
     /// Adds a node; of two descriptions the heavier stays.
     pub(crate) fn node(&mut self, key: Key, kind: &'static str, label: String, weight: f64) -> Key {
-        let new = Node { key, label, kind, weight };
+        let new = Node { key, label, kind, weight, class: None };
         let old = self.nodes.entry(key).or_insert_with(|| new.clone());
         if (new.weight, &new.label) > (old.weight, &old.label) {
             *old = new;
         }
         key
+    }
+
+    /// Says what may be done with a resource.
+    pub(crate) fn classify(&mut self, key: Key, class: Class) {
+        if let Some(node) = self.nodes.get_mut(&key) {
+            node.class = Some(class);
+        }
     }
 
     pub(crate) fn contains(&self, key: Key) -> bool {

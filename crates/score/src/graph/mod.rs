@@ -1,22 +1,32 @@
 //! The reach graph: who controls what, attenuated by re-validations.
 
 mod assume;
+mod blocks;
 pub(crate) mod build;
 pub(crate) mod closure;
+pub(crate) mod components;
+pub(crate) mod csr;
+#[cfg(test)]
+mod githound_tests;
+pub(crate) mod growth;
 pub(crate) mod links;
 pub(crate) mod reach;
 
+use csr::Csr;
 use leakgraph_model::Key;
+use leakgraph_policy::Class;
 
 /// A node of the reach graph.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) key: Key,
     pub(crate) label: String,
-    /// job, run, workflow, identity, principal, secret, resource, admin.
+    /// job, identity, human, secret, resource, admin.
     pub(crate) kind: &'static str,
     /// Sensitivity: what reaching the node is worth.
     pub(crate) weight: f64,
+    /// Class of the actions allowed on a resource.
+    pub(crate) class: Option<Class>,
 }
 
 /// An edge: who controls `source` can control or read `target`.
@@ -76,6 +86,25 @@ impl Graph {
     pub(crate) fn find(&self, key: Key) -> Option<u32> {
         let index = self.nodes.binary_search_by(|node| node.key.cmp(&key)).ok()?;
         u32::try_from(index).ok()
+    }
+
+    /// Arcs of one view, as far as they pass anything on.
+    pub(crate) fn view(&self, view: View, max_cost: u8) -> Csr {
+        let arcs = (0u32..).zip(&self.edges).filter_map(move |(index, edge)| {
+            let cost = view.cost(edge).filter(|cost| *cost <= max_cost)?;
+            Some((edge.source, edge.target, cost, index))
+        });
+        Csr::new(self.nodes.len(), arcs)
+    }
+
+    /// Sensitivities by node.
+    pub(crate) fn weights(&self) -> Vec<f64> {
+        self.nodes.iter().map(|node| node.weight).collect()
+    }
+
+    /// Names a node for random draws: by its key, so that other nodes leave no trace.
+    pub(crate) fn seed(&self, node: u32) -> u64 {
+        self.nodes[node as usize].key.0.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
     /// Σσ of all nodes: the denominator of the score.

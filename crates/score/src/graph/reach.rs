@@ -1,49 +1,10 @@
 //! Reach of one set of sources: bounded shortest paths by buckets.
 
-use super::{Graph, View};
+use super::Graph;
+use super::csr::Csr;
 
 const FAR: u8 = u8::MAX;
 const NONE: u32 = u32::MAX;
-
-/// Compressed adjacency of one view.
-#[derive(Debug)]
-pub(crate) struct Csr {
-    starts: Vec<u32>,
-    /// (target, cost, edge index)
-    arcs: Vec<(u32, u8, u32)>,
-}
-
-impl Csr {
-    pub(crate) fn new(graph: &Graph, view: View, max_cost: u8) -> Self {
-        let mut arcs: Vec<(u32, u32, u8, u32)> = Vec::with_capacity(graph.edges.len());
-        for (index, edge) in (0u32..).zip(&graph.edges) {
-            if let Some(cost) = view.cost(edge).filter(|cost| *cost <= max_cost) {
-                arcs.push((edge.source, edge.target, cost, index));
-            }
-        }
-        arcs.sort_unstable();
-        let mut starts = vec![0u32; graph.nodes.len() + 1];
-        for arc in &arcs {
-            starts[arc.0 as usize + 1] += 1;
-        }
-        for index in 1..starts.len() {
-            starts[index] += starts[index - 1];
-        }
-        Self {
-            starts,
-            arcs: arcs.into_iter().map(|(_, target, cost, index)| (target, cost, index)).collect(),
-        }
-    }
-
-    pub(crate) fn nodes(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    pub(crate) fn out(&self, node: u32) -> &[(u32, u8, u32)] {
-        let index = node as usize;
-        &self.arcs[self.starts[index] as usize..self.starts[index + 1] as usize]
-    }
-}
 
 /// Distances from one source set; reusable, so a search costs what it reaches.
 #[derive(Debug)]
@@ -66,6 +27,16 @@ impl Search {
 
     /// Searches from `sources`, leaving out edges that `skip` names.
     pub(crate) fn run(&mut self, csr: &Csr, sources: &[u32], skip: impl Fn(u32) -> bool) {
+        self.run_adjusted(csr, sources, |edge, cost| (!skip(edge)).then_some(cost));
+    }
+
+    /// Searches with other costs, by edge and its own cost; none leaves the edge out.
+    pub(crate) fn run_adjusted(
+        &mut self,
+        csr: &Csr,
+        sources: &[u32],
+        adjust: impl Fn(u32, u8) -> Option<u8>,
+    ) {
         for node in self.touched.drain(..) {
             self.distance[node as usize] = FAR;
             self.parent[node as usize] = NONE;
@@ -79,8 +50,9 @@ impl Search {
                     continue;
                 }
                 for (target, cost, edge) in csr.out(node) {
-                    let next = level + usize::from(*cost);
-                    if next < self.buckets.len() && !skip(*edge) {
+                    let Some(cost) = adjust(*edge, *cost) else { continue };
+                    let next = level + usize::from(cost);
+                    if next < self.buckets.len() {
                         self.relax(*target, u8::try_from(next).unwrap_or(FAR), node);
                     }
                 }

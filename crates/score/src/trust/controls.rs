@@ -196,7 +196,12 @@ impl<'a> Subject<'_, 'a> {
             outcome.fail(reason, format!("secret_sightings:{}", leak.sighting_key));
         }
         for handoff in self.index.handoffs.get(&self.run.run_key).into_iter().flatten() {
-            if self.facts.crossings.get(&handoff.handoff_key).is_some_and(|crossing| crossing.forwarded > 0) {
+            if self
+                .facts
+                .crossings
+                .get(&handoff.handoff_key)
+                .is_some_and(|crossing| crossing.forwarded.is_shown())
+            {
                 let reason = format!("a {} carries a secret in its inputs", handoff.mechanism);
                 outcome.fail(reason, format!("handoffs:{}", handoff.handoff_key));
             }

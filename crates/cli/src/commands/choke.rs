@@ -1,0 +1,59 @@
+//! What to cut first, and what a cut would change.
+
+use super::reader;
+use crate::args::Format;
+use crate::exit::{Exit, Usage};
+use crate::output;
+use leakgraph_engine::Config;
+use leakgraph_score::{Action, Change};
+
+/// Nodes that are listed of those whose reach moves.
+const MOST: usize = 20;
+
+/// The cuts in the order in which to make them.
+pub(crate) fn points_sql(top: usize) -> String {
+    let limit = if top == 0 { String::new() } else { format!(" LIMIT {top}") };
+    format!(
+        "SELECT rank, substr(key(choke_key), 1, 8) AS key, kind, source, target, \
+         round(reduction, 1) AS reduction, round(reduction_alone, 1) AS alone, \
+         round(reduction_hardened, 1) AS hardened, entries \
+         FROM choke_points ORDER BY rank{limit}"
+    )
+}
+
+/// Lists the choke points.
+pub(crate) fn points(config: &Config, top: usize, format: Format) -> anyhow::Result<Exit> {
+    output::rows(&reader(config)?.query(&points_sql(top))?, format)?;
+    Ok(Exit::Clean)
+}
+
+/// Shows what removing and hardening edges would change: `cut --remove EDGE --harden EDGE`.
+pub(crate) fn what_if(config: &Config, remove: &[String], harden: &[String]) -> anyhow::Result<Exit> {
+    let change = |action: Action| move |edge: &String| Change { action, edge: edge.clone() };
+    let changes: Vec<Change> =
+        remove.iter().map(change(Action::Remove)).chain(harden.iter().map(change(Action::Harden))).collect();
+    if changes.is_empty() {
+        return Err(Usage("name at least one edge with --remove or --harden".to_owned()).into());
+    }
+    let found = leakgraph_engine::conclude::what_if(config, &changes)?;
+    for edge in &found.changed {
+        output::line(&format!("changed  {edge}"))?;
+    }
+    let percent = if found.before > 0.0 { 100.0 * (found.before - found.after) / found.before } else { 0.0 };
+    output::line(&format!(
+        "total exposure {:.1} -> {:.1} ({percent:.1} % less); {} nodes reach less",
+        found.before,
+        found.after,
+        found.moved.len()
+    ))?;
+    for moved in found.moved.iter().take(MOST) {
+        output::line(&format!(
+            "  {:5.1} -> {:5.1}  {} {}",
+            moved.before, moved.after, moved.kind, moved.label
+        ))?;
+    }
+    if found.moved.len() > MOST {
+        output::line(&format!("  ... and {} more", found.moved.len() - MOST))?;
+    }
+    Ok(Exit::Clean)
+}
