@@ -229,6 +229,7 @@ pub fn run<E: std::fmt::Display>(
             .cmp(&order(b))
             .then_with(|| b.rank_score.unwrap_or(0.0).total_cmp(&a.rank_score.unwrap_or(0.0)))
             .then_with(|| a.finding_key.cmp(&b.finding_key))
+            .then_with(|| (&a.message, &a.evidence).cmp(&(&b.message, &b.evidence)))
     });
     // Of equal subjects and objects the worst is told: they are sorted by it.
     let mut told = HashSet::new();

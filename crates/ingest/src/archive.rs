@@ -10,12 +10,14 @@ use crate::limits::Limits;
 use crate::reader::Content;
 use leakgraph_model::tables::Problem;
 use std::io::{self, Cursor, Read, Seek};
+use std::sync::Arc;
 
 /// A member of an archive.
 pub(crate) struct Entry {
     /// Name as stored; never used as a path.
     pub(crate) name: String,
-    pub(crate) bytes: Vec<u8>,
+    /// Shared with the file, where it is one: logs are large.
+    pub(crate) bytes: Arc<Vec<u8>>,
     /// SHA-256 of the bytes, hexadecimal, where it is known already.
     pub(crate) sha256: Option<String>,
 }
@@ -234,7 +236,7 @@ pub(crate) fn unzip(
 ) -> (Vec<Entry>, Vec<Problem>) {
     let mut entries = Vec::new();
     let problems = members(path, Cursor::new(packed), limits, budget, |name, capped| {
-        entries.push(Entry { name, bytes: read_capped(capped), sha256: None });
+        entries.push(Entry { name, bytes: Arc::new(read_capped(capped)), sha256: None });
     });
     (entries, problems)
 }

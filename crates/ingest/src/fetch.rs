@@ -7,6 +7,7 @@ use leakgraph_model::hex;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file of an item.
 pub(crate) struct FetchedFile {
@@ -15,7 +16,7 @@ pub(crate) struct FetchedFile {
     /// Where it lies.
     pub(crate) path: String,
     /// Its bytes and their SHA-256, hexadecimal.
-    pub(crate) content: io::Result<(Vec<u8>, String)>,
+    pub(crate) content: io::Result<(Arc<Vec<u8>>, String)>,
 }
 
 /// An item's files in memory.
@@ -63,7 +64,7 @@ impl Fetched {
 fn fetch(path: &Path, name: String) -> FetchedFile {
     let content = std::fs::read(path).map(|bytes| {
         let sha256 = hex(&Sha256::digest(&bytes));
-        (bytes, sha256)
+        (Arc::new(bytes), sha256)
     });
     FetchedFile { name, path: path.display().to_string(), content }
 }

@@ -3,12 +3,14 @@
 //! To add one: a module with a type that implements [`Importer`], and its name in
 //! [`IMPORTERS`]. CONTRIBUTING.md has a worked example.
 
+use crate::archive::Entry;
 use crate::limits::Limits;
 use crate::reader::Content;
 use crate::shapes::Shape;
 use crate::{Document, TextSink, activity, identity, workflow};
 use leakgraph_model::Evidence;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a file or a value was recognised as, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +34,26 @@ pub(crate) struct TextFile<'a> {
     pub(crate) path: &'a str,
     /// Its bytes.
     pub(crate) bytes: &'a [u8],
-    /// Their SHA-256, hexadecimal, where it is known already.
-    pub(crate) sha256: Option<&'a str>,
+    /// The same, and their SHA-256, hexadecimal, where the file was read as it is.
+    pub(crate) whole: Option<(&'a Arc<Vec<u8>>, &'a str)>,
 }
 
 impl<'a> TextFile<'a> {
     /// The bytes and what names them.
     pub(crate) fn content(&self) -> Content<'a> {
-        match self.sha256 {
-            Some(sha256) => Content::hashed(self.bytes, sha256.to_owned()),
+        match self.whole {
+            Some((_, sha256)) => Content::hashed(self.bytes, sha256.to_owned()),
             None => Content::of(self.bytes),
         }
+    }
+
+    /// The file as the one member of an archive.
+    pub(crate) fn entry(&self) -> Entry {
+        let (bytes, sha256) = match self.whole {
+            Some((bytes, sha256)) => (Arc::clone(bytes), Some(sha256.to_owned())),
+            None => (Arc::new(self.bytes.to_vec()), None),
+        };
+        Entry { name: String::new(), bytes, sha256 }
     }
 }
 

@@ -14,6 +14,7 @@ use leakgraph_model::tables::{Problem, SourceFile};
 use leakgraph_model::{Evidence, Key, hex};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Reads one item. Never fails: what goes wrong is in `problems`.
 pub fn read(item: &WorkItem, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
                 Ok((bytes, sha256)) if is_folder => {
                     entries.push(Entry { name: file.name, bytes, sha256: Some(sha256) });
                 }
-                Ok((bytes, sha256)) => reader.bytes(&item.display, &bytes, Some(&sha256)),
+                Ok((bytes, sha256)) => reader.bytes(&item.display, &bytes, Some((&bytes, &sha256))),
                 Err(error) => reader.problem(&file.path, "unreadable", &error.kind().to_string()),
             }
         }
@@ -93,7 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Any bytes: archive, stream, JSON or text.
-    fn bytes(&mut self, path: &str, bytes: &[u8], sha256: Option<&str>) {
+    fn bytes(&mut self, path: &str, bytes: &[u8], whole: Option<(&Arc<Vec<u8>>, &str)>) {
         if archive::is_zip(bytes) {
             let (entries, problems) = archive::unzip(path, bytes, self.limits, &mut self.budget);
             self.evidence.problems.extend(problems);
@@ -112,12 +113,12 @@ impl<'a> Reader<'a> {
             self.evidence.problems.extend(problem);
             self.plain(path, &inflated, None);
         } else {
-            self.plain(path, bytes, sha256);
+            self.plain(path, bytes, whole);
         }
     }
 
-    fn plain(&mut self, path: &str, bytes: &[u8], sha256: Option<&str>) {
-        let file = TextFile { path, bytes, sha256 };
+    fn plain(&mut self, path: &str, bytes: &[u8], whole: Option<(&Arc<Vec<u8>>, &str)>) {
+        let file = TextFile { path, bytes, whole };
         let known = IMPORTERS.iter().find_map(|importer| Some((importer, importer.recognise_text(file)?)));
         let start = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
         let takes_json = known.is_some_and(|(importer, known)| importer.takes_json(known.kind));

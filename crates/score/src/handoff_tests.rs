@@ -5,7 +5,8 @@ use super::*;
 use leakgraph_model::Timestamp;
 use leakgraph_model::scored::HandoffScore;
 use leakgraph_model::tables::{
-    Approval, Handoff, HandoffInput, IdentityUsed, Run, Secret, SecretPassed, SecretSighting, identity_key,
+    Approval, Handoff, HandoffInput, Identity, IdentityUsed, Run, Secret, SecretPassed, SecretSighting,
+    identity_key,
 };
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use leakgraph_model::tables::{
-    Activity, Approval, Assumption, Grant, Handoff, HandoffInput, IdentityUsed, Job, Run, Secret,
+    Activity, Approval, Assumption, Grant, Handoff, HandoffInput, Identity, IdentityUsed, Job, Run, Secret,
     SecretPassed, SecretSighting, TokenPermission, identity_key,
 };
 

@@ -74,8 +74,8 @@ pub(crate) fn import_archive(
 
 /// Imports the log of one job, or of one step, as `…/builds/{id}/logs/{n}` has them.
 pub(crate) fn import_log(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    let TextFile { path, bytes, sha256 } = file;
-    let entry = Entry { name: String::new(), bytes: bytes.to_vec(), sha256: sha256.map(str::to_owned) };
+    let TextFile { path, bytes, .. } = file;
+    let entry = file.entry();
     let mut importer = Importer::new(path, Location::of_path(path), limits, sink);
     let log = Log::parse(bytes);
     match log.job.clone() {

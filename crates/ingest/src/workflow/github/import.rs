@@ -111,12 +111,12 @@ pub(crate) fn import_archive(
 
 /// Imports the plain text of one job (layout C, or a piece of one: D).
 pub(crate) fn import_job_log(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
-    let TextFile { path, bytes, sha256 } = file;
+    let path = file.path;
     let mut importer = Importer::new(path, limits, sink);
     let name = file_name(path);
     let name =
         numbered(name).map_or_else(|| name.rsplit_once('.').map_or(name, |(stem, _)| stem), |(_, job)| job);
-    let entry = Entry { name: String::new(), bytes: bytes.to_vec(), sha256: sha256.map(str::to_owned) };
+    let entry = file.entry();
     importer.job(name, &JobFiles { wholes: vec![&entry], ..JobFiles::default() });
     importer.finish()
 }

@@ -131,10 +131,19 @@ pub(crate) fn is_job_log(bytes: &[u8]) -> bool {
 
 /// Text without ANSI escape sequences.
 pub(crate) fn plain(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(0x1b, text).is_none() {
-        return Cow::Borrowed(text);
+    let mut buffer = Vec::new();
+    match plain_in(text, &mut buffer).len() {
+        length if length == text.len() => Cow::Borrowed(text),
+        _ => Cow::Owned(buffer),
     }
-    let mut plain = Vec::with_capacity(text.len());
+}
+
+/// The same, in `plain` where something is to be cut.
+pub(crate) fn plain_in<'a>(text: &'a [u8], plain: &'a mut Vec<u8>) -> &'a [u8] {
+    if memchr::memchr(0x1b, text).is_none() {
+        return text;
+    }
+    plain.clear();
     let mut bytes = text.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         if byte != 0x1b {
@@ -147,7 +156,7 @@ pub(crate) fn plain(text: &[u8]) -> Cow<'_, [u8]> {
             }
         }
     }
-    Cow::Owned(plain)
+    plain
 }
 
 #[cfg(test)]

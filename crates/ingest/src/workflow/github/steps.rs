@@ -4,7 +4,7 @@
 //! then `with:` and `env:` blocks of two-space `key: value` lines
 //! (actions/runner `Handler.cs`, `ScriptHandler.cs`).
 
-use super::log::{Line, lines, plain};
+use super::log::{Line, lines, plain, plain_in};
 use crate::Mark;
 use aho_corasick::{AhoCorasick, packed};
 use leakgraph_model::Timestamp;
@@ -100,6 +100,7 @@ pub(crate) fn part(lines: &[Line<'_>], kind: &'static str, name: String) -> Step
     };
     let mut block = Block::Output;
     let mut place = "";
+    let mut buffer = Vec::new();
     for line in lines {
         if !line.may_tell
             && place == "log"
@@ -108,8 +109,8 @@ pub(crate) fn part(lines: &[Line<'_>], kind: &'static str, name: String) -> Step
         {
             continue;
         }
-        let text = plain(line.text);
-        block = step.line(line, &text, block);
+        let text = plain_in(line.text, &mut buffer);
+        block = step.line(line, text, block);
         let (now, name) = match &block {
             Block::Output => ("log", None),
             Block::Script => ("script_echo", None),
