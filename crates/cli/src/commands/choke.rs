@@ -35,7 +35,12 @@ pub(crate) fn what_if(config: &Config, remove: &[String], harden: &[String]) -> 
     if changes.is_empty() {
         return Err(Usage("name at least one edge with --remove or --harden".to_owned()).into());
     }
-    let found = leakgraph_engine::conclude::what_if(config, &changes)?;
+    let found = match leakgraph_engine::conclude::what_if(config, &changes) {
+        Err(leakgraph_engine::Error::Score(error @ leakgraph_score::Error::Edge(_))) => {
+            return Err(Usage(format!("{error}\nhint: `leakgraph cut` shows the keys")).into());
+        }
+        found => found?,
+    };
     for edge in &found.changed {
         output::line(&format!("changed  {edge}"))?;
     }
@@ -46,14 +51,21 @@ pub(crate) fn what_if(config: &Config, remove: &[String], harden: &[String]) -> 
         found.after,
         found.moved.len()
     ))?;
-    for moved in found.moved.iter().take(MOST) {
-        output::line(&format!(
-            "  {:5.1} -> {:5.1}  {} {}",
-            moved.before, moved.after, moved.kind, moved.label
-        ))?;
+    // Runs of one job reach the same.
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    for moved in &found.moved {
+        let line = format!("{:5.1} -> {:5.1}  {} {}", moved.before, moved.after, moved.kind, moved.label);
+        match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, count)) => *count += 1,
+            None => lines.push((line, 1)),
+        }
     }
-    if found.moved.len() > MOST {
-        output::line(&format!("  ... and {} more", found.moved.len() - MOST))?;
+    for (line, count) in lines.iter().take(MOST) {
+        let times = if *count > 1 { format!("  ({count} of them)") } else { String::new() };
+        output::line(&format!("  {line}{times}"))?;
+    }
+    if lines.len() > MOST {
+        output::line(&format!("  ... and {} more", lines.len() - MOST))?;
     }
     Ok(Exit::Clean)
 }

@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn is_known(text: &str) -> bool {
-        PodLogs.recognise_text(TextFile { path: "x.log", bytes: text.as_bytes() }).is_some()
+        PodLogs.recognise_text(TextFile { path: "x.log", bytes: text.as_bytes(), whole: None }).is_some()
     }
 
     #[test]
