@@ -57,7 +57,7 @@ pub(super) fn from_step_files<'e>(
     let mut setup = Setup::default();
     let mut parts = Vec::new();
     for (number, title, entry) in files {
-        let lines = steps::surveyed(&entry.bytes);
+        let lines = steps::telling(&entry.bytes);
         let kind = match title {
             "Set up job" => "setup",
             "Complete job" => "complete",
@@ -77,7 +77,7 @@ pub(super) fn from_step_files<'e>(
 /// Setup and steps of a whole-job log.
 pub(super) fn from_whole(whole: Option<&Entry>) -> (Setup, Vec<(&Entry, StepPart)>) {
     let Some(entry) = whole else { return Default::default() };
-    let lines = steps::surveyed(&entry.bytes);
+    let lines = steps::telling(&entry.bytes);
     let (setup, count) = Setup::parse(&lines);
     // A piece of a log may begin in the output of a step, which can say anything.
     let is_begun = setup.runner_version.is_some() || setup.job_name.is_some();

@@ -26,8 +26,6 @@ pub(crate) struct Line<'a> {
     pub(crate) stamp: Option<&'a [u8]>,
     /// Whether it had no prefix of its own.
     pub(crate) continues: bool,
-    /// Whether it may be more than plain output: false only where that was looked up.
-    pub(crate) may_tell: bool,
 }
 
 impl<'a> Line<'a> {
@@ -46,18 +44,33 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
     memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]).filter_map(move |end| {
         let offset = std::mem::replace(&mut start, end + 1);
-        let line = bytes.get(offset..end)?;
-        if line.is_empty() && end == bytes.len() {
+        if offset == end && end == bytes.len() {
             return None;
         }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = line.strip_prefix(BOM).unwrap_or(line);
-        let (stamp, text) = split_stamp(line);
+        let (stamp, text) = cut(bytes.get(offset..end)?);
         if stamp.is_some() {
             last = stamp;
         }
-        Some(Line { offset, end, text, stamp: last, continues: stamp.is_none(), may_tell: true })
+        Some(Line { offset, end, text, stamp: last, continues: stamp.is_none() })
     })
+}
+
+/// The line that holds an offset, as [`lines`] gives it.
+pub(crate) fn line_at(bytes: &[u8], at: usize) -> Option<Line<'_>> {
+    let offset = memchr::memrchr(b'\n', bytes.get(..at)?).map_or(0, |found| found + 1);
+    let end = memchr::memchr(b'\n', bytes.get(at..)?).map_or(bytes.len(), |found| at + found);
+    if offset == bytes.len() {
+        return None;
+    }
+    let (stamp, text) = cut(bytes.get(offset..end)?);
+    let inherited = || stamp_before(bytes, offset.checked_sub(1)?);
+    Some(Line { offset, end, text, stamp: stamp.or_else(inherited), continues: stamp.is_none() })
+}
+
+/// A line's time and text.
+fn cut(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    split_stamp(line.strip_prefix(BOM).unwrap_or(line))
 }
 
 /// How far back the time of a line without one is looked for.
@@ -65,15 +78,18 @@ const CLOCK_BYTES: usize = 256 << 10;
 
 /// The time of the line at an offset, or of the line it continues.
 pub(crate) fn time_at(text: &[u8], at: usize) -> Option<Timestamp> {
-    let low = at.saturating_sub(CLOCK_BYTES);
-    let mut end = at;
+    // Its whole prefix may lie behind the offset.
+    let end = memchr::memchr(b'\n', text.get(at..)?).map_or(text.len(), |found| at + found);
+    stamp_before(text, end).and_then(|stamp| std::str::from_utf8(stamp).ok()).and_then(Timestamp::parse)
+}
+
+/// The last time that a line tells which begins before `end`.
+fn stamp_before(text: &[u8], mut end: usize) -> Option<&[u8]> {
+    let low = end.saturating_sub(CLOCK_BYTES);
     loop {
-        let before = text.get(low..end)?;
-        let start = memchr::memrchr(b'\n', before).map_or(low, |found| low + found + 1);
-        let line = text.get(start..)?;
-        let (stamp, _) = split_stamp(line.strip_prefix(BOM).unwrap_or(line));
-        if let Some(stamp) = stamp {
-            return std::str::from_utf8(stamp).ok().and_then(Timestamp::parse);
+        let start = memchr::memrchr(b'\n', text.get(low..end)?).map_or(low, |found| low + found + 1);
+        if let (Some(stamp), _) = cut(text.get(start..end)?) {
+            return Some(stamp);
         }
         if start == low {
             return None;

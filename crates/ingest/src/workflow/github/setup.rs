@@ -25,9 +25,6 @@ pub(crate) struct Setup {
     pub(crate) job_name: Option<String>,
 }
 
-/// Without any of these there is no setup section, and no step that could end it.
-const SETUP_TELLS: [&[u8]; 3] = [b"Current runner version: ", b"Complete job name: ", b"##[group]"];
-
 /// The group we are in.
 enum Group {
     None,
@@ -39,10 +36,18 @@ enum Group {
 }
 
 impl Setup {
+    /// Without any of these there is no setup section, and no step that could end it.
+    pub(super) const TELLS: [&[u8]; 3] = [b"Current runner version: ", b"Complete job name: ", b"##[group]"];
+
+    /// Whether the section ends at a line.
+    pub(super) fn ends_at(text: &[u8]) -> bool {
+        text.starts_with(b"Complete job name: ") || text.starts_with(b"##[group]Run ")
+    }
+
     /// Reads the setup section; returns how many lines it has.
     pub(crate) fn parse(lines: &[Line<'_>]) -> (Self, usize) {
         let mut setup = Self::default();
-        if !lines.iter().any(|line| SETUP_TELLS.iter().any(|tell| line.text.starts_with(tell))) {
+        if !lines.iter().any(|line| Self::TELLS.iter().any(|tell| line.text.starts_with(tell))) {
             return (setup, lines.len());
         }
         let mut group = Group::None;

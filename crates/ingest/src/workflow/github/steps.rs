@@ -4,7 +4,8 @@
 //! then `with:` and `env:` blocks of two-space `key: value` lines
 //! (actions/runner `Handler.cs`, `ScriptHandler.cs`).
 
-use super::log::{Line, lines, plain, plain_in};
+use super::log::{Line, line_at, lines, plain, plain_in};
+use super::setup::Setup;
 use crate::Mark;
 use aho_corasick::{AhoCorasick, packed};
 use leakgraph_model::Timestamp;
@@ -61,10 +62,6 @@ pub(crate) fn split(lines: &[Line<'_>]) -> Vec<StepPart> {
     let mut in_header = false;
     let mut complete = false;
     for (index, line) in lines.iter().enumerate() {
-        // Of plain output at most these begin a step.
-        if !line.may_tell && !matches!(line.text.first(), Some(b'#' | b'P' | b'E' | b'C')) {
-            continue;
-        }
         match begins_step(line.text) {
             Some(("complete", _)) if complete => {}
             Some((kind, name)) if !in_header => {
@@ -102,13 +99,6 @@ pub(crate) fn part(lines: &[Line<'_>], kind: &'static str, name: String) -> Step
     let mut place = "";
     let mut buffer = Vec::new();
     for line in lines {
-        if !line.may_tell
-            && place == "log"
-            && matches!(block, Block::Output)
-            && line.text.first() != Some(&b'#')
-        {
-            continue;
-        }
         let text = plain_in(line.text, &mut buffer);
         block = step.line(line, text, block);
         let (now, name) = match &block {
@@ -150,8 +140,12 @@ const SKIP_OUTPUT: &str = "Skip output '";
 /// Vectors find such words ten times as fast as an automaton; not every machine has them.
 static TOLD: LazyLock<(AhoCorasick, Option<packed::Searcher>)> = LazyLock::new(|| {
     let words = || NOTABLE.iter().chain([&SET_OUTPUT, &SKIP_OUTPUT]);
-    (AhoCorasick::new(words()).expect("constant words"), packed::Searcher::new(words()))
+    let all = || words().chain(&STEP_WORDS);
+    (AhoCorasick::new(all()).expect("constant words"), packed::Searcher::new(all()))
 });
+/// What lines that begin steps, groups and commands have.
+const STEP_WORDS: [&str; 4] =
+    ["##[", "Post job cleanup.", "Evaluate and set job outputs", "Cleaning up orphan processes"];
 
 /// Offsets at which something is told.
 fn told(text: &[u8]) -> Box<dyn Iterator<Item = usize> + '_> {
@@ -161,24 +155,74 @@ fn told(text: &[u8]) -> Box<dyn Iterator<Item = usize> + '_> {
     }
 }
 
-/// The lines of a log, and which of them may be more than plain output: nearly none are, and
-/// one search of the whole text is faster than one per line.
-pub(crate) fn surveyed(text: &[u8]) -> Vec<Line<'_>> {
+/// The lines of a log that tell something of its steps: all of the setup section and of the
+/// headers of steps, lines with commands or notable words, the first and the last of each step.
+/// Nearly all others are plain output, and one search of the whole text is faster than a look
+/// at each of them.
+pub(crate) fn telling(text: &[u8]) -> Vec<Line<'_>> {
+    let mut kept = Telling { text, kept: Vec::new(), done: 0, in_header: false };
+    let has_setup = Setup::TELLS.iter().any(|tell| memchr::memmem::find(text, tell).is_some());
+    for line in lines(text) {
+        kept.push(line);
+        if !has_setup || Setup::ends_at(line.text) {
+            break;
+        }
+    }
+    kept.header();
     let mut told = told(text).peekable();
+    // Colours may cut the words.
     let mut escapes = memchr::memchr_iter(0x1b, text).peekable();
-    lines(text)
-        .map(|line| {
-            let mut may_tell = false;
-            while told.next_if(|at| *at < line.end).is_some() {
-                may_tell = true;
-            }
-            // Colours may cut the words.
-            while escapes.next_if(|at| *at < line.end).is_some() {
-                may_tell = true;
-            }
-            Line { may_tell, ..line }
-        })
-        .collect()
+    loop {
+        while told.next_if(|at| *at < kept.done).is_some() {}
+        while escapes.next_if(|at| *at < kept.done).is_some() {}
+        let next = [told.peek(), escapes.peek()].into_iter().flatten().min();
+        let Some(line) = next.and_then(|at| line_at(text, *at)) else { break };
+        if begins_step(line.text).is_some() {
+            kept.before(line.offset);
+        }
+        kept.push(line);
+        kept.header();
+    }
+    kept.before(text.len() + usize::from(!text.ends_with(b"\n")));
+    kept.kept
+}
+
+/// Lines that were kept, in order.
+struct Telling<'a> {
+    text: &'a [u8],
+    kept: Vec<Line<'a>>,
+    /// Up to here lines were looked at.
+    done: usize,
+    /// Whether the header of a step is not at its end.
+    in_header: bool,
+}
+
+impl<'a> Telling<'a> {
+    fn push(&mut self, line: Line<'a>) {
+        let text = plain(line.text);
+        self.in_header =
+            text.starts_with(b"##[group]Run ") || self.in_header && !text.starts_with(b"##[endgroup]");
+        self.done = line.end + 1;
+        self.kept.push(line);
+    }
+
+    /// The line before the one that begins at `offset`, if it is not there yet: a step ends
+    /// with it.
+    fn before(&mut self, offset: usize) {
+        let last = offset.checked_sub(1).filter(|end| *end >= self.done);
+        if let Some(line) = last.and_then(|end| line_at(self.text, end)) {
+            self.push(line);
+        }
+    }
+
+    /// The rest of a header.
+    fn header(&mut self) {
+        while self.in_header
+            && let Some(line) = line_at(self.text, self.done)
+        {
+            self.push(line);
+        }
+    }
 }
 
 /// Where in a step we are.
@@ -363,6 +407,53 @@ Post job cleanup.\nEvaluate and set job outputs\nSet output 'version'\nCleaning 
         assert_eq!(steps[1].script, "make deploy\n");
         assert_eq!(steps[1].bound[0].state, "partial");
         assert_eq!(steps[3].outputs, [("version".to_owned(), true)]);
+    }
+
+    const KINDS: [&str; 18] = [
+        "compiling",
+        "",
+        "##[group]Run actions/checkout@v4",
+        "##[group]Run make\r",
+        "\u{1b}[36;1mmake deploy\u{1b}[0m",
+        "\u{1b}[1m##[group]Run make\u{1b}[0m",
+        "shell: /usr/bin/bash -e {0}",
+        "with:",
+        "env:",
+        "  TOKEN: ***",
+        "##[endgroup]",
+        "##[error]Process completed with exit code 1.",
+        "gh workflow\u{1b}[0m run deploy.yml",
+        "Set output 'version'",
+        "Post job cleanup.",
+        "Cleaning up orphan processes",
+        "Current runner version: '2.3'",
+        "Complete job name: build",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn telling_lines_tell_as_much_as_all_lines(
+            kinds in proptest::collection::vec((0_usize..KINDS.len(), proptest::bool::ANY), 0..40),
+            common: bool,
+            has_end: bool,
+        ) {
+            let mut text = String::new();
+            for (number, (kind, is_stamped)) in kinds.iter().enumerate() {
+                let kind = if common && number % 3 > 0 { 0 } else { *kind };
+                let stamp = format!("2026-10-01T10:00:{:02}.0000000Z ", number % 60);
+                text += &format!("{}{}\n", if *is_stamped { &stamp } else { "" }, KINDS[kind]);
+            }
+            let text = if has_end { text.as_str() } else { text.trim_end_matches('\n') };
+            let all: Vec<_> = lines(text.as_bytes()).collect();
+            let told = telling(text.as_bytes());
+            let read = |lines: &[Line<'_>]| {
+                let (setup, count) = Setup::parse(lines);
+                let (head, rest) = lines.split_at(count);
+                let parts = [part(head, "setup", "Set up job".to_owned()), part(lines, "run", String::new())];
+                format!("{setup:?} {} {parts:?} {:?}", head.is_empty(), split(rest))
+            };
+            proptest::prop_assert_eq!(read(&told), read(&all));
+        }
     }
 
     #[test]
