@@ -30,6 +30,11 @@ Examples:
 
 Prints yes, no or may (what cannot be decided from documents) and the statements that decide.";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  leakgraph export opengraph -o reach.json      import it into BloodHound
+  leakgraph export svg --around arn:aws:iam::123456789012:role/deploy -o deploy.svg";
+
 const CUT_EXAMPLES: &str = "\
 Examples:
   leakgraph cut                            the cuts that lower total exposure most, in order
@@ -67,8 +72,8 @@ pub(crate) enum Command {
     /// Read and scan inputs into the lake, without scoring
     #[command(after_help = INGEST_EXAMPLES)]
     Ingest(Ingest),
-    /// Score everything in the lake again
-    Score,
+    /// Score everything in the lake again, perhaps with other weights
+    Score(Score),
     /// Scan files for secrets and print them; writes no lake
     Scan(Scan),
     /// The detection rules: list, show, check rule files, measure
@@ -101,6 +106,9 @@ pub(crate) enum Command {
     /// What to cut first: choke points, what a cut would change, the least privilege of an identity
     #[command(after_help = CUT_EXAMPLES)]
     Cut(Cut),
+    /// Write the reach graph, or a part of it, for other tools
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
     /// Ask the lake in SQL (read-only)
     Sql(Sql),
     /// Write the HTML report
@@ -305,6 +313,51 @@ pub(crate) struct Cut {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) rows: Rows,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Score {
+    /// Weights to score with, instead of the built-in or configured ones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Only say how ranks move when each weight moves by 20 %; nothing is written
+    #[arg(long)]
+    pub(crate) sensitivity: bool,
+    /// How --sensitivity prints
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Export {
+    /// What to write
+    #[arg(value_enum)]
+    pub(crate) graph: Graph,
+    /// Only what is near this node, as `reach_edges` names it
+    #[arg(long, value_name = "NODE")]
+    pub(crate) around: Option<String>,
+    /// How many edges away that may be
+    #[arg(long, default_value_t = 2, requires = "around", value_name = "N")]
+    pub(crate) steps: usize,
+    /// Most nodes near it
+    #[arg(long, default_value_t = 60, requires = "around", value_name = "N")]
+    pub(crate) most: usize,
+    /// File to write, instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Forms of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Graph {
+    /// Graphviz
+    Dot,
+    /// GraphML, for Gephi, yEd, NetworkX …
+    Graphml,
+    /// BloodHound OpenGraph
+    Opengraph,
+    /// A picture; of a part only
+    Svg,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -39,7 +39,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         Command::Run(inputs) => commands::run::run(&config, &inputs),
         Command::Ingest(inputs) => commands::run::ingest(&config, &inputs),
-        Command::Score => commands::run::score(&config),
+        Command::Score(score) => commands::run::score(&config, &score),
         Command::Scan(scan) => commands::scan::scan(&config, &scan),
         Command::Rules(rules) => commands::rules::rules(&config, &rules),
         Command::Known(known) => commands::known::known(&config, &known),
@@ -54,6 +54,7 @@ fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Explain(explain) => commands::explain::explain(&config, &explain),
         Command::Can(can) => commands::can::can(&config, &can),
         Command::Cut(cut) => commands::cut::cut(&config, &cut),
+        Command::Export(export) => commands::export::export(&config, &export),
         Command::Sql(sql) => commands::sql::sql(&config, &sql),
         Command::Report(report) => commands::report::report(&config, &report),
         Command::Config => commands::inspect::config(&config),

@@ -4,6 +4,7 @@ pub(crate) mod can;
 mod choke;
 pub(crate) mod cut;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod known;
 pub(crate) mod principal;

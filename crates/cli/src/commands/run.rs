@@ -1,13 +1,16 @@
 //! `run`, `ingest` and `score`: the pipeline.
 
 use super::{ranked, reader, recognise, report};
-use crate::args::{Format, Ingest, Inputs};
+use crate::args::{Format, Ingest, Inputs, Score};
 use crate::exit::{Exit, Usage};
 use crate::output;
 use crate::progress::Bars;
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use leakgraph_engine::{Config, IngestSummary, ScoreSummary};
 use leakgraph_model::Severity;
+use leakgraph_score::Sensitivity;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Ingest + scan + score + summary.
@@ -50,11 +53,39 @@ pub(crate) fn ingest(config: &Config, args: &Ingest) -> anyhow::Result<Exit> {
 }
 
 /// Score what the lake holds.
-pub(crate) fn score(config: &Config) -> anyhow::Result<Exit> {
+pub(crate) fn score(config: &Config, args: &Score) -> anyhow::Result<Exit> {
     reader(config)?;
+    let mut config = config.clone();
+    if let Some(weights) = &args.weights {
+        config.weights = Some(weights.clone());
+    }
+    let config = &config;
+    if args.sensitivity {
+        return sensitivity(config, args.format);
+    }
     let summary = leakgraph_engine::score(config, &Bars::new())?;
     tell_score(&summary)?;
     Ok(exit(config, &summary))
+}
+
+/// How ranks hang on the weights, those that move most first.
+fn sensitivity(config: &Config, format: Format) -> anyhow::Result<Exit> {
+    let mut moves = leakgraph_engine::conclude::sensitivity(config)?;
+    moves.sort_by(|a, b| {
+        let tau = |row: &Sensitivity| row.tau.unwrap_or(1.0);
+        tau(a).total_cmp(&tau(b)).then(b.places.cmp(&a.places)).then(b.points.total_cmp(&a.points))
+    });
+    let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let columns: [(&str, ArrayRef); 6] = [
+        ("weight", Arc::new(StringArray::from_iter_values(moves.iter().map(|row| &row.weight)))),
+        ("factor", Arc::new(Float64Array::from_iter_values(moves.iter().map(|row| row.factor)))),
+        ("ranking", Arc::new(StringArray::from_iter_values(moves.iter().map(|row| row.ranking)))),
+        ("tau", Arc::new(Float64Array::from_iter(moves.iter().map(|row| row.tau)))),
+        ("places", Arc::new(Int64Array::from_iter_values(moves.iter().map(|row| whole(row.places))))),
+        ("points", Arc::new(Float64Array::from_iter_values(moves.iter().map(|row| row.points)))),
+    ];
+    output::rows(&[RecordBatch::try_from_iter(columns)?], format)?;
+    Ok(Exit::Clean)
 }
 
 /// The inputs as given, or the demo organisation written beside the lake.

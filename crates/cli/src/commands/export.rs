@@ -1,0 +1,50 @@
+//! `export`: the reach graph in the forms of other tools.
+
+use super::reader;
+use crate::args::{Export, Graph};
+use crate::exit::{Exit, Usage};
+use crate::output;
+use anyhow::Context;
+use leakgraph_engine::Config;
+use leakgraph_model::Row;
+use leakgraph_model::scored::ReachEdge;
+use leakgraph_score::export::{Neighbourhood, dot, graphml, opengraph, svg};
+
+pub(crate) fn export(config: &Config, args: &Export) -> anyhow::Result<Exit> {
+    if args.graph == Graph::Svg && args.around.is_none() {
+        return Err(
+            Usage("a picture of everything shows nothing: name a node with --around".to_owned()).into()
+        );
+    }
+    let mut edges = Vec::new();
+    for batch in reader(config)?.query("SELECT * FROM reach_edges ORDER BY source, target, kind")? {
+        edges.extend(ReachEdge::from_batch(&batch)?);
+    }
+    let part = match &args.around {
+        Some(node) => Neighbourhood::around(&edges, node, args.steps, args.most),
+        None => Neighbourhood::of(&edges),
+    };
+    if let (Some(node), true) = (&args.around, part.nodes.is_empty()) {
+        let hint = "`leakgraph sql -c 'SELECT DISTINCT source FROM reach_edges'` shows the nodes";
+        return Err(Usage(format!("no node of the graph is called {node:?}\nhint: {hint}")).into());
+    }
+    let text = match args.graph {
+        Graph::Dot => dot(&part),
+        Graph::Graphml => graphml(&part),
+        Graph::Opengraph => opengraph(&part),
+        Graph::Svg => svg(&part),
+    };
+    match &args.output {
+        None => output::line(text.trim_end())?,
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            output::line(&format!(
+                "Wrote {} nodes and {} edges to {}",
+                part.nodes.len(),
+                part.edges.len(),
+                path.display()
+            ))?;
+        }
+    }
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,56 @@
+//! The commands of the single analytics, on the demo.
+
+use crate::{demo, leakgraph, stdout};
+
+#[test]
+fn every_ranking_has_rows_and_explains_them() {
+    for command in ["handoffs", "triggers", "boundaries", "trust", "paths", "secrets"] {
+        let rows = stdout(leakgraph(&demo().lake()).args([command, "--top", "3", "--format", "ndjson"]), 0);
+        assert_eq!(rows.lines().count(), 3, "{command}: {rows}");
+        for row in rows.lines() {
+            let row: serde_json::Value = serde_json::from_str(row).expect("JSON");
+            let text = stdout(leakgraph(&demo().lake()).args(["explain", row["key"].as_str().unwrap()]), 0);
+            assert!(text.lines().count() > 5, "{command}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_lowers_exposure_and_what_is_no_edge_is_said() {
+    let key = demo().sql("SELECT key(choke_key) FROM choke_points WHERE rank = 1");
+    let key = key.lines().nth(1).expect("a choke point");
+    let text = stdout(leakgraph(&demo().lake()).args(["cut", "--remove", key]), 0);
+    assert!(text.contains("total exposure") && text.contains("% less)"), "{text}");
+    stdout(leakgraph(&demo().lake()).args(["cut", "--remove", "nothing"]), 2);
+}
+
+#[test]
+fn policies_and_answers_name_what_they_rest_on() {
+    let role = demo().sql("SELECT native_id FROM identities WHERE name = 'github-preview'");
+    let role = role.lines().nth(1).expect("the role");
+    let policy = stdout(leakgraph(&demo().lake()).args(["cut", "--policy", role]), 0);
+    let policy: serde_json::Value = serde_json::from_str(&policy).expect("a policy");
+    assert_eq!(policy["Version"], "2012-10-17");
+    let answer =
+        stdout(leakgraph(&demo().lake()).args(["can", role, "iam:CreateUser", "arn:aws:iam::1:user/x"]), 0);
+    assert!(answer.starts_with("no"), "{answer}");
+}
+
+#[test]
+fn the_graph_is_written_in_every_form() {
+    let node = demo().sql("SELECT source FROM reach_edges ORDER BY source LIMIT 1");
+    let node = node.lines().nth(1).expect("a node").trim_matches('"');
+    for (form, start) in [("dot", "digraph"), ("graphml", "<?xml"), ("opengraph", "{"), ("svg", "<svg")] {
+        let text = stdout(leakgraph(&demo().lake()).args(["export", form, "--around", node]), 0);
+        assert!(text.starts_with(start) && text.len() > 200, "{form}: {text}");
+    }
+    stdout(leakgraph(&demo().lake()).args(["export", "svg"]), 2);
+    stdout(leakgraph(&demo().lake()).args(["export", "dot", "--around", "nowhere"]), 2);
+}
+
+#[test]
+fn ranks_hang_on_weights() {
+    let text = stdout(leakgraph(&demo().lake()).args(["score", "--sensitivity", "--format", "csv"]), 0);
+    assert!(text.starts_with("weight,factor,ranking,tau,places,points"), "{text}");
+    assert!(text.lines().skip(1).any(|row| row.starts_with("class.ESC.ceiling,0.8,nhis,")), "{text}");
+}
