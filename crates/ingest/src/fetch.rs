@@ -87,11 +87,3 @@ fn place(display: &str) -> Sha256 {
     hasher.update(jenkins::Place::of_path(display).to_string());
     hasher
 }
-
-/// SHA-256 of an item, see [`Fetched::sha256`].
-///
-/// # Errors
-/// A file cannot be read.
-pub fn content_sha256(item: &WorkItem) -> io::Result<String> {
-    Fetched::of(item).sha256()
-}

@@ -25,7 +25,7 @@ mod value;
 mod workflow;
 
 pub use discover::{WorkItem, WorkKind, discover};
-pub use fetch::{Fetched, content_sha256};
+pub use fetch::Fetched;
 pub use limits::Limits;
 pub use link::link;
 pub use reader::{Recognition, explain, read, read_fetched};

@@ -16,3 +16,9 @@ pub(crate) fn text(value: &Value, pointer: &str) -> Option<String> {
 pub(crate) fn time(value: &Value, pointer: &str) -> Option<Timestamp> {
     Timestamp::parse(value.pointer(pointer)?.as_str()?)
 }
+
+/// The texts of a list; what is no list has none.
+pub(crate) fn strings(value: &Value, pointer: &str) -> Vec<String> {
+    let items = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}

@@ -1,7 +1,5 @@
-//! What to cut first, and what a cut would change.
+//! What a cut would change.
 
-use super::reader;
-use crate::args::Format;
 use crate::exit::{Exit, Usage};
 use crate::output;
 use leakgraph_engine::Config;
@@ -9,23 +7,6 @@ use leakgraph_score::{Action, Change};
 
 /// Nodes that are listed of those whose reach moves.
 const MOST: usize = 20;
-
-/// The cuts in the order in which to make them.
-pub(crate) fn points_sql(top: usize) -> String {
-    let limit = if top == 0 { String::new() } else { format!(" LIMIT {top}") };
-    format!(
-        "SELECT rank, substr(key(choke_key), 1, 8) AS key, kind, source, target, \
-         round(reduction, 1) AS reduction, round(reduction_alone, 1) AS alone, \
-         round(reduction_hardened, 1) AS hardened, entries \
-         FROM choke_points ORDER BY rank{limit}"
-    )
-}
-
-/// Lists the choke points.
-pub(crate) fn points(config: &Config, top: usize, format: Format) -> anyhow::Result<Exit> {
-    output::rows(&reader(config)?.query(&points_sql(top))?, format)?;
-    Ok(Exit::Clean)
-}
 
 /// Shows what removing and hardening edges would change: `cut --remove EDGE --harden EDGE`.
 pub(crate) fn what_if(config: &Config, remove: &[String], harden: &[String]) -> anyhow::Result<Exit> {

@@ -1,6 +1,6 @@
 //! `cut`: choke points, and with `--policy` the least privilege of an identity.
 
-use super::{choke, principal, reader};
+use super::{choke, principal, ranked, reader};
 use crate::args::Cut;
 use crate::exit::{Exit, Usage};
 use crate::output;
@@ -12,7 +12,7 @@ pub(crate) fn cut(config: &Config, args: &Cut) -> anyhow::Result<Exit> {
     match &args.policy {
         Some(identity) => policy(config, args, identity),
         None if args.remove.is_empty() && args.harden.is_empty() => {
-            choke::points(config, args.rows.top, args.rows.format)
+            ranked::show(config, &args.rows, ranked::choke_points)
         }
         None => choke::what_if(config, &args.remove, &args.harden),
     }

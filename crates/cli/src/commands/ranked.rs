@@ -127,6 +127,17 @@ pub(crate) fn secrets(top: usize) -> String {
     )
 }
 
+/// The cuts in the order in which to make them.
+pub(crate) fn choke_points(top: usize) -> String {
+    format!(
+        "SELECT rank, substr(key(choke_key), 1, 8) AS key, kind, source, target, \
+         round(reduction, 1) AS reduction, round(reduction_alone, 1) AS alone, \
+         round(reduction_hardened, 1) AS hardened, entries \
+         FROM choke_points ORDER BY rank{}",
+        limit(top)
+    )
+}
+
 pub(crate) fn findings(config: &Config, args: &Findings) -> anyhow::Result<Exit> {
     let sql = findings_sql(args.rows.top, args.severity.as_deref(), args.kind.as_deref())?;
     print(config, &args.rows, &sql)

@@ -10,7 +10,7 @@ use crate::Document;
 use crate::importer::Recognised;
 use crate::link::role_key;
 use crate::reader::incomplete;
-use crate::value::text;
+use crate::value::{strings, text};
 use leakgraph_model::tables::{Grant, Identity, identity_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ fn definition(item: &Value, source: Key, evidence: &mut Evidence) -> Option<()> 
     let permissions = inner.get("permissions").and_then(Value::as_array);
     for (place, permission) in permissions.into_iter().flatten().enumerate() {
         for (plane, allowed, excluded) in
-            [("actions", "actions", "notActions"), ("data", "dataActions", "notDataActions")]
+            [("actions", "/actions", "/notActions"), ("data", "/dataActions", "/notDataActions")]
         {
             let statements = statements(&strings(permission, allowed), &strings(permission, excluded));
             for (part, (actions, not_actions, conditions)) in statements.into_iter().enumerate() {
@@ -92,11 +92,6 @@ fn definition(item: &Value, source: Key, evidence: &mut Evidence) -> Option<()> 
         }
     }
     Some(())
-}
-
-fn strings(permission: &Value, name: &str) -> Vec<String> {
-    let list = permission.get(name).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|action| action.as_str().map(str::to_owned)).collect()
 }
 
 /// Actions, whether they are all but these, and a condition.

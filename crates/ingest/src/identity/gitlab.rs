@@ -9,7 +9,7 @@ use crate::Document;
 use crate::importer::Recognised;
 use crate::percent;
 use crate::reader::incomplete;
-use crate::value::{text, time};
+use crate::value::{strings, text, time};
 use leakgraph_model::tables::{Credential, Grant, Identity, identity_key};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use serde_json::Value;
@@ -214,7 +214,7 @@ impl Importer {
             None => Some("*".to_owned()),
         };
         let place = level.map_or("user", access_level);
-        self.grant(key, kind, place, strings(item, "scopes"), resources.into_iter().collect());
+        self.grant(key, kind, place, strings(item, "/scopes"), resources.into_iter().collect());
         self.credential(key, kind, &id, &name, item);
         Some(())
     }
@@ -227,7 +227,7 @@ impl Importer {
         let row = Identity { unique_id: text(item, "/username"), ..Identity::default() };
         let key = self.identity("deploy_token", &format!("deploy_token:{id}"), name.clone(), active, row);
         let resources = self.owner.resource().into_iter().collect();
-        self.grant(key, "deploy_token", "0", strings(item, "scopes"), resources);
+        self.grant(key, "deploy_token", "0", strings(item, "/scopes"), resources);
         self.credential(key, "deploy_token", &id, &name, item);
         Some(())
     }
@@ -270,7 +270,7 @@ impl Importer {
                 value => Some(format!("{name}={value}")),
             })
             .collect();
-        tags.extend(strings(item, "tag_list").into_iter().map(|tag| format!("tag={tag}")));
+        tags.extend(strings(item, "/tag_list").into_iter().map(|tag| format!("tag={tag}")));
         let row = Identity {
             created_at: time(item, "/created_at"),
             last_used_at: time(item, "/contacted_at"),
@@ -290,11 +290,6 @@ impl Importer {
         self.grant(key, "runner", "0", vec!["run_jobs".to_owned()], resources);
         Some(())
     }
-}
-
-fn strings(item: &Value, name: &str) -> Vec<String> {
-    let list = item.get(name).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 /// A time, or a day: a token ends at its begin.

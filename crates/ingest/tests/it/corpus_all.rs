@@ -1,7 +1,7 @@
 //! Every single file of the corpus: never a panic, never silence.
 
 use crate::support::{Texts, corpus, files_below};
-use leakgraph_ingest::{Limits, content_sha256, discover, link, read};
+use leakgraph_ingest::{Fetched, Limits, discover, link, read};
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ fn all_files_end_in_rows(folder: &Path, at_least: usize) {
             let mut texts = Texts::default();
             let mut evidence = leakgraph_model::Evidence { problems, ..Default::default() };
             for item in &items {
-                assert_eq!(content_sha256(item).expect("readable").len(), 64);
+                assert_eq!(Fetched::of(item).sha256().expect("readable").len(), 64);
                 evidence.append(read(item, &limits, &mut texts));
             }
             (items.len(), evidence, texts)

@@ -312,7 +312,7 @@ fn a_file_that_vanishes_is_said() {
     fs::remove_file(&path).unwrap();
     let evidence = read(&items[0], &limits, &mut crate::support::Texts::default());
     assert!(problem(&evidence, "short-lived.log", "unreadable").lossy);
-    assert!(leakgraph_ingest::content_sha256(&items[0]).is_err());
+    assert!(leakgraph_ingest::Fetched::of(&items[0]).sha256().is_err());
 }
 
 #[cfg(unix)]

@@ -4,7 +4,7 @@
 //! importers name.
 
 use crate::support::{Inputs, corpus, read_path};
-use leakgraph_ingest::{Limits, content_sha256, discover, link};
+use leakgraph_ingest::{Fetched, Limits, discover, link};
 use leakgraph_model::tables::{Grant, identity_key};
 use leakgraph_model::{Evidence, Key};
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ fn what_is_named_by_its_path_only_is_read_for_each_path() {
     let hash = |name: &str| {
         let path = inputs.add(name, &empty);
         let (items, _) = discover(&[path], &Limits::default());
-        content_sha256(&items[0]).expect("readable")
+        Fetched::of(&items[0]).sha256().expect("readable")
     };
     let one = hash("a/arn_aws_iam__123456789012_role_one.json");
     assert_eq!(one, hash("b/arn_aws_iam__123456789012_role_one.json"));

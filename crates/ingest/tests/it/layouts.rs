@@ -263,7 +263,7 @@ fn the_content_hash_follows_content_and_run() {
     let hash = |path: &std::path::Path| {
         let (items, _) = leakgraph_ingest::discover(&[path.to_owned()], &Limits::default());
         assert_eq!(items.len(), 1);
-        leakgraph_ingest::content_sha256(&items[0]).unwrap()
+        leakgraph_ingest::Fetched::of(&items[0]).sha256().unwrap()
     };
     let first = inputs.add("o/r/runs/10001/a.log", job_log("build"));
     let other_run = inputs.add("o/r/runs/10002/a.log", job_log("build"));

@@ -4,7 +4,7 @@ use super::place::{self, Place};
 use super::{PLATFORM, actor_kind, handoff_key, job, outcome, time, user};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
-use crate::value::text;
+use crate::value::{strings, text};
 use crate::workflow::values::{Owner, Values};
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Approval, Credential, EvidenceGap, Handoff, Job, Run, Trigger};
@@ -198,11 +198,6 @@ pub(crate) fn runner_kind(value: &Value) -> &'static str {
         Some("project_type" | "group_type") => "self_hosted",
         _ => job::runner_kind(&description),
     }
-}
-
-pub(crate) fn strings(value: &Value, pointer: &str) -> Vec<String> {
-    let items = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// A trigger job (`bridges`, from 19.2 `trigger_jobs`) and the pipeline it started.

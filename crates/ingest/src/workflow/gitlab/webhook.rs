@@ -1,11 +1,11 @@
 //! Webhook bodies: pipelines, jobs, deployments (GitLab, "Webhook events").
 
 use super::place::{self, Place};
-use super::rest::{NAMELESS, runner_kind, started, strings, trigger};
+use super::rest::{NAMELESS, runner_kind, started, trigger};
 use super::{PLATFORM, actor_kind, handoff_key, outcome, time, user};
 use crate::importer::Recognised;
 use crate::reader::incomplete;
-use crate::value::text;
+use crate::value::{strings, text};
 use crate::workflow::values::{Owner, Values};
 use crate::{Document, TextSink};
 use leakgraph_model::tables::{Handoff, Job, Run, Trigger};

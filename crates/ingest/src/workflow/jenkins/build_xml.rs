@@ -5,8 +5,9 @@ use super::causes::{self, Cause, Caused};
 use super::place::{self, JOB, Place};
 use super::xml::{self, Element};
 use super::{PLATFORM, conclusion};
+use crate::importer::TextFile;
 use crate::limits::Limits;
-use crate::reader::{Content, source_file};
+use crate::reader::source_file;
 use crate::workflow::values::{Owner, Values};
 use crate::{Document, TextContext, TextSink};
 use leakgraph_model::tables::{Job, Problem, Run};
@@ -31,9 +32,10 @@ pub(super) fn is_build(bytes: &[u8]) -> bool {
     is_root && has(b"<actions") && (has(b"<hudson.model.") || has(b"<queueId>") && has(b"<timestamp>"))
 }
 
-pub(super) fn import(path: &str, bytes: &[u8], limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+pub(super) fn import(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSink) -> Evidence {
+    let TextFile { path, bytes, .. } = file;
     let mut evidence = Evidence::default();
-    let content = Content::of(bytes);
+    let content = file.content();
     let problem = |code: &str, offset: Option<i64>, reason: String| Problem {
         path: path.to_owned(),
         offset,

@@ -59,7 +59,7 @@ impl Importer for Jenkins {
         sink: &mut dyn TextSink,
     ) -> Evidence {
         match kind {
-            "build_xml" => build_xml::import(file.path, file.bytes, limits, sink),
+            "build_xml" => build_xml::import(file, limits, sink),
             _ => import::import(file, limits, sink),
         }
     }
