@@ -6,6 +6,7 @@ use leakgraph_model::tables::{Binding, EvidenceGap, MaskAnomaly, Secret, SecretS
 use leakgraph_model::{Evidence, Key, Timestamp};
 use leakgraph_scan::{MaskOutcome, MaskSimulations, Sighting, Worker, mask_anomalies};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use zeroize::Zeroize as _;
 
 /// Values shorter than this identify nothing and are not fingerprinted.
@@ -52,9 +53,10 @@ impl<'s> ScanSink<'s> {
     pub(crate) fn redact(&mut self, evidence: &mut Evidence) {
         // Rows repeat each other, and no text goes on in the next: an empty line says so.
         let mut quoted = String::new();
+        let (one, two) = (RandomState::new(), RandomState::new());
         let mut seen = HashSet::new();
         evidence.for_each_text(&mut |text| {
-            if seen.insert(Key::of("text", &[text])) {
+            if seen.insert((one.hash_one(&*text), two.hash_one(&*text))) {
                 quoted.push_str(text);
                 quoted.push_str("\n\n");
             }

@@ -6,6 +6,7 @@ use crate::block::Block;
 use crate::check::context::ContextRules;
 use crate::check::manifest::Manifests;
 use crate::check::{self, Checked};
+use crate::depth::{Budget, Depth};
 use crate::gitleaks::ForeignMatcher;
 use crate::known::{self, KnownSecrets};
 use crate::lanes::{Classifier, Lanes};
@@ -14,7 +15,6 @@ use crate::matcher::{Caches, Matcher};
 use crate::memo::{self, HashKey, Memo};
 use crate::profile::{Profile, Stage};
 use crate::redact::{Parts, is_name};
-use crate::search::{Budget, Depth};
 use crate::stream::Pieces;
 use crate::view::{Utf16, View};
 use crate::{Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
@@ -135,11 +135,12 @@ impl Scanner {
     /// The lines found clean so far, for a later run; only hashes under the key and the
     /// rules of this scanner. Call it when workers are dropped.
     pub fn export_memo(&self) -> Vec<u8> {
-        let mut hashes = lock(&self.clean).clone();
-        hashes.extend(lock(&self.idle).iter().flat_map(|state| state.memo.hashes()));
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes.truncate(self.memo_lines.next_power_of_two());
+        let mut all = Memo::with_capacity(self.memo_lines);
+        lock(&self.clean).iter().for_each(|hash| all.insert(*hash));
+        for state in lock(&self.idle).iter() {
+            state.memo.hashes().for_each(|hash| all.insert(hash));
+        }
+        let hashes: Vec<u128> = all.hashes().collect();
         memo::to_bytes(self.memo_label(), &hashes)
     }
 

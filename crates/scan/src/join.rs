@@ -8,10 +8,11 @@
 use crate::block::Block;
 use crate::cut::{has_random_part, looks_random};
 use crate::decode;
+use crate::depth::{Budget, Depth};
 use crate::engine::Worker;
 use crate::matcher::{Event, Found};
 use crate::runs::{self, DASH, HEX, MIN_RUN, PLUS, TOKEN, WORD};
-use crate::search::{Budget, Depth, Sweep};
+use crate::search::Sweep;
 use crate::view::View;
 use crate::wrap::is_base64_line;
 use memchr::memmem;

@@ -108,6 +108,31 @@ pub(crate) fn is_name(text: &str) -> bool {
         })
 }
 
+/// The lines that have an underscore, an empty line between any two, and where each begins
+/// there and in `text`.
+fn underscored(text: &str) -> (Zeroizing<String>, Vec<(usize, usize)>) {
+    // All its room at once: what grows leaves copies behind.
+    let room = if text.contains('_') { text.len() + 2 * text.lines().count() } else { 0 };
+    let mut joined = Zeroizing::new(String::with_capacity(room));
+    let (mut places, mut offset) = (Vec::new(), 0);
+    for line in text.split_inclusive('\n') {
+        if line.contains('_') {
+            places.push((joined.len(), offset));
+            joined.push_str(line);
+            joined.push_str("\n\n");
+        }
+        offset += line.len();
+    }
+    (joined, places)
+}
+
+/// A span of the joined lines as one of the whole text.
+fn in_whole(places: &[(usize, usize)], span: Span) -> Span {
+    let place = places.partition_point(|(joined, _)| *joined <= span.start).checked_sub(1);
+    let (joined, whole) = place.and_then(|at| places.get(at)).copied().unwrap_or_default();
+    Span::from(span.start - joined + whole..span.end - joined + whole)
+}
+
 impl Worker<'_> {
     /// Replaces every secret found, and every part of one, by its kind.
     pub fn redact(&mut self, text: &str) -> String {
@@ -118,10 +143,12 @@ impl Worker<'_> {
     /// there is nothing to take out.
     pub fn redacted(&mut self, text: &str, kept: &[&str]) -> Option<String> {
         let mut cuts = self.cuts(text, kept);
-        if text.contains('_') {
+        let (joined, places) = underscored(text);
+        if !joined.is_empty() {
             // Slashes and blanks of a command may be underscores in a file name.
             for lost in ["/", " "] {
-                cuts.extend(self.cuts(&Zeroizing::new(text.replace('_', lost)), kept));
+                let cut = self.cuts(&Zeroizing::new(joined.replace('_', lost)), kept);
+                cuts.extend(cut.into_iter().map(|(span, mark)| (in_whole(&places, span), mark)));
             }
         }
         if cuts.is_empty() {

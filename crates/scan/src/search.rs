@@ -4,90 +4,23 @@ use crate::assign::{self, Announced};
 use crate::block::{Block, Lines};
 use crate::check::{self, context::names_secret};
 use crate::decode::{self, Decoded};
+use crate::depth::{Budget, Depth};
 use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
 use crate::lanes::{self, Lanes};
 use crate::matcher::{Event, Found};
 use crate::profile::Stage;
+use crate::resolve::overlap;
 use crate::runs::{self, Run};
 use crate::tier::Tier;
 use crate::view::View;
 use crate::{Confidence, Scanner};
 use regex_automata::Span;
-use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// Layers of each encoding that are undone, and of all together.
-const MAX_BASE64: usize = 3;
-const MAX_RESPELLED: usize = 2;
-const MAX_LEVEL: usize = 5;
-/// Decoded bytes per text that exceed [`FAIR_FACTOR`] times what they were decoded from.
-const EXCESS_BYTES: usize = 16 << 20;
-/// Layers of base 64 and respellings yield this much together. A line that yields more is
-/// never remembered as clean, so that the budget is spent the same with and without memo.
-const FAIR_FACTOR: usize = 8;
 /// A name, its sign and what stands between are no longer.
 const NAME_REACH_BYTES: usize = 512;
-
-/// How a text came about.
-#[derive(Clone, Copy)]
-pub(crate) struct Depth {
-    level: usize,
-    base64: usize,
-    percent: usize,
-    json: usize,
-}
-
-impl Depth {
-    pub(crate) const TOP: Self = Self { level: 0, base64: 0, percent: 0, json: 0 };
-
-    fn is_top(self) -> bool {
-        self.level == 0
-    }
-
-    /// One layer further in, if it is still undone.
-    fn inside(self, encoding: &str) -> Option<Self> {
-        let mut deeper = Self { level: self.level + 1, ..self };
-        let (count, most) = match encoding {
-            "percent" => (&mut deeper.percent, MAX_RESPELLED),
-            "json" => (&mut deeper.json, MAX_RESPELLED),
-            _ => (&mut deeper.base64, MAX_BASE64),
-        };
-        *count += 1;
-        (*count <= most && deeper.level <= MAX_LEVEL).then_some(deeper)
-    }
-}
-
-/// What a text may cost, and where it cost too much.
-pub(crate) struct Budget {
-    excess: usize,
-    /// Offset of the first part that was not decoded.
-    pub(crate) gap: Option<usize>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { excess: EXCESS_BYTES, gap: None }
-    }
-}
-
-impl Budget {
-    /// Whether decoding `from` bytes to `to` is still allowed.
-    pub(crate) fn allows(&mut self, from: usize, to: usize, at: usize) -> bool {
-        let excess = to.saturating_sub(from.saturating_mul(FAIR_FACTOR));
-        let left = self.excess.checked_sub(excess);
-        match left {
-            Some(left) => self.excess = left,
-            None => self.hit(at),
-        }
-        left.is_some()
-    }
-
-    pub(crate) fn hit(&mut self, at: usize) {
-        self.gap = self.gap.or(Some(at));
-    }
-}
 
 /// What the search of one text has come to.
 #[derive(Default)]
@@ -158,16 +91,6 @@ impl Worker<'_> {
         if let Some(known) = known.as_ref().filter(|_| !depth.is_top()) {
             hits.extend(known.inside(text).iter().map(Hit::known));
         }
-        hits
-    }
-
-    /// Of what two searches found in clear the better.
-    fn joined(&self, hits: Vec<Hit>, more: Vec<Hit>) -> Vec<Hit> {
-        let (mut clear, other): (Vec<Hit>, Vec<Hit>) =
-            hits.into_iter().partition(|hit| hit.encodings.is_empty() && !hit.is_joined);
-        clear.extend(more);
-        let mut hits = self.resolved(clear);
-        hits.extend(other);
         hits
     }
 
@@ -457,87 +380,6 @@ impl Worker<'_> {
         let value = completed.unwrap_or_else(|| Zeroizing::new(value.to_vec()));
         Some(Hit { span, rule, value, name, encodings: Vec::new(), checked, is_joined: false })
     }
-
-    pub(crate) fn kind(&self, rule: usize) -> &str {
-        self.scanner.rules.rules().get(rule).map_or("", |rule| rule.kind.as_str())
-    }
-
-    /// Whether a rule says where a secret stands and not what it looks like.
-    pub(crate) fn is_shape(&self, rule: usize) -> bool {
-        self.scanner.rules.rules().get(rule).is_some_and(|rule| rule.shape)
-    }
-
-    /// 0 for a provider's format, then weaker and weaker shapes.
-    fn rank(&self, hit: &Hit) -> u8 {
-        match self.kind(hit.rule) {
-            "authorization" | "kubernetes_secret" => 2,
-            "generic_secret" => 3,
-            _ => u8::from(self.is_shape(hit.rule)),
-        }
-    }
-
-    /// Of overlapping hits the most specific one, then one whose check holds, then the longest.
-    fn resolved(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
-        hits.sort_by_key(|hit| {
-            let is_verified = hit.checked.confidence == Confidence::VerifiedStructure;
-            let length = std::cmp::Reverse(hit.span.len());
-            (self.rank(hit), !is_verified, length, hit.span.start, hit.rule)
-        });
-        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
-        hits.retain(|hit| {
-            let before = taken.range(..hit.span.end).next_back();
-            let is_free = before.is_none_or(|(_, end)| *end <= hit.span.start);
-            if is_free {
-                taken.insert(hit.span.start, hit.span.end);
-            }
-            is_free
-        });
-        hits
-    }
-
-    /// All hits of a text in order. What was put together from several lines replaces
-    /// what its lines showed alone.
-    fn settled(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
-        hits.sort_by(|a, b| {
-            (a.span.start, a.span.end, a.rule, &*a.value, a.encodings.len()).cmp(&(
-                b.span.start,
-                b.span.end,
-                b.rule,
-                &*b.value,
-                b.encodings.len(),
-            ))
-        });
-        let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
-        for hit in hits {
-            // The same value by two ways: lines alone and together, windows that overlap.
-            let is_known = kept
-                .iter()
-                .rev()
-                .take(16)
-                .any(|one| one.rule == hit.rule && one.value == hit.value && overlap(one.span, hit.span));
-            if !is_known {
-                kept.push(hit);
-            }
-        }
-        let mut hits = kept;
-        let joined: Vec<(Span, usize, Zeroizing<Vec<u8>>)> = hits
-            .iter()
-            .filter(|hit| hit.is_joined)
-            .map(|hit| (hit.span, hit.rule, hit.value.clone()))
-            .collect();
-        if !joined.is_empty() {
-            hits.retain(|hit| {
-                hit.is_joined
-                    || !joined.iter().any(|(span, rule, value)| {
-                        overlap(hit.span, *span)
-                            && (*rule == hit.rule
-                                || *value == hit.value
-                                || hit.span.start >= span.start && hit.span.end <= span.end)
-                    })
-            });
-        }
-        hits
-    }
 }
 
 /// A header's user and password; the password is the secret.
@@ -577,8 +419,4 @@ fn extend(parts: &mut Vec<Span>, line: Span) {
         Some(last) if last.end >= line.start => last.end = line.end,
         _ => parts.push(line),
     }
-}
-
-pub(crate) fn overlap(a: Span, b: Span) -> bool {
-    a.start < b.end && b.start < a.end
 }

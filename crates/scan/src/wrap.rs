@@ -2,10 +2,11 @@
 
 use crate::block;
 use crate::decode::{self, Decoded};
+use crate::depth::{Budget, Depth};
 use crate::engine::{Hit, Worker};
 use crate::runs::{self, MIN_RUN, PLUS, WORD};
 use crate::seam::push_pieces;
-use crate::search::{Budget, Depth, Sweep};
+use crate::search::Sweep;
 use crate::view::View;
 use regex_automata::Span;
 use zeroize::Zeroizing;

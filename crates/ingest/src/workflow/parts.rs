@@ -231,16 +231,30 @@ impl JobText<'_> {
     }
 }
 
-/// Says that a line is so long that it is scanned in pieces.
+/// Says of the first line beyond the limit that it is scanned in pieces.
 pub(crate) fn long_line(path: &str, bytes: &[u8], limits: &Limits) -> Option<Problem> {
-    let longest = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
-    (longest > limits.max_line_bytes).then(|| Problem {
+    let (start, rest) = beyond(bytes, limits.max_line_bytes)?;
+    let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    Some(Problem {
         path: path.to_owned(),
-        offset: None,
+        offset: i64::try_from(start).ok(),
         code: "long_line".to_owned(),
-        reason: format!("a line of {longest} bytes: scanned in pieces"),
+        reason: format!("a line of {length} bytes: scanned in pieces"),
         lossy: false,
     })
+}
+
+/// Where a line begins that has more than `most` bytes, and the text from there. Looks back from
+/// where such a line would still go on, and so at few bytes of others.
+fn beyond(bytes: &[u8], most: usize) -> Option<(usize, &[u8])> {
+    let mut start = 0;
+    loop {
+        let rest = bytes.get(start..)?;
+        match memchr::memrchr(b'\n', rest.get(..=most)?) {
+            Some(end) => start += end + 1,
+            None => return Some((start, rest)),
+        }
+    }
 }
 
 /// The file name of a path, without its ending: what a job is called that says no name.
@@ -282,7 +296,11 @@ mod tests {
         assert_eq!(long_line("x", b"1234\n1234", &limits), None);
         assert!(
             long_line("x", b"1\n12345\n", &limits)
-                .is_some_and(|row| !row.lossy && row.reason.contains("5 bytes"))
+                .is_some_and(|row| !row.lossy && row.reason.contains("5 bytes") && row.offset == Some(2))
         );
+        let (short, long) = ("1234\n".repeat(9), "x".repeat(99));
+        assert_eq!(long_line("x", short.as_bytes(), &limits), None);
+        let found = long_line("x", format!("{short}{long}").as_bytes(), &limits);
+        assert!(found.is_some_and(|row| row.reason.contains("99 bytes") && row.offset == Some(45)));
     }
 }

@@ -1,5 +1,9 @@
-//! Logs of pods as `kubectl logs --prefix` prints them: `[pod/<pod>/<container>] <line>`, with
-//! `--timestamps` the time before the line (Kubernetes documentation, "kubectl logs").
+//! Logs of pods as the tools of their controllers print them.
+//!
+//! `kubectl logs --prefix` writes `[pod/<pod>/<container>] <line>`, with `--timestamps` the time
+//! before the line (Kubernetes documentation, "kubectl logs"); `tkn pipelinerun logs` writes
+//! `[<task> : <step>] <line>` (Tekton documentation, "Getting started with Pipelines"); `argo logs`
+//! writes `<pod>: <line>` (argoproj/argo-workflows `cmd/argo/commands/common/logs.go`).
 //!
 //! Controllers of workflows run their steps in pods. Which run a pod is of, their own objects
 //! tell (`link::pods`): a log names no namespace.
@@ -17,7 +21,43 @@ use std::collections::HashMap;
 /// Logs of pods.
 pub(crate) struct PodLogs;
 
-const PLATFORM: &str = "kubernetes";
+/// Who wrote a log of pods.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Kubectl,
+    Tkn,
+    Argo,
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::Kubectl, Self::Tkn, Self::Argo];
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Kubectl => "pod_log",
+            Self::Tkn => "tkn_log",
+            Self::Argo => "argo_log",
+        }
+    }
+
+    fn because(self) -> &'static str {
+        match self {
+            Self::Kubectl => "`[pod/name/container]` before every line",
+            Self::Tkn => "`[task : step]` before every line",
+            Self::Argo => "the name of a workflow's pod before every line",
+        }
+    }
+
+    /// Pods that `argo logs` names are found again by name, as those of kubectl; `tkn` names none.
+    fn platform(self) -> &'static str {
+        if self == Self::Tkn { "tekton" } else { "kubernetes" }
+    }
+
+    fn of_kind(kind: &str) -> Self {
+        Self::ALL.into_iter().find(|form| form.kind() == kind).unwrap_or(Self::Kubectl)
+    }
+}
+
 /// Bytes that tell what a text is.
 const HEAD_BYTES: usize = 64 << 10;
 /// Beyond this many changes from one container to another, lines share the last one.
@@ -25,7 +65,7 @@ const MAX_MARKS: usize = 50_000;
 
 impl Importer for PodLogs {
     fn platform(&self) -> &'static str {
-        PLATFORM
+        "kubernetes"
     }
 
     fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
@@ -35,23 +75,25 @@ impl Importer for PodLogs {
             lines.pop();
         }
         lines.retain(|line| !line.trim_ascii().is_empty());
-        let is_known = !lines.is_empty() && lines.iter().all(|line| Prefix::of(line).is_some());
-        is_known.then(|| Recognised::new("pod_log", "`[pod/name/container]` before every line"))
+        let is_of = |form: &Form| lines.iter().all(|line| Prefix::of(*form, line).is_some());
+        let form = Form::ALL.into_iter().find(is_of).filter(|_| !lines.is_empty())?;
+        Some(Recognised::new(form.kind(), form.because()))
     }
 
     fn import_text(
         &self,
-        _kind: &'static str,
+        kind: &'static str,
         file: TextFile<'_>,
         limits: &Limits,
         sink: &mut dyn TextSink,
     ) -> Evidence {
+        let form = Form::of_kind(kind);
         let content = Content::of(file.bytes);
         let run_key = Key::of("run", &["source", &content.key.to_string()]);
         let mut evidence = Evidence::default();
         evidence.runs.push(Run {
             run_key,
-            platform: PLATFORM.to_owned(),
+            platform: form.platform().to_owned(),
             evidence: "log".to_owned(),
             source_key: content.key,
             ..Run::default()
@@ -64,13 +106,13 @@ impl Importer for PodLogs {
             "no_run_id",
             "lower_bound_only",
         ));
-        let pods = Pods::read(file.bytes);
-        let marks = pods.write(run_key, content.key, &mut evidence);
+        let pods = Pods::read(form, file.bytes);
+        let marks = pods.write(form, run_key, content.key, &mut evidence);
         let text = JobText {
             path: file.path,
             content: &content,
-            platform: PLATFORM,
-            kind: "pod_log",
+            platform: form.platform(),
+            kind,
             run_key: Some(run_key),
             job_key: match evidence.jobs.as_slice() {
                 [only] => Some(only.job_key),
@@ -84,35 +126,55 @@ impl Importer for PodLogs {
     }
 }
 
-/// What stands before a line.
+/// What stands before a line: a pod and its container, or a task and its step.
 struct Prefix<'a> {
     pod: &'a str,
     container: &'a str,
     at: Option<Timestamp>,
 }
 
+/// Longer names are none (63 characters each in Kubernetes, and a few signs).
+const MAX_PREFIX_BYTES: usize = 600;
+
 impl<'a> Prefix<'a> {
-    fn of(line: &'a [u8]) -> Option<Self> {
-        let (name, rest) = {
-            let line = line.strip_prefix(b"[pod/")?;
-            let end = memchr::memchr(b']', line.get(..line.len().min(600))?)?;
-            (std::str::from_utf8(line.get(..end)?).ok()?, line.get(end + 1..)?)
-        };
-        let (pod, container) = name.split_once('/')?;
-        let is_name = |name: &str| {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+    fn of(form: Form, line: &'a [u8]) -> Option<Self> {
+        let head = line.get(..line.len().min(MAX_PREFIX_BYTES))?;
+        let (pod, container, end) = match form {
+            Form::Argo => {
+                let end = memchr::memchr(b':', head)?;
+                let pod = std::str::from_utf8(line.get(..end)?).ok().filter(|pod| is_pod_of_argo(pod))?;
+                (pod, "main", end)
+            }
+            Form::Kubectl | Form::Tkn => {
+                let (before, between) = if form == Form::Tkn { ("[", " : ") } else { ("[pod/", "/") };
+                let end = memchr::memchr(b']', head)?;
+                let name = std::str::from_utf8(line.get(..end)?.strip_prefix(before.as_bytes())?).ok()?;
+                let (pod, container) = name.split_once(between)?;
+                (pod, container, end)
+            }
         };
         if !is_name(pod) || !is_name(container) {
             return None;
         }
+        let rest = line.get(end + 1..)?;
         let rest = rest.strip_prefix(b" ").unwrap_or(rest);
         let word = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
         let at = std::str::from_utf8(word).ok().filter(|word| word.len() >= 20).and_then(Timestamp::parse);
         Some(Self { pod, container, at })
     }
+}
+
+/// Whether a text can name an object of Kubernetes.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
+}
+
+/// Whether a name ends as those that Argo gives pods: with the decimal hash of the node. The pod
+/// of a workflow of one step is named as the workflow, which any word may be.
+fn is_pod_of_argo(name: &str) -> bool {
+    let hash = name.rsplit_once('-').map_or("", |(_, hash)| hash);
+    (6..=10).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_digit()) && is_name(name)
 }
 
 /// Containers in the order they first speak, each with its pod.
@@ -125,14 +187,14 @@ struct Pods<'a> {
 }
 
 impl<'a> Pods<'a> {
-    fn read(bytes: &'a [u8]) -> Self {
+    fn read(form: Form, bytes: &'a [u8]) -> Self {
         let mut pods = Self::default();
         let mut known: HashMap<(&str, &str), usize> = HashMap::new();
         let mut start = 0;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let offset = start;
             start += line.len();
-            let Some(prefix) = Prefix::of(line) else { continue };
+            let Some(prefix) = Prefix::of(form, line) else { continue };
             let name = (prefix.pod, prefix.container);
             let index = *known.entry(name).or_insert_with(|| {
                 pods.names.push(name);
@@ -150,7 +212,7 @@ impl<'a> Pods<'a> {
     }
 
     /// A job per pod and a step per container; gives the marks of the text.
-    fn write(self, run_key: Key, source_key: Key, evidence: &mut Evidence) -> Vec<Mark> {
+    fn write(self, form: Form, run_key: Key, source_key: Key, evidence: &mut Evidence) -> Vec<Mark> {
         let mut steps: Vec<Key> = Vec::new();
         let mut ordinals: HashMap<Key, usize> = HashMap::new();
         for ((pod, _), part) in self.names.iter().zip(&self.parts) {
@@ -161,7 +223,7 @@ impl<'a> Pods<'a> {
                     job_key,
                     run_key,
                     name: (*pod).to_owned(),
-                    runner_name: Some((*pod).to_owned()),
+                    runner_name: (form != Form::Tkn).then(|| (*pod).to_owned()),
                     started_at: part.started_at,
                     has_log: true,
                     evidence: "log".to_owned(),
@@ -199,8 +261,22 @@ fn part(container: &str) -> Part {
 mod tests {
     use super::*;
 
+    fn kind(text: &str) -> Option<&'static str> {
+        let file = TextFile { path: "x.log", bytes: text.as_bytes(), whole: None };
+        PodLogs.recognise_text(file).map(|known| known.kind)
+    }
+
     fn is_known(text: &str) -> bool {
-        PodLogs.recognise_text(TextFile { path: "x.log", bytes: text.as_bytes(), whole: None }).is_some()
+        kind(text).is_some()
+    }
+
+    #[test]
+    fn tools_of_controllers_are_told_by_what_they_write_before_lines() {
+        assert_eq!(kind("[build : compile] make\n\n[deploy : apply] ok\n"), Some("tkn_log"));
+        assert_eq!(kind("release-x7k2p-build-2478234971: make\n"), Some("argo_log"));
+        for other in ["[INFO : x] y\n", "[a : b] x\nplain\n", "release-x7k2p: make\n", "port-8080: open\n"] {
+            assert_eq!(kind(other), None, "{other}");
+        }
     }
 
     #[test]
@@ -209,7 +285,8 @@ mod tests {
         assert!(!is_known("[pod/a-1/main] x\nplain\n"));
         assert!(!is_known("[pod/A/main] x\n") && !is_known("[pod/a] x\n") && !is_known(""));
         assert_eq!(
-            Prefix::of(b"[pod/a/main] 2026-10-01T10:00:00.123456789Z x").and_then(|line| line.at),
+            Prefix::of(Form::Kubectl, b"[pod/a/main] 2026-10-01T10:00:00.123456789Z x")
+                .and_then(|line| line.at),
             Timestamp::parse("2026-10-01T10:00:00.123456Z")
         );
     }

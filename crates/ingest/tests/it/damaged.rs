@@ -52,6 +52,12 @@ fn documents() -> Vec<(&'static str, &'static str, Value)> {
                 "content": "b246IHB1c2gKam9iczoge2E6IHtydW5zLW9uOiB4fX0K\n"}),
         ),
         (
+            "gitlab_contents.json",
+            "contents_json",
+            json!({"file_name": "ci.yml", "file_path": "ci.yml", "encoding": "base64", "ref": "main", "blob_id": "x", "commit_id": "x",
+                "content": "dDoge3NjcmlwdDogeCwgc3RhZ2U6IHl9Cg=="}),
+        ),
+        (
             "zizmor.json",
             "zizmor_json",
             json!([
@@ -103,7 +109,7 @@ fn unknown_members_of_settings_are_scanned() {
     let secret = marker("unknown");
     for (name, _, document) in documents().into_iter().filter(|(name, ..)| {
         // Of runs and answers with a file only what has a column is read, as of the REST API.
-        !matches!(*name, "run.json" | "contents.json")
+        !matches!(*name, "run.json" | "contents.json" | "gitlab_contents.json")
     }) {
         let mut document = document;
         let items = ["/value/0", "/items/0", "/0", ""];

@@ -3,6 +3,8 @@
 //! API", "CI/CD job token scope API", "Webhook events", "CI/CD YAML syntax reference").
 
 use crate::support::{Inputs, Texts, problem, read_path, recognised};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use leakgraph_ingest::{Limits, link};
 use leakgraph_model::Evidence;
 use leakgraph_model::tables::{Handoff, identity_key, run_key};
@@ -444,6 +446,27 @@ fn what_is_of_others_is_left_to_them() {
     let text = inputs
         .add("notes.md", "A trace begins with `Running with gitlab-runner 16`,\nthen `section_start:1:x`.\n");
     assert_eq!(recognised(&text), []);
+}
+
+/// GitLab documentation, "Repository files API".
+#[test]
+fn files_in_answers_of_the_api_are_read_as_files() {
+    let answer = json!({"file_name": ".gitlab-ci.yml", "file_path": ".gitlab-ci.yml", "size": 9, "encoding": "base64",
+        "content": STANDARD.encode("build:\n  script: echo hidden-in-script\n"), "ref": "release/2",
+        "content_sha256": "4c29", "blob_id": "79f7", "commit_id": "d5a3", "last_commit_id": "570e"});
+    let inputs = Inputs::new();
+    let path = inputs.add("projects/shop%2Fapi/repository/files/ci.json", answer.to_string());
+    assert_eq!(recognised(&path), [("gitlab", "contents_json")]);
+    let (evidence, texts) = read_path(&path);
+    let [row] = evidence.workflow_definitions.as_slice() else {
+        panic!("{:?}", evidence.workflow_definitions)
+    };
+    assert_eq!((row.repo.as_deref(), row.job_id.as_deref()), (Some("shop/api"), Some("build")));
+    assert_eq!(
+        (row.path.as_deref(), row.definition_ref.as_deref()),
+        (Some(".gitlab-ci.yml"), Some("release/2"))
+    );
+    assert_eq!(texts.count("hidden-in-script"), 1);
 }
 
 proptest! {

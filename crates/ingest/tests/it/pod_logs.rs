@@ -80,6 +80,39 @@ fn a_pod_that_two_runs_could_have_had_is_of_neither() {
     assert_eq!(evidence.jobs.iter().filter(|job| job.run_key == log).count(), 2);
 }
 
+#[test]
+fn logs_of_tkn_have_a_job_per_task() {
+    let log = "[fetch : clone] Cloning\n\n[build : compile] make\n[build : push] pushing\n";
+    let inputs = Inputs::new();
+    let path = inputs.add("run.log", log);
+    assert_eq!(recognised(&path), [("kubernetes", "tkn_log")]);
+    let (evidence, texts) = inputs.read(&Limits::default());
+    let jobs: Vec<_> = evidence.jobs.iter().map(|job| job.name.as_str()).collect();
+    let steps: Vec<_> = evidence.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!((jobs, steps), (vec!["fetch", "build"], vec!["clone", "compile", "push"]));
+    assert_eq!(evidence.runs[0].platform, "tekton");
+    let marks = &texts.0[0].0.marks;
+    assert_eq!(marks.last().map(|mark| mark.offset), log.find("[build : push]"));
+}
+
+#[test]
+fn logs_of_argo_name_pods_that_runs_are_found_by() {
+    let node = json!({"id": "release-x7k2p-2478234971", "name": "release-x7k2p.build", "displayName": "build", "type": "Pod",
+        "templateName": "build", "phase": "Succeeded", "startedAt": "2026-10-01T10:00:01Z", "finishedAt": "2026-10-01T10:05:00Z"});
+    let workflow = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "release-x7k2p", "namespace": "ci"},
+        "spec": {"templates": [{"name": "build"}]}, "status": {"phase": "Succeeded", "nodes": {"a": node}}});
+    let inputs = Inputs::new();
+    let path = inputs
+        .add("workflow.log", "release-x7k2p-build-2478234971: make\nrelease-x7k2p-build-2478234971: ok\n");
+    assert_eq!(recognised(&path), [("kubernetes", "argo_log")]);
+    inputs.add("workflow.json", workflow.to_string());
+    let (mut evidence, _) = inputs.read(&Limits::default());
+    link(&mut evidence);
+    let logged =
+        evidence.jobs.iter().find(|job| job.name == "release-x7k2p-build-2478234971").expect("the pod");
+    assert_eq!(logged.run_key, run_key("argo", "ci", "release-x7k2p", 1));
+}
+
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("[pod/a-1/main] "),

@@ -2,7 +2,7 @@
 
 use super::dispatch::{self, Place};
 use super::job::{from_step_files, from_whole, job_row, resolved};
-use super::log::{self, BOM, is_job_log, lines};
+use super::log::{self, BOM, is_job_log};
 use super::members::{below, file_name, numbered, same_run};
 use super::run_path::RunPath;
 use super::setup::Setup;
@@ -13,6 +13,7 @@ use crate::archive::Entry;
 use crate::importer::TextFile;
 use crate::limits::Limits;
 use crate::reader::{Content, source_file};
+use crate::workflow::parts::long_line;
 use crate::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{
     Binding, Handoff, HandoffInput, Job, Problem, Run, SecretPassed, Step, TokenPermission, Trigger, job_key,
@@ -275,7 +276,8 @@ impl<'a> Importer<'a> {
         }
         let read = files.steps.iter().map(|step| step.2).chain(files.system);
         for entry in read.chain(whole.filter(|_| !has_steps)) {
-            self.long_lines(entry);
+            let long = long_line(&self.member(entry), &entry.bytes, self.limits);
+            self.evidence.problems.extend(long);
         }
     }
 
@@ -285,22 +287,6 @@ impl<'a> Importer<'a> {
         let mut row = source_file(&path, &entry.content(), "github", kind, 0);
         row.layout = Some(layout.to_owned());
         self.evidence.source_files.push(row);
-    }
-
-    fn long_lines(&mut self, entry: &Entry) {
-        if entry.bytes.len() <= self.limits.max_line_bytes {
-            return;
-        }
-        let longest = lines(&entry.bytes).map(|line| line.text.len()).max().unwrap_or(0);
-        if longest > self.limits.max_line_bytes {
-            self.evidence.problems.push(Problem {
-                path: self.member(entry),
-                offset: None,
-                code: "long_line".to_owned(),
-                reason: format!("a line of {longest} bytes: scanned in pieces"),
-                lossy: false,
-            });
-        }
     }
 
     fn permissions(&mut self, job_key: Key, setup: &Setup, source: Key) {

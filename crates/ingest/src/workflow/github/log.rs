@@ -160,19 +160,23 @@ pub(crate) fn plain_in<'a>(text: &'a [u8], plain: &'a mut Vec<u8>) -> &'a [u8] {
         return text;
     }
     plain.clear();
-    let mut bytes = text.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != 0x1b {
-            plain.push(byte);
-        } else if bytes.next_if_eq(&b'[').is_some() {
-            for end in bytes.by_ref() {
-                if end.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        }
-    }
+    push_plain(text, plain);
     plain
+}
+
+/// The same, at the end of `plain`.
+pub(crate) fn push_plain(mut text: &[u8], plain: &mut Vec<u8>) {
+    while let Some((before, after)) = memchr::memchr(0x1b, text).and_then(|at| text.split_at_checked(at)) {
+        plain.extend_from_slice(before);
+        text = match after.strip_prefix(b"\x1b[") {
+            Some(code) => {
+                let end = code.iter().position(u8::is_ascii_alphabetic).map_or(code.len(), |end| end + 1);
+                code.get(end..).unwrap_or_default()
+            }
+            None => after.get(1..).unwrap_or_default(),
+        };
+    }
+    plain.extend_from_slice(text);
 }
 
 #[cfg(test)]

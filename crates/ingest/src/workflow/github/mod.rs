@@ -5,7 +5,7 @@
 
 mod artifacts;
 mod audit;
-mod contents;
+pub(crate) mod contents;
 mod definition;
 mod deployments;
 pub(crate) mod dispatch;

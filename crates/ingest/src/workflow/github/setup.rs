@@ -39,6 +39,10 @@ impl Setup {
     /// Without any of these there is no setup section, and no step that could end it.
     pub(super) const TELLS: [&[u8]; 3] = [b"Current runner version: ", b"Complete job name: ", b"##[group]"];
 
+    /// Sections have tens of lines, and a few for each action: lines from here on tell only
+    /// where what stands before the first step ends.
+    pub(super) const MAX_LINES: usize = 1_000;
+
     /// Whether the section ends at a line.
     pub(super) fn ends_at(text: &[u8]) -> bool {
         text.starts_with(b"Complete job name: ") || text.starts_with(b"##[group]Run ")
@@ -52,6 +56,9 @@ impl Setup {
         }
         let mut group = Group::None;
         for (index, line) in lines.iter().enumerate() {
+            if index >= Self::MAX_LINES && !Self::ends_at(line.text) {
+                continue;
+            }
             let text = line.lossy();
             if let Some(name) = text.strip_prefix("Complete job name: ") {
                 setup.job_name = Some(name.to_owned());

@@ -4,7 +4,7 @@
 //! then `with:` and `env:` blocks of two-space `key: value` lines
 //! (actions/runner `Handler.cs`, `ScriptHandler.cs`).
 
-use super::log::{Line, line_at, lines, plain, plain_in};
+use super::log::{Line, line_at, lines, plain, plain_in, push_plain};
 use super::setup::Setup;
 use crate::Mark;
 use aho_corasick::{AhoCorasick, packed};
@@ -143,9 +143,14 @@ fn output_words() -> impl Iterator<Item = &'static &'static str> {
     NOTABLE.iter().chain([&SET_OUTPUT, &SKIP_OUTPUT])
 }
 
-/// What lines that begin steps, groups and commands have.
-const STEP_WORDS: [&str; 4] =
-    ["##[", "Post job cleanup.", "Evaluate and set job outputs", "Cleaning up orphan processes"];
+/// What lines that begin steps, groups and commands have, or that end the setup section.
+const STEP_WORDS: [&str; 5] = [
+    "##[",
+    "Post job cleanup.",
+    "Evaluate and set job outputs",
+    "Cleaning up orphan processes",
+    "Complete job name: ",
+];
 
 /// All that makes a line more than plain output. Vectors find such words ten times as fast as
 /// an automaton; not every machine has them.
@@ -169,20 +174,20 @@ fn told(text: &[u8]) -> Box<dyn Iterator<Item = usize> + '_> {
 pub(crate) fn telling(text: &[u8]) -> Vec<Line<'_>> {
     let mut kept = Telling { text, kept: Vec::new(), done: 0, in_header: false };
     let has_setup = Setup::TELLS.iter().any(|tell| memchr::memmem::find(text, tell).is_some());
-    for line in lines(text) {
+    for line in lines(text).take(Setup::MAX_LINES) {
         kept.push(line);
         if !has_setup || Setup::ends_at(line.text) {
             break;
         }
     }
     kept.header();
+    let coloured = coloured(text);
+    let mut coloured = coloured.iter().copied().peekable();
     let mut told = told(text).peekable();
-    // Colours may cut the words.
-    let mut escapes = memchr::memchr_iter(0x1b, text).peekable();
     loop {
         while told.next_if(|at| *at < kept.done).is_some() {}
-        while escapes.next_if(|at| *at < kept.done).is_some() {}
-        let next = [told.peek(), escapes.peek()].into_iter().flatten().min();
+        while coloured.next_if(|at| *at < kept.done).is_some() {}
+        let next = [told.peek(), coloured.peek()].into_iter().flatten().min();
         let Some(line) = next.and_then(|at| line_at(text, *at)) else { break };
         if begins_step(line.text).is_some() {
             kept.before(line.offset);
@@ -192,6 +197,31 @@ pub(crate) fn telling(text: &[u8]) -> Vec<Line<'_>> {
     }
     kept.before(text.len() + usize::from(!text.ends_with(b"\n")));
     kept.kept
+}
+
+/// Where lines begin that have colours and, without them, such a word: colours may cut it.
+fn coloured(text: &[u8]) -> Vec<usize> {
+    let mut plain = Vec::new();
+    // Where a line begins without its colours, and with them.
+    let mut begins = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| memchr::memchr(0x1b, rest)) {
+        let at = from + at;
+        let Some(begin) = text.get(from..at).map(|before| memchr::memrchr(b'\n', before)) else { break };
+        let begin = begin.map_or(from, |end| from + end + 1);
+        let rest = text.get(at..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', rest).map_or(text.len(), |end| at + end);
+        begins.push((plain.len(), begin));
+        push_plain(text.get(begin..end).unwrap_or_default(), &mut plain);
+        plain.push(b'\n');
+        from = end + 1;
+    }
+    let mut lines: Vec<usize> = told(&plain)
+        .filter_map(|at| begins.get(begins.partition_point(|(begin, _)| *begin <= at).checked_sub(1)?))
+        .map(|(_, begin)| *begin)
+        .collect();
+    lines.dedup();
+    lines
 }
 
 /// Lines that were kept, in order.
@@ -443,8 +473,10 @@ Post job cleanup.\nEvaluate and set job outputs\nSet output 'version'\nCleaning 
             kinds in proptest::collection::vec((0_usize..KINDS.len(), proptest::bool::ANY), 0..40),
             common: bool,
             has_end: bool,
+            is_late: bool,
         ) {
-            let mut text = String::new();
+            let before = if is_late { Setup::MAX_LINES - 10 } else { 0 };
+            let mut text = format!("##[group]Image\n{}", "compiling\n".repeat(before));
             for (number, (kind, is_stamped)) in kinds.iter().enumerate() {
                 let kind = if common && number % 3 > 0 { 0 } else { *kind };
                 let stamp = format!("2026-10-01T10:00:{:02}.0000000Z ", number % 60);

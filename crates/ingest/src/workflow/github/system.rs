@@ -1,7 +1,7 @@
 //! `system.txt`: the server's own lines — queueing, conditions, the reusable chain.
 //! Its lines are out of order within a second (measured on real archives).
 
-use super::log::{Line, lines};
+use super::log::{Line, line_at, lines};
 use super::setup::split_use;
 
 /// One `path@ref (sha)` of a reusable chain.
@@ -29,21 +29,19 @@ impl System {
     /// have them. A step can print the words, but not their time: the server's is of whole
     /// milliseconds, and one for the block.
     pub(crate) fn embedded(bytes: &[u8]) -> Option<Self> {
-        memchr::memmem::find(bytes, b"Job defined at: ")?;
         let of_server =
             |line: &Line<'_>| !line.continues && line.stamp.is_some_and(|stamp| stamp.ends_with(b"0000Z"));
-        let lines: Vec<Line<'_>> = lines(bytes).collect();
-        let start = lines.windows(2).position(|pair| match pair {
-            [labels, defined] => {
-                labels.text.starts_with(b"Requested labels: ")
-                    && defined.text.starts_with(b"Job defined at: ")
-                    && labels.stamp == defined.stamp
-                    && of_server(labels)
-                    && of_server(defined)
-            }
-            _ => false,
+        let start = memchr::memmem::find_iter(bytes, b"Job defined at: ").find_map(|at| {
+            let defined = line_at(bytes, at)?;
+            let labels = line_at(bytes, defined.offset.checked_sub(1)?)?;
+            let is_start = labels.text.starts_with(b"Requested labels: ")
+                && defined.text.starts_with(b"Job defined at: ")
+                && labels.stamp == defined.stamp
+                && of_server(&labels)
+                && of_server(&defined);
+            is_start.then_some(labels.offset)
         })?;
-        Some(Self::of_lines(lines.into_iter().skip(start).take_while(of_server)))
+        Some(Self::of_lines(lines(bytes.get(start..)?).take_while(of_server)))
     }
 
     fn of_lines<'a>(lines: impl Iterator<Item = Line<'a>>) -> Self {

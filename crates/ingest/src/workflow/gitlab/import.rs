@@ -7,8 +7,9 @@ use crate::importer::TextFile;
 use crate::limits::Limits;
 use crate::reader::source_file;
 use crate::workflow::github::{dispatch::input, steps::guess};
+use crate::workflow::parts::long_line;
 use crate::{Mark, TextContext, TextSink};
-use leakgraph_model::tables::{Binding, Handoff, Job, Problem, Run, SecretPassed, Step};
+use leakgraph_model::tables::{Binding, Handoff, Job, Run, SecretPassed, Step};
 use leakgraph_model::{Evidence, Key};
 
 /// Who a trace belongs to: by its path, by what a debug trace shows, else by its content.
@@ -63,15 +64,7 @@ pub(crate) fn import(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSin
     for (ordinal, handed) in trace.handed.iter().enumerate() {
         handoff(&owner, ordinal, handed, &mut evidence, sink);
     }
-    if trace.longest_line > limits.max_line_bytes {
-        evidence.problems.push(Problem {
-            path: path.to_owned(),
-            offset: None,
-            code: "long_line".to_owned(),
-            reason: format!("a line of {} bytes: scanned in pieces", trace.longest_line),
-            lossy: false,
-        });
-    }
+    evidence.problems.extend(long_line(path, bytes, limits));
     evidence.source_files.push(source_file(path, &content, PLATFORM, "job_trace", evidence.rows()));
     let context = TextContext {
         run_key: Some(owner.run_key),

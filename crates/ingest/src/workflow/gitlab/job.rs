@@ -62,7 +62,6 @@ pub(crate) struct Trace {
     pub(crate) handed: Vec<Handed>,
     /// success, failure or cancelled, by the last line.
     pub(crate) conclusion: Option<&'static str>,
-    pub(crate) longest_line: usize,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
     open: Vec<usize>,
@@ -78,7 +77,6 @@ impl Trace {
         let mut all = lines(bytes).peekable();
         let mut last = None;
         while let Some(line) = all.next() {
-            trace.longest_line = trace.longest_line.max(line.raw.len());
             if let Some(marker) = marker(line.text) {
                 trace.section(&line, &marker);
                 continue;

@@ -4,6 +4,7 @@
 //! API, "Webhook events", "CI/CD YAML syntax reference") and real traces; see `trace` for
 //! their lines.
 
+mod contents;
 mod definition;
 mod dispatch;
 mod import;
@@ -35,6 +36,7 @@ impl Importer for GitLab {
         webhook::recognise(value)
             .or_else(|| rest::recognise(path, value))
             .or_else(|| settings::recognise(path, value))
+            .or_else(|| contents::recognise(value))
             .or_else(|| definition::recognise(path, value))
     }
 
@@ -47,6 +49,7 @@ impl Importer for GitLab {
     ) -> Evidence {
         match kind {
             "ci_yaml" => definition::import(document, value),
+            "contents_json" => contents::import(document, value, sink),
             "job_token_scope_json" | "protected_environment_json" => settings::import(kind, document, value),
             kind if kind.starts_with("webhook") => webhook::import(kind, document, value, sink),
             _ => rest::import(kind, document, value, sink),

@@ -27,7 +27,6 @@ pub(super) struct Line<'a> {
     pub(super) offset: usize,
     pub(super) text: Cow<'a, [u8]>,
     pub(super) at: Option<Timestamp>,
-    bytes: usize,
 }
 
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
@@ -41,7 +40,7 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
         }
         let (at, rest) = stamped(line);
         last = at.or(last);
-        Some(Line { offset, text: shown(rest), at: last, bytes: line.len() })
+        Some(Line { offset, text: shown(rest), at: last })
     })
 }
 
@@ -184,7 +183,6 @@ pub(super) struct Console {
     pub(super) result: Option<String>,
     pub(super) first_at: Option<Timestamp>,
     pub(super) last_at: Option<Timestamp>,
-    pub(super) longest_line: usize,
     stages: Vec<usize>,
     current: Option<usize>,
     /// After `[Pipeline] stage`, before its name.
@@ -207,7 +205,6 @@ impl Console {
             console.causes = causes::of_lines(head.get(start..).unwrap_or_default()).0;
         }
         for line in lines(bytes) {
-            console.longest_line = console.longest_line.max(line.bytes);
             console.last_at = line.at.or(console.last_at);
             console.first_at = console.first_at.or(line.at);
             console.line(&line);

@@ -8,10 +8,10 @@ use crate::importer::TextFile;
 use crate::limits::Limits;
 use crate::reader::source_file;
 use crate::workflow::github::steps::{guess, pinned};
+use crate::workflow::parts::long_line;
 use crate::{Mark, TextContext, TextSink};
 use leakgraph_model::tables::{
-    Approval, Binding, EvidenceGap, Handoff, IdentityUsed, Job, Problem, Run, SecretPassed, Step,
-    identity_key,
+    Approval, Binding, EvidenceGap, Handoff, IdentityUsed, Job, Run, SecretPassed, Step, identity_key,
 };
 use leakgraph_model::{Evidence, Key};
 
@@ -51,15 +51,7 @@ pub(super) fn import(file: TextFile<'_>, limits: &Limits, sink: &mut dyn TextSin
     }
     approvals(&owner, &console, &mut evidence);
     evidence.identities_used.extend(console.runs_as.as_deref().map(|name| runs_as(&owner, &console, name)));
-    if console.longest_line > limits.max_line_bytes {
-        evidence.problems.push(Problem {
-            path: path.to_owned(),
-            offset: None,
-            code: "long_line".to_owned(),
-            reason: format!("a line of {} bytes: scanned in pieces", console.longest_line),
-            lossy: false,
-        });
-    }
+    evidence.problems.extend(long_line(path, bytes, limits));
     evidence.source_files.push(source_file(path, &content, PLATFORM, "console", evidence.rows()));
     let marks = console.marks.iter().map(|mark| Mark {
         offset: mark.offset,

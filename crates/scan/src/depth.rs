@@ -1,0 +1,71 @@
+//! How far decoding goes: layers of encodings, and bytes that come out of them.
+
+/// Layers of each encoding that are undone, and of all together.
+const MAX_BASE64: usize = 3;
+const MAX_RESPELLED: usize = 2;
+const MAX_LEVEL: usize = 5;
+/// Decoded bytes per text that exceed [`FAIR_FACTOR`] times what they were decoded from.
+const EXCESS_BYTES: usize = 16 << 20;
+/// Layers of base 64 and respellings yield this much together. A line that yields more is
+/// never remembered as clean, so that the budget is spent the same with and without memo.
+const FAIR_FACTOR: usize = 8;
+
+/// How a text came about.
+#[derive(Clone, Copy)]
+pub(crate) struct Depth {
+    level: usize,
+    base64: usize,
+    percent: usize,
+    json: usize,
+}
+
+impl Depth {
+    pub(crate) const TOP: Self = Self { level: 0, base64: 0, percent: 0, json: 0 };
+
+    pub(crate) fn is_top(self) -> bool {
+        self.level == 0
+    }
+
+    /// One layer further in, if it is still undone.
+    pub(crate) fn inside(self, encoding: &str) -> Option<Self> {
+        let mut deeper = Self { level: self.level + 1, ..self };
+        let (count, most) = match encoding {
+            "percent" => (&mut deeper.percent, MAX_RESPELLED),
+            "json" => (&mut deeper.json, MAX_RESPELLED),
+            _ => (&mut deeper.base64, MAX_BASE64),
+        };
+        *count += 1;
+        (*count <= most && deeper.level <= MAX_LEVEL).then_some(deeper)
+    }
+}
+
+/// What a text may cost, and where it cost too much.
+pub(crate) struct Budget {
+    /// What is left of the bytes that decoding may yield beyond its fair share.
+    pub(crate) excess: usize,
+    /// Offset of the first part that was not decoded.
+    pub(crate) gap: Option<usize>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { excess: EXCESS_BYTES, gap: None }
+    }
+}
+
+impl Budget {
+    /// Whether decoding `from` bytes to `to` is still allowed.
+    pub(crate) fn allows(&mut self, from: usize, to: usize, at: usize) -> bool {
+        let excess = to.saturating_sub(from.saturating_mul(FAIR_FACTOR));
+        let left = self.excess.checked_sub(excess);
+        match left {
+            Some(left) => self.excess = left,
+            None => self.hit(at),
+        }
+        left.is_some()
+    }
+
+    pub(crate) fn hit(&mut self, at: usize) {
+        self.gap = self.gap.or(Some(at));
+    }
+}
