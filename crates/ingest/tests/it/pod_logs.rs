@@ -2,7 +2,7 @@
 //! (kubectl writes `[pod/%s/%s] `). Names of pods: argoproj/argo-workflows `workflow/util/pod_name.go`;
 //! Tekton documentation, "TaskRuns", `status.podName`.
 
-use crate::support::{Inputs, recognised};
+use crate::support::{Inputs, read_path, recognised};
 use leakgraph_ingest::{Limits, link};
 use leakgraph_model::Timestamp;
 use leakgraph_model::tables::run_key;
@@ -86,7 +86,7 @@ fn logs_of_tkn_have_a_job_per_task() {
     let inputs = Inputs::new();
     let path = inputs.add("run.log", log);
     assert_eq!(recognised(&path), [("kubernetes", "tkn_log")]);
-    let (evidence, texts) = inputs.read(&Limits::default());
+    let (evidence, texts) = read_path(&path);
     let jobs: Vec<_> = evidence.jobs.iter().map(|job| job.name.as_str()).collect();
     let steps: Vec<_> = evidence.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!((jobs, steps), (vec!["fetch", "build"], vec!["clone", "compile", "push"]));
