@@ -311,7 +311,12 @@ fn principals_of(value: &Value) -> Vec<(&'static str, String)> {
 
 /// Patterns that conditions put on an OIDC `sub`.
 fn subjects(statement: &Value) -> Vec<String> {
-    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
+    statement.get("Condition").map(subjects_of).unwrap_or_default()
+}
+
+/// The same, of the conditions themselves.
+pub(crate) fn subjects_of(conditions: &Value) -> Vec<String> {
+    let operators = conditions.as_object().into_iter().flatten();
     operators
         .filter(|(operator, _)| operator.contains("String"))
         .flat_map(|(_, keys)| keys.as_object().into_iter().flatten())

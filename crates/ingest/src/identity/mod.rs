@@ -25,6 +25,7 @@ mod vault;
 mod vault_hcl;
 mod vault_role;
 
+pub(crate) use aws::subjects_of;
 pub(crate) use gcp_policies::{ACTING, subjects};
 
 use crate::importer::{Importer, Recognised, TextFile};

@@ -17,6 +17,7 @@ mod corpus_workflows;
 mod damaged;
 mod federation;
 mod generic;
+mod generic_identities;
 mod github_audit;
 mod github_definitions;
 mod github_edges;
