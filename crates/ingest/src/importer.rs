@@ -127,6 +127,7 @@ pub(crate) trait Importer: Sync {
 pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::generic::Generic,
     &workflow::otel::OpenTelemetry,
+    &identity::BloodHound,
     &identity::Aws,
     &identity::GitHub,
     &identity::kubernetes::Kubernetes,

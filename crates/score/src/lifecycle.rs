@@ -14,18 +14,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const DAY: f64 = 86_400e6;
 /// Identities that hold something for others and never act.
-const PASSIVE: [&str; 14] = [
+const PASSIVE: [&str; 18] = [
     "account",
     "account_root",
+    "admin",
     "environment",
     "group",
+    "job",
     "organization",
     "organizational_unit",
     "public",
     "rbac_cluster_role",
     "rbac_role",
+    "resource",
     "role_definition",
     "root",
+    "secret",
     "service",
     "webhook",
     "workload",

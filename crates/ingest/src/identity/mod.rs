@@ -19,6 +19,7 @@ mod gitlab;
 pub(crate) mod kubernetes;
 mod last_accessed;
 pub(crate) mod oidc;
+mod opengraph;
 mod organizations;
 mod spire;
 mod vault;
@@ -290,5 +291,33 @@ impl Importer for Spire {
         _sink: &mut dyn TextSink,
     ) -> Evidence {
         spire::import(document, value)
+    }
+}
+
+/// Graphs of BloodHound and its collectors.
+pub(crate) struct BloodHound;
+
+impl Importer for BloodHound {
+    fn platform(&self) -> &'static str {
+        "bloodhound"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        opengraph::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        _kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        opengraph::import(document, value)
+    }
+
+    /// Nodes carry what collectors found: files of workflows, alerts, descriptions.
+    fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
+        Some("json")
     }
 }

@@ -32,6 +32,7 @@ mod jenkins;
 mod kubernetes;
 mod layouts;
 mod n8n;
+mod opengraph;
 mod orchestrators;
 mod otel;
 mod pod_logs;
