@@ -104,6 +104,19 @@ impl Importer for Aws {
         }
     }
 
+    fn consume_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &mut Value,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        match kind {
+            "account_authorization_details" => aws::consume(document, value),
+            _ => self.import_value(kind, document, value, sink),
+        }
+    }
+
     fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
         credential_report::recognise_text(file.bytes)
     }
