@@ -81,6 +81,18 @@ pub(crate) trait Importer: Sync {
         Evidence::default()
     }
 
+    /// The same, of a value that nobody needs afterwards: what became rows can be dropped on the
+    /// way.
+    fn consume_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &mut Value,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        self.import_value(kind, document, value, sink)
+    }
+
     /// Where the text of a value of `kind` leaks, if all of it is to be scanned; `None` if the
     /// importer hands over what is worth scanning.
     fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
@@ -127,6 +139,7 @@ pub(crate) trait Importer: Sync {
 pub(crate) static IMPORTERS: &[&dyn Importer] = &[
     &workflow::generic::Generic,
     &workflow::otel::OpenTelemetry,
+    &identity::BloodHound,
     &identity::Aws,
     &identity::GitHub,
     &identity::kubernetes::Kubernetes,

@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
         for (part, value) in parse(bytes).enumerate() {
             let document = Document { path, source_key, part, bytes };
             match value {
-                Ok(value) => match self.value(&document, &value) {
+                Ok(mut value) => match self.value(&document, &mut value) {
                     Some(kind) => {
                         if kind.0.joins_calls(kind.1) {
                             calls.join(&mut self.evidence, false);
@@ -244,14 +244,14 @@ impl<'a> Reader<'a> {
     fn value(
         &mut self,
         document: &Document<'_>,
-        value: &Value,
+        value: &mut Value,
     ) -> Option<(&'static dyn Importer, &'static str)> {
         let recognised = |importer: &&'static dyn Importer| {
             Some((*importer, importer.recognise_value(document.path, value)?))
         };
         let (importer, known) = IMPORTERS.iter().find_map(recognised)?;
         self.note(document.path, importer.platform(), known);
-        self.evidence.append(importer.import_value(known.kind, document, value, self.sink));
+        self.evidence.append(importer.consume_value(known.kind, document, value, self.sink));
         Some((importer, known.kind))
     }
 }

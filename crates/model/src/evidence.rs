@@ -21,7 +21,11 @@ macro_rules! evidence {
 
             /// Moves the rows of `other` to the end of these.
             pub fn append(&mut self, mut other: Self) {
-                $( self.$field.append(&mut other.$field); )+
+                $( match self.$field.is_empty() {
+                    // Moved as they are: a copy of many rows would be there twice for a while.
+                    true => self.$field = other.$field,
+                    false => self.$field.append(&mut other.$field),
+                } )+
             }
 
             /// Number of rows in all tables.

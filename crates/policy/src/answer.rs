@@ -1,6 +1,7 @@
 //! One question: may this identity do this to that?
 
 use crate::Decision;
+use crate::condition::never_holds;
 use crate::pattern::{covers, matches_wildcards};
 use crate::{github, roles};
 use leakgraph_model::Key;
@@ -123,7 +124,7 @@ pub(crate) fn applies(grant: &Grant, action: &str, resource: &str) -> Decision {
         let pattern = pattern.to_ascii_lowercase();
         matches_wildcards(&pattern, &action) || is_github && github::includes(&pattern, &action)
     });
-    if names == grant.not_actions {
+    if names == grant.not_actions || never_holds(grant) {
         return Decision::No;
     }
     let covers = if is_github { github::covers } else { covers };

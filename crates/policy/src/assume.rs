@@ -2,6 +2,7 @@
 
 use crate::Decision;
 use crate::answer::{CEILINGS, OWN, decide, left};
+use crate::condition::cannot_be_met;
 use crate::pattern::matches_wildcards;
 use leakgraph_model::Key;
 use leakgraph_model::tables::{Grant, Identity, Trust};
@@ -40,12 +41,17 @@ pub fn assume_edges(identities: &[Identity], grants: &[Grant], trusts: &[Trust])
     let inventory = Inventory::of(identities, grants, trusts);
     let mut found: Vec<AssumeEdge> = trusts
         .par_iter()
-        .filter(|trust| trust.effect == "allow" && is_about_assuming(trust))
+        .filter(|trust| trust.effect == "allow" && is_about_assuming(trust) && can_apply(trust))
         .filter_map(|trust| Some((trust, *inventory.by_key.get(&trust.identity_key)?)))
         .flat_map_iter(|(trust, role)| edges(trust, role, &inventory))
         .collect();
     found.extend(crate::kubernetes::assume_edges(identities, trusts));
     found
+}
+
+/// A trust whose conditions contradict each other is none.
+fn can_apply(trust: &Trust) -> bool {
+    !trust.conditions.as_deref().is_some_and(cannot_be_met)
 }
 
 /// What edges depend on, by key.
@@ -106,7 +112,8 @@ impl<'a> Inventory<'a> {
             .filter_map(|identity| Some((role_name(&identity.native_id)?, identity.identity_key)))
             .collect();
         let mut denies: HashMap<Key, Vec<&Trust>> = HashMap::new();
-        for trust in trusts.iter().filter(|trust| trust.effect == "deny" && is_about_assuming(trust)) {
+        let is_deny = |trust: &&Trust| trust.effect == "deny" && is_about_assuming(trust) && can_apply(trust);
+        for trust in trusts.iter().filter(is_deny) {
             denies.entry(trust.identity_key).or_default().push(trust);
         }
         Self {
@@ -421,7 +428,14 @@ mod tests {
             effect: "allow".to_owned(),
             ..Trust::default()
         };
-        let edges = assume_edges(&[role, able.clone(), unable], &[grant], &[trust]);
+        let never = Some(r#"{"StringEquals":{"k":"a"},"StringNotEquals":{"k":"a"}}"#.to_owned());
+        let void = Trust {
+            conditions: never,
+            principal: "*".to_owned(),
+            principal_kind: "any".to_owned(),
+            ..trust.clone()
+        };
+        let edges = assume_edges(&[role, able.clone(), unable], &[grant], &[trust, void]);
         let sources: Vec<_> = edges.iter().map(|edge| (edge.source, edge.decision)).collect();
         assert_eq!(sources, [(Some(able.identity_key), Decision::Yes)]);
     }

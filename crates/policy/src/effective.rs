@@ -1,6 +1,7 @@
 //! Effective actions of every identity.
 
 use crate::answer::{CEILINGS, OWN, may_deny};
+use crate::condition::never_holds;
 use crate::expansion::{Expansions, Lists, Place};
 use crate::{kubernetes, roles};
 use leakgraph_model::Key;
@@ -152,7 +153,7 @@ impl Extents {
 fn allowed(own: &[&Held<'_>], expansions: &Expansions, result: &mut Effective) -> Extents {
     let mut extents = Extents::default();
     let mut span = Span::default();
-    for held in own.iter().filter(|held| held.grant.effect == "allow") {
+    for held in own.iter().filter(|held| held.grant.effect == "allow" && !never_holds(held.grant)) {
         let grant = held.grant;
         let actions = expansions.named(grant, held.place);
         let mut is_sure = false;
@@ -183,7 +184,7 @@ fn allowed(own: &[&Held<'_>], expansions: &Expansions, result: &mut Effective) -
 /// A ceiling: what it allows, from nothing to everything where its document is missing.
 fn limit(limits: &[&Held<'_>], expansions: &Expansions, result: &mut Effective) -> Span {
     let mut span = Span::default();
-    for held in limits.iter().filter(|held| held.grant.effect == "allow") {
+    for held in limits.iter().filter(|held| held.grant.effect == "allow" && !never_holds(held.grant)) {
         let actions = expansions.named(held.grant, held.place);
         if !held.grant.understood {
             result.gaps.push("unknown_boundary".to_owned());
@@ -199,7 +200,7 @@ fn limit(limits: &[&Held<'_>], expansions: &Expansions, result: &mut Effective) 
 /// An unconditional deny on all resources removes the action; any other deny removes
 /// only the certainty, and so does what is not understood: it may be a deny.
 fn deny(held: &[&Held<'_>], expansions: &Expansions, span: &mut Span) {
-    for held in held.iter().filter(|held| may_deny(held.grant)) {
+    for held in held.iter().filter(|held| may_deny(held.grant) && !never_holds(held.grant)) {
         let grant = held.grant;
         let actions = expansions.named(grant, held.place);
         span.must -= actions.as_ref();
@@ -310,6 +311,26 @@ mod tests {
 
     fn id(name: &str) -> u32 {
         Catalog::get().id(name).unwrap()
+    }
+
+    #[test]
+    fn a_condition_that_cannot_hold_is_as_no_statement() {
+        let never = Some(r#"{"StringEquals":{"k":"a"},"Null":{"k":"true"}}"#);
+        let of = |grants: &[Grant]| effective(&[], grants).remove(0);
+        let get = Catalog::get().id("s3:GetObject").unwrap();
+        let alone = of(&[grant("identity", "allow", &["s3:GetObject"], "*", never)]);
+        assert!(alone.may.is_empty());
+        let denied = [
+            grant("identity", "allow", &["s3:GetObject"], "*", None),
+            grant("identity", "deny", &["s3:GetObject"], "*", never),
+        ];
+        assert!(of(&denied).must.contains(get));
+        // A ceiling of such statements lets nothing through.
+        let limited = [
+            grant("identity", "allow", &["s3:GetObject"], "*", None),
+            grant("boundary", "allow", &["s3:*"], "*", never),
+        ];
+        assert!(of(&limited).may.is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod answer;
 mod assume;
 mod catalog;
+mod condition;
 mod effective;
 mod escalation;
 mod expansion;

@@ -14,18 +14,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const DAY: f64 = 86_400e6;
 /// Identities that hold something for others and never act.
-const PASSIVE: [&str; 14] = [
+const PASSIVE: [&str; 18] = [
     "account",
     "account_root",
+    "admin",
     "environment",
     "group",
+    "job",
     "organization",
     "organizational_unit",
     "public",
     "rbac_cluster_role",
     "rbac_role",
+    "resource",
     "role_definition",
     "root",
+    "secret",
     "service",
     "webhook",
     "workload",
@@ -81,14 +85,16 @@ fn registered(evidence: &Evidence, people: &People<'_>) -> BTreeMap<Key, Life> {
     let tenants: HashSet<&str> = own.filter_map(owner_tenant).collect();
     let mut lives = BTreeMap::new();
     for identity in evidence.identities.iter().filter(acts) {
-        let (owner_status, owner_key) = people.owner(identity.owner.as_deref());
+        let (known, owner_key) = people.owner(identity.owner.as_deref());
+        let owner_status = stated(identity).unwrap_or(known);
         let row = NhiLifecycle {
             identity_key: identity.identity_key,
             identity: identity.native_id.clone(),
             platform: identity.platform.clone(),
             kind: identity.kind.clone(),
             status: identity.status.clone(),
-            registered: Some(true),
+            // Who is only in a list of owners is in no inventory.
+            registered: (identity.kind != "unknown").then_some(true),
             created_at: identity.created_at,
             last_used_at: identity.last_used_at,
             last_used_by: identity.last_used_at.map(|_| "inventory".to_owned()),
@@ -111,6 +117,16 @@ fn registered(evidence: &Evidence, people: &People<'_>) -> BTreeMap<Key, Life> {
         lives.insert(identity.identity_key, life);
     }
     lives
+}
+
+/// What a list of owners says of them: one of them is there, or all left.
+fn stated(identity: &Identity) -> Option<&'static str> {
+    let has = |prefix: &str| identity.tags.iter().any(|tag| tag.starts_with(prefix));
+    if has("owner_active=") {
+        Some("active")
+    } else {
+        (has("owner_departed=") && !has("owner_unverified=")).then_some("departed")
+    }
 }
 
 /// The tenant that owns an application of Entra.

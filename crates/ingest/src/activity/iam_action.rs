@@ -13,15 +13,51 @@ pub(super) fn of(source: &str, name: &str) -> String {
         "models.lex" | "runtime.lex" => "lex",
         "appstream2" => "appstream",
         "mturk-requester" => "mechanicalturk",
+        "email" => "ses",
+        "pinpoint" => "mobiletargeting",
+        "cloudhsmv2" => "cloudhsm",
+        "cloudsearchdomain" => "cloudsearch",
+        "api.pricing" => "pricing",
+        "metering.marketplace" | "metering-marketplace" | "entitlement.marketplace" => "aws-marketplace",
+        "data.iot" | "data.jobs.iot" => "iot",
+        "data.mediastore" => "mediastore",
+        "runtime.sagemaker" => "sagemaker",
+        // Three services share an endpoint; what is called the same stays with the first.
+        "autoscaling" if name.contains("ScalingPlan") => "autoscaling-plans",
+        "autoscaling" if APPLICATION_SCALING.contains(&name) => "application-autoscaling",
         other => other,
     };
     let name = match prefix {
+        "budgets" => budget(name),
+        "cloudsearch" if name == "UploadDocuments" => "Document",
+        "cloudfront" if name == "CreateDistributionWithTags" => "CreateDistribution",
         "s3" => s3(name),
         "apigateway" => verb(name),
         "lambda" if matches!(name, "Invoke" | "Invoke20150331") => "InvokeFunction",
         _ => versionless(name),
     };
     format!("{prefix}:{name}")
+}
+
+/// What only Application Auto Scaling has.
+const APPLICATION_SCALING: [&str; 6] = [
+    "DeleteScalingPolicy",
+    "DeregisterScalableTarget",
+    "DescribeScalableTargets",
+    "DescribeScalingPolicies",
+    "PutScheduledAction",
+    "RegisterScalableTarget",
+];
+
+/// Budgets are permitted as a whole, their actions and tags one by one.
+fn budget(name: &str) -> &str {
+    if name.contains("BudgetAction") || name.contains("Resource") {
+        name
+    } else if name.starts_with("Describe") {
+        "ViewBudget"
+    } else {
+        "ModifyBudget"
+    }
 }
 
 /// `ListFunctions20150331` without the API version that Lambda and CloudFront append.

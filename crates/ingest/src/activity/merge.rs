@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub(crate) fn merge(activity: &mut Vec<Activity>, assumptions: &mut Vec<Assumption>, from: (usize, usize)) {
     let call = |row: &Activity| {
         (
-            row.principal.clone(),
+            (row.identity_key, row.principal.clone()),
             row.session.clone(),
             row.action.clone(),
             row.resource.clone(),

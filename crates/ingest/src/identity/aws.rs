@@ -27,22 +27,32 @@ pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
 }
 
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
+    consume(document, &mut value.clone())
+}
+
+/// Rows of a dump, of which principals are dropped as soon as they are rows: an account of
+/// thousands is not there twice.
+pub(crate) fn consume(document: &Document<'_>, value: &mut Value) -> Evidence {
+    let mut taken = |name: &str| match value.get_mut(name).map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    let [policies, groups] = [taken("Policies"), taken("GroupDetailList")];
     let mut importer = Importer {
         document,
-        policies: list(value, "Policies").filter_map(|policy| Some((text(policy, "Arn")?, policy))).collect(),
-        groups: list(value, "GroupDetailList")
-            .filter_map(|group| Some((text(group, "GroupName")?, group)))
-            .collect(),
+        policies: policies.iter().filter_map(|policy| Some((text(policy, "Arn")?, policy))).collect(),
+        groups: groups.iter().filter_map(|group| Some((text(group, "GroupName")?, group))).collect(),
         evidence: Evidence::default(),
     };
-    for (list_name, kind, policies) in [
-        ("UserDetailList", "user", "UserPolicyList"),
-        ("RoleDetailList", "role", "RolePolicyList"),
-        ("GroupDetailList", "group", "GroupPolicyList"),
-    ] {
-        for principal in list(value, list_name) {
-            importer.principal(principal, kind, policies);
+    for (list_name, kind, inline) in
+        [("UserDetailList", "user", "UserPolicyList"), ("RoleDetailList", "role", "RolePolicyList")]
+    {
+        for principal in taken(list_name) {
+            importer.principal(&principal, kind, inline);
         }
+    }
+    for group in &groups {
+        importer.principal(group, "group", "GroupPolicyList");
     }
     importer.evidence
 }
@@ -82,7 +92,7 @@ impl<'a> Importer<'a> {
         });
     }
 
-    fn principal(&mut self, value: &'a Value, kind: &str, inline: &str) {
+    fn principal(&mut self, value: &Value, kind: &str, inline: &str) {
         let Some(arn) = text(value, "Arn") else {
             return self.problem(format!("a {kind} without an ARN"));
         };
@@ -107,7 +117,7 @@ impl<'a> Importer<'a> {
         }
     }
 
-    fn own_policies(&mut self, value: &'a Value, inline: &str, holder: &Holder<'_>) {
+    fn own_policies(&mut self, value: &Value, inline: &str, holder: &Holder<'_>) {
         for policy in list(value, inline) {
             let name = text(policy, "PolicyName").unwrap_or("inline");
             match policy.get("PolicyDocument") {
@@ -277,7 +287,11 @@ pub(super) fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
 }
 
 fn strings(value: Option<&Value>) -> Vec<String> {
-    one_or_many(value).into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    let mut texts: Vec<String> =
+        one_or_many(value).into_iter().filter_map(|item| item.as_str().map(str::to_owned)).collect();
+    // Most lists have one item: room for four, times all statements of an account, is much.
+    texts.shrink_to_fit();
+    texts
 }
 
 fn conditions(statement: &Value) -> Option<String> {
@@ -311,7 +325,12 @@ fn principals_of(value: &Value) -> Vec<(&'static str, String)> {
 
 /// Patterns that conditions put on an OIDC `sub`.
 fn subjects(statement: &Value) -> Vec<String> {
-    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
+    statement.get("Condition").map(subjects_of).unwrap_or_default()
+}
+
+/// The same, of the conditions themselves.
+pub(crate) fn subjects_of(conditions: &Value) -> Vec<String> {
+    let operators = conditions.as_object().into_iter().flatten();
     operators
         .filter(|(operator, _)| operator.contains("String"))
         .flat_map(|(_, keys)| keys.as_object().into_iter().flatten())

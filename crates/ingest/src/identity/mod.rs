@@ -19,12 +19,14 @@ mod gitlab;
 pub(crate) mod kubernetes;
 mod last_accessed;
 pub(crate) mod oidc;
+mod opengraph;
 mod organizations;
 mod spire;
 mod vault;
 mod vault_hcl;
 mod vault_role;
 
+pub(crate) use aws::subjects_of;
 pub(crate) use gcp_policies::{ACTING, subjects};
 
 use crate::importer::{Importer, Recognised, TextFile};
@@ -99,6 +101,19 @@ impl Importer for Aws {
             "control_policies" => organizations::import(document, value),
             "airiam" => airiam::import(document, value),
             _ => aws::import(document, value),
+        }
+    }
+
+    fn consume_value(
+        &self,
+        kind: &'static str,
+        document: &Document<'_>,
+        value: &mut Value,
+        sink: &mut dyn TextSink,
+    ) -> Evidence {
+        match kind {
+            "account_authorization_details" => aws::consume(document, value),
+            _ => self.import_value(kind, document, value, sink),
         }
     }
 
@@ -289,5 +304,33 @@ impl Importer for Spire {
         _sink: &mut dyn TextSink,
     ) -> Evidence {
         spire::import(document, value)
+    }
+}
+
+/// Graphs of BloodHound and its collectors.
+pub(crate) struct BloodHound;
+
+impl Importer for BloodHound {
+    fn platform(&self) -> &'static str {
+        "bloodhound"
+    }
+
+    fn recognise_value(&self, _path: &str, value: &Value) -> Option<Recognised> {
+        opengraph::recognise(value)
+    }
+
+    fn import_value(
+        &self,
+        _kind: &'static str,
+        document: &Document<'_>,
+        value: &Value,
+        _sink: &mut dyn TextSink,
+    ) -> Evidence {
+        opengraph::import(document, value)
+    }
+
+    /// Nodes carry what collectors found: files of workflows, alerts, descriptions.
+    fn scans_whole(&self, _kind: &str) -> Option<&'static str> {
+        Some("json")
     }
 }

@@ -17,6 +17,7 @@ mod upstream;
 pub(crate) use held::role_key;
 pub(crate) use named::named_run;
 
+use crate::workflow::generic::identities::{UNKNOWN_KIND, owner_of};
 use leakgraph_model::tables::{Identity, Job, Run, Step};
 use leakgraph_model::{Evidence, Key};
 use std::collections::{BTreeMap, HashSet};
@@ -142,11 +143,21 @@ fn rank(evidence: &str) -> u8 {
 }
 
 fn merge_identity(kept: &mut Identity, other: Identity) {
+    // Who an inventory knows better than who is only referred to.
+    if kept.kind == UNKNOWN_KIND && other.kind != UNKNOWN_KIND {
+        kept.kind = other.kind;
+        kept.name = other.name;
+        kept.source_key = other.source_key;
+    }
     fill!(kept, other, unique_id, account, is_nhi, owner, environment, created_at, last_used_at);
     for tag in other.tags {
         if !kept.tags.contains(&tag) {
             kept.tags.push(tag);
         }
+    }
+    // A list of owners knows better than a tag of the inventory.
+    if let Some(owner) = owner_of(&kept.tags) {
+        kept.owner = Some(owner);
     }
     if kept.status == "unknown" {
         kept.status = other.status;

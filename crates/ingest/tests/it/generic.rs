@@ -14,14 +14,14 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 /// Reads one file; the neighbour's rows are taken out.
-fn read(name: &str, bytes: impl AsRef<[u8]>) -> (Evidence, Texts) {
+pub(crate) fn read(name: &str, bytes: impl AsRef<[u8]>) -> (Evidence, Texts) {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).expect("write");
     read_path(&path)
 }
 
-fn reasons<'e>(evidence: &'e Evidence, code: &str) -> Vec<&'e str> {
+pub(crate) fn reasons<'e>(evidence: &'e Evidence, code: &str) -> Vec<&'e str> {
     evidence.problems.iter().filter(|row| row.code == code).map(|row| row.reason.as_str()).collect()
 }
 
@@ -33,11 +33,11 @@ fn parquet_with(batch: &RecordBatch, properties: WriterProperties) -> Vec<u8> {
     bytes
 }
 
-fn parquet(batch: &RecordBatch) -> Vec<u8> {
+pub(crate) fn parquet(batch: &RecordBatch) -> Vec<u8> {
     parquet_with(batch, WriterProperties::builder().set_compression(Compression::SNAPPY).build())
 }
 
-fn texts_batch(columns: &[(&str, &[&str])]) -> RecordBatch {
+pub(crate) fn texts_batch(columns: &[(&str, &[&str])]) -> RecordBatch {
     let fields: Vec<Field> =
         columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, true)).collect();
     let arrays = columns.iter().map(|(_, values)| Arc::new(StringArray::from(values.to_vec())) as ArrayRef);
@@ -54,8 +54,9 @@ fn examples(language: &str) -> Vec<&'static str> {
 #[test]
 fn the_examples_of_the_page_are_read_without_a_problem() {
     let folder = tempfile::TempDir::new().unwrap();
-    std::fs::write(folder.path().join("a"), examples("csv").concat()).unwrap();
-    std::fs::write(folder.path().join("b"), examples("json").concat()).unwrap();
+    for (index, example) in examples("csv").iter().chain(&examples("json")).enumerate() {
+        std::fs::write(folder.path().join(index.to_string()), example).unwrap();
+    }
     let (mut evidence, texts) = read_path(folder.path());
     assert_eq!(evidence.problems, []);
     leakgraph_ingest::link(&mut evidence);
@@ -198,14 +199,14 @@ fn what_is_wrong_is_named_and_the_rest_is_imported() {
     assert_eq!(
         reasons(&evidence, "missing_column"),
         [
-            "1 of 3 rows of jobs lack name",
-            "1 of 3 rows of jobs lack run_key or platform_run_id",
-            "1 of 1 rows of steps lack job_key or job",
+            "1 of 3 rows of jobs lack name, first row 6",
+            "1 of 3 rows of jobs lack run_key or platform_run_id, first row 2",
+            "1 of 1 rows of steps lack job_key or job, first row 3",
         ]
     );
     assert_eq!(
         reasons(&evidence, "mistyped"),
-        ["jobs.started_at is no time with an offset (RFC 3339) in 1 of 3 rows"]
+        ["jobs.started_at is no time with an offset (RFC 3339) in 1 of 3 rows, first row 1"]
     );
     assert!(reasons(&evidence, "unknown_table")[0].starts_with("1 rows of `pets`"));
     assert_eq!(reasons(&evidence, "unrecognised"), ["1 of 6 rows do not say which table they are of"]);
@@ -266,7 +267,7 @@ fn other_files_are_not_ours() {
         assert_eq!(texts.0.len(), 1, "{name} is scanned once");
     }
     let inputs = Inputs::new();
-    let path = inputs.add("any", examples("csv").concat());
+    let path = inputs.add("any", examples("csv")[0]);
     let (items, _) = discover(&[path], &Limits::default());
     let (recognised, _) = explain(&items[0], &Limits::default(), &mut Texts::default());
     assert_eq!((recognised[0].platform, recognised[0].kind), ("generic", "generic_csv"));

@@ -8,6 +8,7 @@
 #[macro_use]
 mod support;
 
+mod airiam;
 mod audit2rbac;
 mod cloudsplaining;
 mod expansion;

@@ -1,10 +1,11 @@
 //! What Repokid (Netflix, Apache-2.0) would take away: services that were granted and not used.
 //!
-//! Roles, last accesses and expected services are those of its `test_commands.py`.
+//! Roles, last accesses and expected services are those of its `test_commands.py`, policies those
+//! of its `test_permissions.py`.
 
-use crate::support::{aws, linked, role, role_arn};
+use crate::support::{aws, inventory_of, linked, role, role_arn};
 use leakgraph_model::Evidence;
-use leakgraph_policy::{Catalog, Coverage, Used, effective, least_privilege};
+use leakgraph_policy::{Catalog, Coverage, Used, effective, least_privilege, matches_wildcards};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -82,4 +83,81 @@ fn the_repoed_policy_is_theirs() {
     // Theirs is in lower case, and the other policy is named as empty.
     let theirs = json!({"Version": "2012-10-17", "Statement": [{"Action": ["s3:DeleteBucket"], "Resource": ["*"], "Effect": "Allow"}]});
     assert_eq!((ours, trimmed.documents.len()), (theirs, 1));
+}
+
+/// What Repokid leaves that least privilege does not, and why.
+const LEFT: [(&str, &str); 3] = [
+    ("deny iam:Create*", "nothing is left that it would take away"),
+    ("ec2:Describe*", "a statement whose Sid begins with NOREPO is left alone: a mark of Repokid's own"),
+    ("sqs:SendMessage", "the same statement"),
+];
+
+/// Policies, what may be taken away and what is left, of `test_permissions.py`
+/// (`get_repoed_policies_v2`); its statements have no resources, here they are on any.
+#[test]
+fn what_is_left_is_what_repokid_leaves() {
+    let statement = |sid: &str, effect: &str, actions: &[&str]| json!({"Effect": effect, "Sid": sid, "Action": actions, "Resource": "*"});
+    let marked =
+        || statement("NOREPOtestsid", "Allow", &["ec2:Describe*", "sqs:SendMessage", "sqs:GetMessage"]);
+    let deny = || statement("testdeny", "Deny", &["iam:Create*"]);
+    let cases = [
+        (
+            "partial",
+            vec![
+                statement(
+                    "testsid",
+                    "Allow",
+                    &["ec2:Describe*", "sqs:SendMessage", "sqs:GetMessage", "sqs:Change*"],
+                ),
+                statement("testsid2", "Allow", &["sqs:SendMessage"]),
+                marked(),
+                deny(),
+            ],
+            vec![
+                statement("testsid", "Allow", &["sqs:changemessagevisibility", "sqs:getmessage"]),
+                marked(),
+                deny(),
+            ],
+        ),
+        ("full", vec![statement("testsid", "Allow", &["ec2:Describe*", "sqs:SendMessage"])], vec![]),
+        (
+            "none",
+            vec![statement("testsid", "Allow", &["sqs:GetMessage"]), marked()],
+            vec![statement("testsid", "Allow", &["sqs:getmessage"]), marked()],
+        ),
+    ];
+    // All but what Repokid calls repoable: ec2, sqs:SendMessage, sqs:ChangeMessageVisibilityBatch.
+    let used =
+        ["sqs:ChangeMessageVisibility", "sqs:GetMessage"].map(|action| Used { action, resource: None });
+    let holds = |statements: &[Value]| -> BTreeSet<u32> {
+        let all =
+            inventory_of(&json!({"RoleDetailList": [role("r", &[&json!({ "Statement": statements })])]}));
+        effective(&all.identities, &all.grants)
+            .first()
+            .map(|row| row.must.iter().collect())
+            .unwrap_or_default()
+    };
+    let catalog = Catalog::get();
+    let explained = |id: &u32| {
+        let name = &catalog.action(*id).name;
+        LEFT.iter().any(|(pattern, _)| matches_wildcards(pattern, name))
+    };
+    for (name, before, theirs) in cases {
+        let evidence =
+            inventory_of(&json!({"RoleDetailList": [role("r", &[&json!({ "Statement": before })])]}));
+        let identity = evidence.identities.iter().find(|row| row.kind == "role").unwrap();
+        let trimmed =
+            least_privilege(identity, &evidence.grants, &used, Coverage { data_events: true }).unwrap();
+        let documents: Vec<Value> =
+            trimmed.documents.iter().map(|document| serde_json::from_str(&document.text).unwrap()).collect();
+        let statements: Vec<Value> =
+            documents.iter().flat_map(|document| document["Statement"].as_array().unwrap().clone()).collect();
+        let (ours, theirs) = (holds(&statements), holds(&theirs));
+        assert!(ours.is_subset(&theirs), "{name}: {statements:?}");
+        assert!(theirs.difference(&ours).all(explained), "{name}: {statements:?}");
+        // An action that no catalog has is kept by its name, by both.
+        let text = serde_json::to_string(&statements).unwrap().to_lowercase();
+        assert_eq!(text.contains("sqs:getmessage"), name != "full", "{name}: {text}");
+        assert!(!text.contains("\"deny\""), "{name}");
+    }
 }

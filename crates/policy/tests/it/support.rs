@@ -121,3 +121,16 @@ pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
 pub(crate) fn strings(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
+
+/// The action that a call recorded by CloudTrail is.
+pub(crate) fn activity_of(source: &str, event: &str) -> String {
+    let record = json!({"eventVersion": "1.08", "eventSource": format!("{source}.amazonaws.com"), "eventName": event,
+        "eventTime": "2026-01-01T00:00:00Z", "eventID": "1", "awsRegion": "eu-west-1", "eventType": "AwsApiCall",
+        "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ada"}});
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trail.json");
+    std::fs::write(&path, json!({ "Records": [record] }).to_string()).unwrap();
+    let (items, _) = discover(&[path], &Limits::default());
+    let found = read(&items[0], &Limits::default(), &mut Nowhere);
+    found.activity[0].action.clone()
+}

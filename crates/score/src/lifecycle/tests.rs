@@ -83,6 +83,28 @@ fn owners_are_active_departed_or_unverified() {
 }
 
 #[test]
+fn a_list_of_owners_beats_accounts_of_that_name() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["owner_departed=ann"], "departed"),
+        (&["owner_departed=ann", "owner_active=bob"], "active"),
+        // Of one of them the list says nothing: the inventories may.
+        (&["owner_departed=ann", "owner_unverified=bob"], "active"),
+        (&["owner_unverified=ann"], "active"),
+        (&[], "active"),
+    ];
+    for (tags, expected) in cases {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let role = Identity { owner: Some("ann".to_owned()), tags, ..role() };
+        let evidence =
+            Evidence { identities: vec![role, person("ann@a.test", "enabled")], ..Evidence::default() };
+        assert_eq!(of(&evidence, ROLE).owner_status, expected);
+    }
+    let only_owned = Identity { kind: "unknown".to_owned(), ..role() };
+    let evidence = Evidence { identities: vec![only_owned], ..Evidence::default() };
+    assert_eq!(of(&evidence, ROLE).registered, None);
+}
+
+#[test]
 fn last_use_is_the_latest_that_anybody_recorded() {
     let own = Some(identity_key("aws", ROLE));
     let mut evidence = Evidence { identities: vec![role()], ..Evidence::default() };

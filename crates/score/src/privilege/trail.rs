@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 /// Evidence that says when something was last used and nothing of what was not.
-const GLIMPSES: [&str; 4] =
-    ["credential_report", "entra_sign_in", "entra_sign_in_activity", "gcp_authentication"];
+const GLIMPSES: [&str; 5] =
+    ["credential_report", "entra_sign_in", "entra_sign_in_activity", "export", "gcp_authentication"];
 /// Evidence that says of one identity all it used in a period.
 const REPORTS: [&str; 2] = ["last_accessed", "gcp_insight"];
 

@@ -23,7 +23,7 @@ impl Header {
         let head = start.get(..start.len().min(MAX_HEADER_BYTES)).unwrap_or_default();
         let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         // Nearly every text is no table, and says so in its first line.
-        let is_worth_it = [TAG, "run_id", "run_key", "job_key", "handoff"]
+        let is_worth_it = [TAG, "run_id", "run_key", "job_key", "handoff", "native_id", "identity_key"]
             .iter()
             .any(|word| memchr::memmem::find(line, word.as_bytes()).is_some());
         if !is_worth_it || line.len() == MAX_HEADER_BYTES {

@@ -1,5 +1,6 @@
 //! From natural ids to keys: the same ids in any file give the same keys.
 
+use super::identities;
 use super::record::{Cell, Cells, Members, int, is_given, key, text};
 use super::schema::Table;
 use leakgraph_model::Key;
@@ -90,12 +91,20 @@ impl RunId {
     }
 }
 
-/// Fills the key columns of a row, and what else follows from its ids.
+/// Fills the key columns of a row, and what else follows from its ids. Returns why a statement
+/// counts as "may".
 ///
 /// # Errors
 /// Names the columns without which there is no key.
-pub(super) fn fill(table: &Table, members: &Members, cells: &mut Cells) -> Result<(), &'static str> {
+pub(super) fn fill(
+    table: &Table,
+    members: &Members,
+    cells: &mut Cells,
+) -> Result<Option<String>, &'static str> {
     match table.name {
+        "identities" | "grants" | "activity" | "trusts" => {
+            return identities::fill(table.name, members, cells);
+        }
         "runs" => {
             put(cells, "run_key", OWN.run(members));
         }
@@ -115,7 +124,7 @@ pub(super) fn fill(table: &Table, members: &Members, cells: &mut Cells) -> Resul
         }
         _ => own(members, cells),
     }
-    Ok(())
+    Ok(None)
 }
 
 const NO_RUN: &str = "run_key, or platform and platform_run_id";

@@ -1,5 +1,5 @@
-//! The generic schema: runs, jobs, steps, handoffs, logs and what belongs to them, from any
-//! system that can write a table. `docs/generic-schema.md` describes it for those who do.
+//! The generic schema: runs, jobs, steps, handoffs, logs, identities and what belongs to them,
+//! from any system that can write a table. `docs/generic-schema.md` describes it for those who do.
 //!
 //! A file says its table in a column (or member, or Parquet key) `leakgraph_schema`; a CSV or
 //! Parquet file whose columns fit one table only need not. Columns are called as in the
@@ -16,6 +16,7 @@
 //! of their job, everything else row by row.
 
 mod csv;
+pub(crate) mod identities;
 mod json;
 mod keys;
 mod logs;

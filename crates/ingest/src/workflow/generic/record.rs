@@ -102,11 +102,30 @@ fn list(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// How many values of a column are not of its type.
-pub(super) type Mistyped = BTreeMap<(&'static str, &'static str), usize>;
+/// Rows with the same trouble: how many, and which is the first.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) rows: usize,
+    pub(super) first: usize,
+}
+
+impl Seen {
+    /// Notes the trouble of a row.
+    pub(super) fn note<K: Ord>(seen: &mut BTreeMap<K, Self>, trouble: K, row: usize) {
+        seen.entry(trouble).or_insert(Self { rows: 0, first: row }).rows += 1;
+    }
+}
+
+/// The values of a column that are not of its type.
+pub(super) type Mistyped = BTreeMap<(&'static str, &'static str), Seen>;
 
 /// The cells that a file gives for the canonical columns of its table.
-pub(super) fn cells(table: &Table, fields: &[Field], members: &Members, mistyped: &mut Mistyped) -> Cells {
+pub(super) fn cells(
+    table: &Table,
+    fields: &[Field],
+    (row, members): (usize, &Members),
+    mistyped: &mut Mistyped,
+) -> Cells {
     let mut found = Cells::new();
     for (name, field) in table.canonical.iter().flat_map(|doc| doc.columns).zip(fields) {
         let name = name.name;
@@ -115,7 +134,7 @@ pub(super) fn cells(table: &Table, fields: &[Field], members: &Members, mistyped
                 Some(cell) => {
                     found.insert(name, cell);
                 }
-                None => *mistyped.entry((name, called(field.data_type()))).or_default() += 1,
+                None => Seen::note(mistyped, (name, called(field.data_type())), row),
             }
         }
     }
@@ -159,11 +178,21 @@ pub(super) fn batch(table: &Table, rows: &[Cells]) -> Result<RecordBatch, ArrowE
 
 /// Whether a row has all that its table must have.
 pub(super) fn is_whole(fields: &[Field], cells: &Cells) -> bool {
-    fields.iter().all(|field| {
+    missing(fields, cells).next().is_none()
+}
+
+/// The columns that a row must have and lacks.
+pub(super) fn lacking(fields: &[Field], cells: &Cells) -> String {
+    missing(fields, cells).collect::<Vec<_>>().join(", ")
+}
+
+fn missing<'f>(fields: &'f [Field], cells: &Cells) -> impl Iterator<Item = &'f str> {
+    let has = |field: &&Field| {
         field.is_nullable()
             || matches!(field.data_type(), DataType::List(_))
             || cells.contains_key(field.name().as_str())
-    })
+    };
+    fields.iter().filter(move |field| !has(field)).map(|field| field.name().as_str())
 }
 
 fn column(field: &Field, rows: &[Cells]) -> ArrayRef {

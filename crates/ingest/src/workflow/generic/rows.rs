@@ -1,11 +1,12 @@
 //! Rows of any format into evidence.
 
+use super::identities::{self, Owners};
 use super::keys::{self, OWN};
 use super::logs::Logs;
-use super::record::{self, Cell, Cells, Members, Mistyped, text};
+use super::record::{self, Cell, Cells, Members, Mistyped, Seen, text};
 use super::schema::{TABLES, TAG, Table};
 use crate::workflow::github::input;
-use crate::{TextContext, TextSink};
+use crate::{TextContext, TextSink, activity};
 use arrow_schema::{DataType, Field};
 use leakgraph_model::tables::{Job, Problem, Run};
 use leakgraph_model::{Evidence, Key};
@@ -23,6 +24,7 @@ pub(super) struct Rows<'a> {
     sink: &'a mut dyn TextSink,
     open: BTreeMap<&'static str, Open>,
     logs: Logs,
+    owners: Owners,
     /// Tables that rows name and the schema does not have.
     strange: BTreeMap<String, usize>,
     untagged: usize,
@@ -39,8 +41,10 @@ struct Open {
     rows: Vec<Cells>,
     seen: usize,
     unknown: BTreeSet<String>,
-    lacking: BTreeMap<String, usize>,
+    lacking: BTreeMap<String, Seen>,
     mistyped: Mistyped,
+    /// Statements that count as "may", with their rows.
+    doubtful: Vec<(usize, String)>,
 }
 
 impl Open {
@@ -58,6 +62,7 @@ impl Open {
             unknown: BTreeSet::new(),
             lacking: BTreeMap::new(),
             mistyped: Mistyped::new(),
+            doubtful: Vec::new(),
         }
     }
 }
@@ -70,6 +75,7 @@ impl<'a> Rows<'a> {
             sink,
             open: BTreeMap::new(),
             logs: Logs::default(),
+            owners: Owners::default(),
             strange: BTreeMap::new(),
             untagged: 0,
             known_runs: HashSet::new(),
@@ -102,11 +108,15 @@ impl<'a> Rows<'a> {
                 open.unknown.insert(name.clone());
             }
         }
-        let mut cells = record::cells(table, &open.fields, members, &mut open.mistyped);
+        let members = &*identities::plain(table, members);
+        let mut cells = record::cells(table, &open.fields, (self.count, members), &mut open.mistyped);
         cells.insert("source_key", Cell::Key(self.source_key));
         let filled = match table.lacks(|column| record::is_given(members, column)) {
             Some(missing) => Err(missing),
-            None => keys::fill(table, members, &mut cells).map_err(str::to_owned),
+            None if table.name == "owners" => self.owners.row(members).map_err(str::to_owned),
+            None => keys::fill(table, members, &mut cells).map_err(str::to_owned).map(|doubt| {
+                open.doubtful.extend(doubt.map(|doubt| (self.count, doubt)));
+            }),
         };
         let key = |column: &str| match cells.get(column) {
             Some(Cell::Key(key)) => Some(*key),
@@ -115,6 +125,7 @@ impl<'a> Rows<'a> {
         let run = key("run_key").or_else(|| OWN.run(members));
         let job = key("job_key").or_else(|| OWN.job(members));
         match filled {
+            Ok(()) if table.name == "owners" => {}
             Ok(()) if table.canonical.is_none() => {
                 self.logs.row(members, run, job);
                 self.refer(members, true);
@@ -128,8 +139,8 @@ impl<'a> Rows<'a> {
                     self.refer(members, false);
                 }
             }
-            Ok(()) => *open.lacking.entry("a column that must not be empty".to_owned()).or_default() += 1,
-            Err(missing) => *open.lacking.entry(missing).or_default() += 1,
+            Ok(()) => Seen::note(&mut open.lacking, record::lacking(&open.fields, &cells), self.count),
+            Err(missing) => Seen::note(&mut open.lacking, missing, self.count),
         }
         let is_prose = |name: &str| !table.has(name) || is_prose(table, name);
         self.scan(table.name, members, is_prose, run, job);
@@ -293,13 +304,25 @@ impl<'a> Rows<'a> {
                 );
                 self.problem("unknown_column", reason, true);
             }
-            for (missing, rows) in open.lacking {
-                let reason = format!("{rows} of {} rows of {name} lack {missing}", open.seen);
+            for (missing, Seen { rows, first }) in open.lacking {
+                let reason =
+                    format!("{rows} of {} rows of {name} lack {missing}, first row {first}", open.seen);
                 self.problem("missing_column", reason, true);
             }
-            for ((column, called), rows) in open.mistyped {
-                let reason = format!("{name}.{column} is no {called} in {rows} of {} rows", open.seen);
+            for ((column, called), Seen { rows, first }) in open.mistyped {
+                let reason = format!(
+                    "{name}.{column} is no {called} in {rows} of {} rows, first row {first}",
+                    open.seen
+                );
                 self.problem("mistyped", reason, true);
+            }
+            let doubtful = open.doubtful.len();
+            for (row, doubt) in open.doubtful.into_iter().take(NAMED) {
+                self.problem("malformed_policy", format!("row {row}: {doubt}; it counts as may"), true);
+            }
+            if doubtful > NAMED {
+                let reason = format!("{} more statements of {name} count as may", doubtful - NAMED);
+                self.problem("malformed_policy", reason, true);
             }
         }
         for (name, rows) in std::mem::take(&mut self.strange) {
@@ -315,6 +338,8 @@ impl<'a> Rows<'a> {
             self.problem("unrecognised", reason, true);
         }
         self.logs.hand_over(self.path, self.source_key, self.sink);
+        self.evidence.identities.extend(self.owners.identities(self.source_key));
+        activity::merge(&mut self.evidence.activity, &mut self.evidence.assumptions, (0, 0));
         self.evidence
     }
 }

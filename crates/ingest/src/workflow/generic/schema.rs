@@ -6,7 +6,8 @@
 use leakgraph_model::Row as _;
 use leakgraph_model::TableDoc;
 use leakgraph_model::tables::{
-    Approval, Handoff, HandoffInput, IdentityUsed, Job, Run, SecretPassed, Step, TokenPermission, Trigger,
+    Activity, Approval, Grant, Handoff, HandoffInput, Identity, IdentityUsed, Job, Run, SecretPassed, Step,
+    TokenPermission, Trigger, Trust,
 };
 
 /// Names the table of a row (column), of an object (member) or of a Parquet file (metadata).
@@ -20,11 +21,14 @@ const RUN: &[&str] = &["platform", "repo", "platform_run_id", "attempt"];
 const RUN_AND_JOB: &[&str] = &["platform", "repo", "platform_run_id", "attempt", "job"];
 const RUN_KEYS: &[&str] = &["run_key", "platform_run_id"];
 const JOB_KEYS: &[&str] = &["job_key", "job"];
+const IDENTITY: &[&str] = &["platform", "native_id"];
+const IDENTITY_KEYS: &[&str] = &["identity_key", "native_id"];
 
 /// One table.
 pub(super) struct Table {
     pub(super) name: &'static str,
-    /// The canonical table; logs have none, they are only read.
+    /// The canonical table; logs have none, they are only read, and owners are written to
+    /// the identities they own.
     pub(super) canonical: Option<TableDoc>,
     /// Columns beside the canonical ones.
     pub(super) ids: &'static [&'static str],
@@ -62,6 +66,7 @@ impl Table {
         let is_ours = |column: &&str| {
             ["run_key", "job_key", "handoff_key"].iter().any(|end| column.ends_with(end))
                 || matches!(*column, "platform_run_id" | "parent_run_id" | "child_run_id" | "handoff_id")
+                || matches!(*column, "native_id" | "identity_key")
         };
         columns.iter().find(|column| is_ours(column))?;
         let known = |table: &Self| columns.iter().filter(|column| table.has(column)).count();
@@ -163,6 +168,47 @@ pub(super) static TABLES: &[Table] = &[
         defaults: &[("join_method", "exact_id"), ("confidence", "1")],
     },
     Table {
+        name: "identities",
+        canonical: Some(Identity::TABLE),
+        ids: &[],
+        needs: &[&["native_id"], &["kind"]],
+        defaults: &[("status", "unknown")],
+    },
+    Table {
+        name: "grants",
+        canonical: Some(Grant::TABLE),
+        ids: &["native_id", "group"],
+        needs: &[IDENTITY_KEYS, &["actions"]],
+        defaults: &[
+            ("policy_kind", "identity"),
+            ("policy", "export"),
+            ("not_actions", "false"),
+            ("not_resources", "false"),
+            ("understood", "true"),
+        ],
+    },
+    Table {
+        name: "activity",
+        canonical: Some(Activity::TABLE),
+        ids: IDENTITY,
+        needs: &[&["principal", "native_id"], &["action"]],
+        defaults: &[("denied", "false"), ("calls", "1"), ("data_event", "false"), ("evidence", "export")],
+    },
+    Table {
+        name: "trusts",
+        canonical: Some(Trust::TABLE),
+        ids: &["platform", "native_id", "principal_platform", "statement"],
+        needs: &[IDENTITY_KEYS, &["principal"]],
+        defaults: &[],
+    },
+    Table {
+        name: "owners",
+        canonical: None,
+        ids: &["platform", "native_id", "owner", "status", "departed_at"],
+        needs: &[&["native_id"], &["owner"]],
+        defaults: &[],
+    },
+    Table {
         name: "logs",
         canonical: None,
         ids: &[
@@ -196,6 +242,13 @@ mod tests {
         assert_eq!(table(&["platform", "platform_run_id", "job", "text"]), Some("logs"));
         assert_eq!(table(&["mechanism", "platform", "parent_run_id"]), Some("handoffs"));
         assert_eq!(table(&["platform", "platform_run_id", "status", "colour"]), Some("runs"));
+        assert_eq!(table(&["platform", "native_id", "kind", "owner"]), Some("identities"));
+        assert_eq!(table(&["platform", "native_id", "actions", "resources"]), Some("grants"));
+        assert_eq!(table(&["platform", "native_id", "action", "resource", "calls"]), Some("activity"));
+        assert_eq!(table(&["native_id", "principal", "principal_kind"]), Some("trusts"));
+        assert_eq!(table(&["native_id", "owner", "departed_at"]), Some("owners"));
+        // An action and a principal that are none of ours.
+        assert_eq!(table(&["platform", "principal", "action"]), None);
         // Other tools have such columns, too.
         assert_eq!(table(&["platform", "name", "status"]), None);
         assert_eq!(table(&["text", "job"]), None);
