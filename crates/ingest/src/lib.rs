@@ -35,7 +35,7 @@ use leakgraph_model::{Key, Timestamp};
 use std::io::{self, Read};
 
 /// Raised when importers change what they extract: sources are then read again.
-pub const IMPORTER_VERSION: u32 = 6;
+pub const IMPORTER_VERSION: u32 = 7;
 
 /// Receives the text that importers come upon.
 pub trait TextSink {
