@@ -189,6 +189,23 @@ fn unknown_kinds_and_loose_ends_are_named_with_their_count() {
     assert!(evidence.problems.iter().all(|problem| problem.lossy));
 }
 
+/// Members of members of members: each would have to be followed for each.
+#[test]
+fn a_chain_of_members_is_cut_and_said() {
+    let count = 2_200;
+    let nodes: Vec<Value> =
+        (0..count).map(|id| node(&id.to_string(), &["Okta_User"], json!({"name": id.to_string()}))).collect();
+    let edges: Vec<Value> =
+        (1..count).map(|id| edge("Okta_MemberOf", &(id - 1).to_string(), &id.to_string())).collect();
+    let evidence = graph(&nodes, &edges);
+    let [reason] = reasons(&evidence, "too_large")[..] else { panic!("{:?}", evidence.problems) };
+    assert!(
+        reason.ends_with("identities are left out: groups and roles give more than 2000000 of them"),
+        "{reason}"
+    );
+    assert_eq!((evidence.identities.len(), evidence.trusts.len()), (count, count - 1));
+}
+
 #[test]
 fn near_misses_are_not_ours() {
     let foreign = [

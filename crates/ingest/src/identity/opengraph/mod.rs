@@ -16,11 +16,13 @@ use leakgraph_model::tables::{Grant, Problem, Trust};
 use leakgraph_model::{Evidence, Key};
 use nodes::{Node, Nodes};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Resources of all grants that come through groups and roles; beyond that they are left out,
 /// with a problem.
 const MAX_INHERITED: usize = 2_000_000;
+/// Groups and roles that are looked at for all identities together: a file may chain them.
+const MAX_VISITS: usize = 2_000_000;
 /// Issuer of the tokens of jobs of GitHub.
 const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
 
@@ -205,7 +207,7 @@ impl<'v> Graph<'v> {
     }
 
     fn finish(mut self, document: &Document<'_>) -> Evidence {
-        let mut left = MAX_INHERITED;
+        let (mut left, mut visits) = (MAX_INHERITED, MAX_VISITS);
         let mut cut = 0;
         for place in 0..self.nodes.all.len() {
             let Some(node) = self.nodes.all.get(place) else { continue };
@@ -218,15 +220,14 @@ impl<'v> Graph<'v> {
             self.evidence.credentials.extend(node.credential(self.source));
             self.token(place);
             if self.nodes.all.get(place).is_some_and(Node::is_identity) {
-                let held = self.held(place);
-                let resources: usize = held.values().map(BTreeSet::len).sum();
-                match left.checked_sub(resources) {
-                    Some(rest) => left = rest,
-                    None => {
-                        cut += 1;
-                        continue;
-                    }
-                }
+                let held = self.held(place, &mut visits).filter(|held| {
+                    let resources: usize = held.values().map(BTreeSet::len).sum();
+                    left.checked_sub(resources).map(|rest| left = rest).is_some()
+                });
+                let Some(held) = held else {
+                    cut += 1;
+                    continue;
+                };
                 self.grants(place, held);
             }
         }
@@ -234,24 +235,27 @@ impl<'v> Graph<'v> {
         self.evidence
     }
 
-    /// What an identity holds itself and, if it acts, through groups and roles.
-    fn held(&self, place: usize) -> Inherited<'v> {
+    /// What an identity holds itself and, if it acts, through groups and roles; `None` where
+    /// too many were looked at already.
+    fn held(&self, place: usize, visits: &mut usize) -> Option<Inherited<'v>> {
         let acts = self.nodes.all.get(place).is_some_and(Node::acts);
-        let mut seen = BTreeSet::from([place]);
+        let mut seen = HashSet::from([place]);
         let mut next = vec![place];
         let mut held = Inherited::new();
         while let Some(via) = next.pop() {
-            let name = self.nodes.all.get(via).filter(|_| via != place).map_or_else(
-                || "opengraph".to_owned(),
-                |node| node.property("short_name").unwrap_or_else(|| node.name.clone()),
-            );
-            for (resource, permits) in self.permits.get(&via).into_iter().flatten() {
-                held.entry((name.clone(), permits.clone())).or_default().insert(*resource);
+            *visits = visits.checked_sub(1)?;
+            if let Some(permits) = self.permits.get(&via) {
+                let node = self.nodes.all.get(via).filter(|_| via != place);
+                let name = node.map(|node| node.property("short_name").unwrap_or_else(|| node.name.clone()));
+                let name = name.unwrap_or_else(|| "opengraph".to_owned());
+                for (resource, permits) in permits {
+                    held.entry((name.clone(), permits.clone())).or_default().insert(*resource);
+                }
             }
             let above = self.members.get(&via).into_iter().flatten().filter(|_| acts);
             next.extend(above.filter(|place| seen.insert(**place)));
         }
-        held
+        Some(held)
     }
 
     fn grants(&mut self, place: usize, held: Inherited<'v>) {
@@ -385,7 +389,7 @@ impl<'v> Graph<'v> {
         }
         if cut > 0 {
             let reason = format!(
-                "permissions of {cut} identities: with those that come through groups and roles there are more than {MAX_INHERITED}"
+                "the permissions of {cut} identities are left out: groups and roles give more than {MAX_INHERITED} of them"
             );
             problem("too_large", reason, true);
         }
