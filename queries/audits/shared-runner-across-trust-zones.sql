@@ -1,7 +1,7 @@
 -- ---
 -- id: shared-runner-across-trust-zones
 -- severity: high
--- requires: jobs, trigger_decisions
+-- requires: jobs[runner_name IS NOT NULL], trigger_decisions
 -- rationale: What code of low trust leaves on a lasting runner meets the next job there, with its secrets.
 -- remediation: Give each trust zone a runner group of its own, or make runners anew for each job.
 -- ---

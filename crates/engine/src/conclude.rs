@@ -52,7 +52,8 @@ pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, E
     let mut tables = linked_batches(&evidence)?;
     tables.extend(score_batches(&scores)?);
     let session = overlay(&lake, &tables)?;
-    let (findings, runs) = audit::run(&audits, &|sql| session.query(sql))?;
+    let (findings, mut runs) = audit::run(&audits, &|sql| session.query(sql))?;
+    runs.extend(audit::not_assessed(&audits, &Frameworks::load()?));
     tables.push((Finding::TABLE.name, Finding::to_batch(&findings)?));
     tables.push((AuditRun::TABLE.name, AuditRun::to_batch(&runs)?));
     progress.event(Event::Stage("commit"));

@@ -29,6 +29,20 @@ pub(crate) fn svg(labels: &[String]) -> String {
     svg
 }
 
+/// What the page says of the drawing's classes, for a drawing that stands alone.
+const STYLE: &str = "<style>rect{fill:#f5f7f9;stroke:#aab4c0}.target rect{fill:#fdecea;stroke:#b3261e}\
+    text{font:12px sans-serif;fill:#1c2430}text.kind{font-size:10px;fill:#5b6675}\
+    .link{fill:none;stroke:#6b7787;stroke-width:1.5}.tip{fill:#6b7787}</style>";
+
+/// The same as a document.
+pub(crate) fn standalone(labels: &[String]) -> String {
+    let drawing = svg(labels).replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    match drawing.split_once('>') {
+        Some((start, rest)) => format!("{start}>{STYLE}{rest}\n"),
+        None => drawing,
+    }
+}
+
 fn corner(place: usize) -> (usize, usize) {
     ((place % PER_ROW) * (BOX_WIDTH + GAP) + 2, (place / PER_ROW) * (BOX_HEIGHT + GAP) + 2)
 }

@@ -62,17 +62,17 @@ impl Neighbourhood {
         Self { nodes, edges: edges.into_iter().collect() }
     }
 
-    /// What lies within `steps` edges of a node in either direction, at most `most` nodes,
-    /// nearest first. Empty if no edge has that label.
-    pub fn around(rows: &[ReachEdge], label: &str, steps: usize, most: usize) -> Self {
+    /// What lies within `steps` edges of some nodes in either direction, at most `most` nodes,
+    /// nearest first. Empty if no edge has such a label.
+    pub fn around(rows: &[ReachEdge], labels: &[String], steps: usize, most: usize) -> Self {
         let mut beside: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for row in rows {
             beside.entry(&row.source).or_default().insert(&row.target);
             beside.entry(&row.target).or_default().insert(&row.source);
         }
-        let Some((start, _)) = beside.get_key_value(label) else { return Self::default() };
-        let mut kept: BTreeSet<&str> = BTreeSet::from([*start]);
-        let mut edge = vec![*start];
+        let starts = labels.iter().filter_map(|label| Some(*beside.get_key_value(label.as_str())?.0));
+        let mut edge: Vec<&str> = starts.take(most).collect();
+        let mut kept: BTreeSet<&str> = edge.iter().copied().collect();
         for _ in 0..steps {
             let mut next = Vec::new();
             for node in edge.iter().filter_map(|node| beside.get(node)).flatten() {
