@@ -32,7 +32,7 @@ impl Requirement {
     /// What is missing and which evidence would bring it.
     pub fn missing(&self) -> String {
         let sources: Vec<String> = self.0.iter().map(Source::to_string).collect();
-        let mut hints: Vec<&str> = self.0.iter().map(|source| evidence(&source.table)).collect();
+        let mut hints: Vec<&str> = self.0.iter().map(Source::evidence).collect();
         hints.dedup();
         format!("no rows of {}: needs {}", sources.join(" or "), hints.join(", or "))
     }
@@ -53,6 +53,32 @@ impl Source {
     pub fn sql(&self) -> String {
         let filter = self.condition.as_ref().map(|condition| format!(" WHERE {condition}"));
         format!("SELECT 1 AS one FROM {}{} LIMIT 1", self.table, filter.unwrap_or_default())
+    }
+
+    /// What to feed for such rows: README.md says how to get it.
+    fn evidence(&self) -> &'static str {
+        const USE: &str = "records of what identities did (CloudTrail, audit logs, sign-ins)";
+        let is_about = |column: &str| self.condition.as_ref().is_some_and(|text| text.contains(column));
+        match self.table.as_str() {
+            "nhi_lifecycle" if is_about("last_used_at") => USE,
+            "jobs" if is_about("environment") => {
+                "records of the environments of jobs (deployments, the GitHub audit log)"
+            }
+            "jobs" if is_about("has_log") => "logs of jobs",
+            "activity" | "assumptions" => USE,
+            "approvals" => "reviews of deployments (answers for approvals, the GitHub audit log)",
+            "bindings" | "steps" | "token_permissions" => "logs of jobs",
+            "credentials" => "inventories of keys and secrets",
+            "grants" | "trusts" => "inventories with policies (account details, roles and bindings)",
+            "handoffs" | "handoff_inputs" | "handoff_scores" => {
+                "work that one run hands to another (logs that dispatch, webhooks, trigger answers)"
+            }
+            "identities" | "nhi_lifecycle" => "identity inventories",
+            "nhi_scores" => "inventories with policies, and records of use",
+            "secrets_passed" => "logs or workflow files that name the secrets of jobs",
+            "source_files" => "any text",
+            _ => "logs or answers of the platform for workflow runs",
+        }
     }
 }
 
@@ -80,25 +106,6 @@ fn split(text: &str, separator: char) -> Option<Vec<String>> {
         }
     }
     (depth == 0).then_some(parts)
-}
-
-/// What to feed for rows of a table: README.md says how to get it.
-fn evidence(table: &str) -> &'static str {
-    match table {
-        "activity" | "assumptions" => "records of what identities did (CloudTrail, audit logs, sign-ins)",
-        "approvals" => "reviews of deployments (answers for approvals, the GitHub audit log)",
-        "bindings" | "steps" | "token_permissions" => "logs of jobs",
-        "credentials" => "inventories of keys and secrets",
-        "grants" | "trusts" => "inventories with policies (account details, roles and bindings)",
-        "handoffs" | "handoff_inputs" | "handoff_scores" => {
-            "work that one run hands to another (logs that dispatch, webhooks, trigger answers)"
-        }
-        "identities" | "nhi_lifecycle" => "identity inventories",
-        "nhi_scores" => "inventories with policies, and records of use",
-        "secrets_passed" => "logs or workflow files that name the secrets of jobs",
-        "source_files" => "any input",
-        _ => "logs or answers of the platform for workflow runs",
-    }
 }
 
 #[cfg(test)]

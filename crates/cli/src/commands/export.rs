@@ -21,7 +21,7 @@ pub(crate) fn export(config: &Config, args: &Export) -> anyhow::Result<Exit> {
         edges.extend(ReachEdge::from_batch(&batch)?);
     }
     let part = match &args.around {
-        Some(node) => Neighbourhood::around(&edges, std::slice::from_ref(node), args.steps, args.most),
+        Some(node) => Neighbourhood::around(&edges, node, args.steps, args.most),
         None => Neighbourhood::of(&edges),
     };
     if let (Some(node), true) = (&args.around, part.nodes.is_empty()) {

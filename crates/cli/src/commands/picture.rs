@@ -67,7 +67,7 @@ fn picture(session: &Session, table: &str, key: &Key) -> anyhow::Result<Option<S
         ))?,
         _ => return by_reference(session, table, key),
     };
-    let part = Neighbourhood::around(&edges(session)?, &nodes, STEPS, MOST);
+    let part = Neighbourhood::through(&edges(session)?, &nodes, STEPS, MOST);
     Ok((!part.nodes.is_empty()).then(|| svg(&part)))
 }
 

@@ -62,17 +62,17 @@ impl Neighbourhood {
         Self { nodes, edges: edges.into_iter().collect() }
     }
 
-    /// What lies within `steps` edges of some nodes in either direction, at most `most` nodes,
-    /// nearest first. Empty if no edge has such a label.
-    pub fn around(rows: &[ReachEdge], labels: &[String], steps: usize, most: usize) -> Self {
+    /// What lies within `steps` edges of a node in either direction, at most `most` nodes,
+    /// nearest first. Empty if no edge has that label.
+    pub fn around(rows: &[ReachEdge], label: &str, steps: usize, most: usize) -> Self {
         let mut beside: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for row in rows {
             beside.entry(&row.source).or_default().insert(&row.target);
             beside.entry(&row.target).or_default().insert(&row.source);
         }
-        let starts = labels.iter().filter_map(|label| Some(*beside.get_key_value(label.as_str())?.0));
-        let mut edge: Vec<&str> = starts.take(most).collect();
-        let mut kept: BTreeSet<&str> = edge.iter().copied().collect();
+        let Some((start, _)) = beside.get_key_value(label) else { return Self::default() };
+        let mut kept: BTreeSet<&str> = BTreeSet::from([*start]);
+        let mut edge = vec![*start];
         for _ in 0..steps {
             let mut next = Vec::new();
             for node in edge.iter().filter_map(|node| beside.get(node)).flatten() {
@@ -86,6 +86,35 @@ impl Neighbourhood {
             rows.iter()
                 .filter(|row| kept.contains(row.source.as_str()) && kept.contains(row.target.as_str())),
         )
+    }
+
+    /// What leads to some nodes and what they lead to, within `steps` edges and at most `most`
+    /// nodes, nearest first. Whoever is an administrator leads everywhere: no further than there.
+    pub fn through(rows: &[ReachEdge], labels: &[String], steps: usize, most: usize) -> Self {
+        let starts: BTreeSet<&str> = labels.iter().map(String::as_str).collect();
+        let mut kept = starts.clone();
+        let mut edges: BTreeSet<usize> = BTreeSet::new();
+        for forwards in [true, false] {
+            let mut edge = starts.clone();
+            for _ in 0..steps {
+                let mut next = BTreeSet::new();
+                for (index, row) in rows.iter().enumerate() {
+                    let (near, kind, far) = match forwards {
+                        true => (row.source.as_str(), &row.source_kind, row.target.as_str()),
+                        false => (row.target.as_str(), &row.target_kind, row.source.as_str()),
+                    };
+                    let goes_on = edge.contains(near) && (kind != "admin" || starts.contains(near));
+                    if goes_on && (kept.contains(far) || kept.len() < most) {
+                        edges.insert(index);
+                        if kept.insert(far) {
+                            next.insert(far);
+                        }
+                    }
+                }
+                edge = next;
+            }
+        }
+        Self::of(edges.iter().filter_map(|index| rows.get(*index)))
     }
 
     /// Along a path of labels, as `handoff_scores.top_path`; of parallel edges the cheapest.
