@@ -1,7 +1,7 @@
-//! The organisation's audit log and directory.
+//! The organisation's audit log.
 //!
 //! Shapes: GitHub, "Audit log events for your organization" (category `workflows`), as
-//! `GET /orgs/{org}/audit-log` gives them; Microsoft Graph, `GET /users`.
+//! `GET /orgs/{org}/audit-log` gives them.
 
 use crate::clock::Moment;
 use crate::incidents::{DELETED, PREPARED, RERUNS};
@@ -63,20 +63,4 @@ fn set(event: &mut Value, name: &str, value: Value) {
     if let Some(members) = event.as_object_mut() {
         members.insert(name.to_owned(), value);
     }
-}
-
-/// People in the directory: one of them has left.
-pub(crate) fn users() -> Value {
-    let user = |login: &str, name: &str, enabled: bool| {
-        let id = Random::of(login).hex(32);
-        let part = |from: usize, to: usize| id.get(from..to).unwrap_or_default();
-        json!({
-            "id": format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)),
-            "displayName": name, "userPrincipalName": format!("{login}@{ORGANISATION}.example"), "accountEnabled": enabled,
-        })
-    };
-    json!({
-        "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users(id,displayName,userPrincipalName,accountEnabled)",
-        "value": [user("joris.hendriks", "Joris Hendriks", true), user("tobias.falk", "Tobias Falk", false)],
-    })
 }

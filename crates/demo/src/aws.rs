@@ -318,7 +318,7 @@ pub(crate) fn account() -> Value {
 }
 
 /// Users with keys: name of the key in the vault, day it was made.
-const KEYS: [(&str, &str, &str); 3] = [
+pub(crate) const KEYS: [(&str, &str, &str); 3] = [
     ("svc-data-pipeline", "PIPELINE_KEY_ID", "2024-03-18T09:05:00Z"),
     ("svc-legacy-deployer", "LEGACY_KEY_ID", "2022-11-02T09:05:00Z"),
     ("svc-backup", "BACKUP_KEY_ID", "2026-07-20T09:05:00Z"),

@@ -12,6 +12,7 @@ mod incidents;
 mod inventory;
 mod joblog;
 mod organisation;
+mod people;
 mod random;
 mod runs;
 mod shape;
@@ -176,9 +177,10 @@ fn write_inventories(folder: &Path, runs: &[runs::Run]) -> io::Result<()> {
     let aws = folder.join("inventory/aws");
     write_json(&aws.join("account-authorization-details.json"), &aws::account())?;
     write_json(&aws.join("access-keys.json"), &aws::access_keys())?;
+    write(&aws.join("credential-report.csv"), people::credential_report().as_bytes())?;
     write_json(&folder.join("inventory/github/bundle.json"), &inventory::bundle())?;
     write_json(&folder.join("inventory/github/audit-log.json"), &auditlog::events(runs))?;
-    write_json(&folder.join("inventory/entra/users.json"), &auditlog::users())?;
+    write_json(&folder.join("inventory/entra/users.json"), &people::users())?;
     for (day, records) in aws::trail(runs) {
         let path = aws.join(format!("cloudtrail/2026-10-{:02}.json.gz", day + 1));
         let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::fast());

@@ -74,6 +74,8 @@ fn told(label: &str) -> (String, String) {
         label.strip_prefix("repo:").and_then(|rest| rest.split_once(":token["))
     {
         return (small(&format!("token of {repo}")), fit(scopes.trim_end_matches(']'), NAME, true));
+    } else if let Some((owner, name)) = label.strip_prefix("repo:").and_then(|rest| rest.split_once('/')) {
+        (format!("repository of {owner}"), name)
     } else if let Some((repo, name)) = label.strip_prefix("secret:").and_then(|rest| rest.rsplit_once('/')) {
         (format!("secret of {repo}"), name)
     } else if let Some((repo, name)) = label.split_once(' ').filter(|(repo, _)| is_repository(repo)) {
@@ -161,7 +163,7 @@ mod tests {
             ("acme/shop Release / build", "acme/shop", "Release / build"),
             ("secret:acme/shop/NPM", "secret of acme/shop", "NPM"),
             ("repo:acme/shop:token[contents:read]", "token of acme/shop", "contents:read"),
-            ("repo:acme/shop [CRED]", "repo", "acme/shop [CRED]"),
+            ("repo:acme/shop [CRED]", "repository of acme", "shop [CRED]"),
             ("npm token 0999c762", "", "npm token 0999c762"),
         ] {
             assert_eq!(told(label), (above.to_owned(), name.to_owned()), "{label}");

@@ -8,7 +8,7 @@ use anyhow::Context;
 use leakgraph_lake::Session;
 use leakgraph_model::scored::ReachEdge;
 use leakgraph_model::{Key, Row};
-use leakgraph_score::export::{Neighbourhood, svg};
+use leakgraph_score::export::{Neighbourhood, svg, svg_about};
 use std::path::Path;
 
 /// As far around a node as a picture stays readable.
@@ -68,7 +68,7 @@ fn picture(session: &Session, table: &str, key: &Key) -> anyhow::Result<Option<S
         _ => return by_reference(session, table, key),
     };
     let part = Neighbourhood::through(&edges(session)?, &nodes, STEPS, MOST);
-    Ok((!part.nodes.is_empty()).then(|| svg(&part)))
+    Ok((!part.nodes.is_empty()).then(|| svg_about(&part, &nodes)))
 }
 
 /// The first of its evidence that can be drawn, what says most first.

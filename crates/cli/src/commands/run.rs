@@ -132,7 +132,7 @@ fn tell_score(summary: &ScoreSummary) -> anyhow::Result<()> {
     if summary.not_assessed > 0 {
         let kinds = if summary.not_assessed == 1 { "kind" } else { "kinds" };
         output::line(&format!(
-            "Not assessed: {} {kinds} of findings: `leakgraph doctor` says what evidence they need",
+            "Not assessed: {} {kinds} of findings: `leakgraph doctor` says why",
             summary.not_assessed
         ))?;
     }

@@ -3,6 +3,7 @@
 
 use super::formats::style;
 use super::{NeighbourEdge, Neighbourhood, escape};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -16,6 +17,11 @@ const SWEEPS: usize = 8;
 /// An SVG without external references. Kinds stand small above names; long names lose their
 /// beginning and keep it as a tooltip; possible edges are dashed; `+n` counts checks.
 pub fn svg(part: &Neighbourhood) -> String {
+    svg_about(part, &[])
+}
+
+/// The same, with the nodes it is about in bold lines.
+pub fn svg_about(part: &Neighbourhood, about: &[String]) -> String {
     if part.nodes.is_empty() {
         return String::new();
     }
@@ -58,7 +64,11 @@ pub fn svg(part: &Neighbourhood) -> String {
             })
             .collect();
         // Curves part where fewer of them meet.
-        let (x, y) = curve.at(if ends(target) > starts(source) { 0.3 } else { 0.7 });
+        let (x, y) = curve.at(match ends(target).cmp(&starts(source)) {
+            Ordering::Greater => 0.38,
+            Ordering::Equal => 0.5,
+            Ordering::Less => 0.62,
+        });
         writeln!(
             text,
             "<text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"middle\" font-size=\"10\" fill=\"#374151\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
@@ -70,9 +80,13 @@ pub fn svg(part: &Neighbourhood) -> String {
     for (node, (label, kind)) in part.nodes.iter().enumerate() {
         let (x, y) = corner(node);
         let (_, colour) = style(kind);
+        let line = match about.contains(label) {
+            true => "stroke=\"#111827\" stroke-width=\"2.5\"",
+            false => "stroke=\"#9ca3af\"",
+        };
         writeln!(
             text,
-            "<g><title>{}</title><rect x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"6\" fill=\"{colour}\" stroke=\"#9ca3af\"/><text x=\"{}\" y=\"{}\" font-size=\"10\" fill=\"#4b5563\">{}</text><text x=\"{}\" y=\"{}\">{}</text></g>",
+            "<g><title>{}</title><rect x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"6\" fill=\"{colour}\" {line}/><text x=\"{}\" y=\"{}\" font-size=\"10\" fill=\"#4b5563\">{}</text><text x=\"{}\" y=\"{}\">{}</text></g>",
             escape(label),
             x + 10.0,
             y + 15.0,
@@ -143,6 +157,7 @@ fn shorten(name: &str) -> String {
         let repo = repo.rsplit('/').next().unwrap_or(repo);
         return fit(&format!("{repo} token: {}", scopes.trim_end_matches(']')), true);
     }
+    let name = name.strip_prefix("secret:").unwrap_or(name);
     let short = fit(name, false);
     match name.split_once('/') {
         Some((owner, rest)) if short != name && !owner.contains([' ', ':']) => fit(rest, false),

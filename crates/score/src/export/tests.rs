@@ -35,6 +35,10 @@ fn a_neighbourhood_ends_after_its_steps_and_a_path_takes_the_cheapest_edges() {
     let through = Neighbourhood::through(&rows(), &start, 9, 100);
     let leads = |part: &Neighbourhood| part.nodes.iter().map(|node| node.0.clone()).collect::<Vec<_>>();
     assert!(leads(&through).contains(&start[0]) && through.nodes.len() >= around.nodes.len());
+    assert!(svg_about(&through, &start).matches("stroke-width=\"2.5\"").count() == 1);
+    // A way round is longer than the direct one and is not drawn.
+    let round = [edge("a", "b", "x", 0), edge("b", "c", "x", 0), edge("a", "c", "x", 0)];
+    assert_eq!(Neighbourhood::through(&round, &["a".to_owned()], 2, 9).edges.len(), 2);
     assert_eq!(Neighbourhood::through(&rows(), &start, 9, 2).nodes.len(), 2);
     assert_eq!(Neighbourhood::through(&rows(), &["nobody".to_owned()], 2, 9), Neighbourhood::default());
     let path =
