@@ -106,7 +106,9 @@ fn a_drawing_has_a_box_per_node_apart_from_the_others() {
     let boxes: BTreeSet<&str> =
         text.split("<rect ").skip(1).map(|rest| rest.split(" width").next().unwrap()).collect();
     assert_eq!(boxes.len(), 5);
-    assert!(text.contains("…"), "long names are shortened");
+    assert!(text.contains(">role/a-very-long-name-of-a-role<"), "of an ARN the resource");
+    let long = svg(&Neighbourhood::of(&[edge(&"long/".repeat(20), "repo:o/r:token[contents:read]", "x", 0)]));
+    assert!(long.contains(">…g/long/") && long.contains(">r token: contents:read<"), "{long}");
     assert_eq!(svg(&Neighbourhood::default()), "");
     // A cycle has no beginning, and is drawn all the same.
     let cycle = Neighbourhood::of(&[edge("a", "b", "handoff", 0), edge("b", "a", "handoff", 0)]);
