@@ -1,7 +1,7 @@
 -- ---
 -- id: departed-owner-nhi
 -- severity: high
--- requires: nhi_lifecycle
+-- requires: nhi_lifecycle, identities[is_nhi = false AND status IN ('enabled', 'disabled')]
 -- rationale: Who left may still know its credentials, and nobody answers for it.
 -- remediation: Rotate its credentials and give it an owner, or retire it.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: human-uses-nhi
 -- severity: high
--- requires: nhi_lifecycle
+-- requires: nhi_lifecycle, activity | assumptions | credentials[kind = 'password']
 -- rationale: What a person does under a machine's name cannot be traced to the person, and skips what protects people's sign-ins.
 -- remediation: Give people roles of their own; let only workloads become this identity.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: long-lived-credential
 -- severity: medium
--- requires: bindings
+-- requires: bindings | identities_used
 -- rationale: A static cloud key in a job lives until someone rotates it; workload identity (OIDC) lives minutes.
 -- remediation: Trust the repository by OIDC and remove the stored key.
 -- ---

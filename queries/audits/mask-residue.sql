@@ -1,7 +1,7 @@
 -- ---
 -- id: mask-residue
 -- severity: low
--- requires: source_files
+-- requires: source_files[kind = 'text' OR kind LIKE '%log' OR kind IN ('console', 'job_trace')] | jobs[has_log]
 -- rationale: What stands beside a mask tells of the secret: base 64 that was encoded with it, the address of a masked host, the length of the value.
 -- remediation: Do not print what is derived from secrets, encoded or shortened; where user and password were encoded together, treat the user as known.
 -- ---

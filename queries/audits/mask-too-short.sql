@@ -1,7 +1,7 @@
 -- ---
 -- id: mask-too-short
 -- severity: low
--- requires: source_files
+-- requires: source_files[kind = 'text' OR kind LIKE '%log' OR kind IN ('console', 'job_trace')] | jobs[has_log]
 -- rationale: A registered secret that is short or a common word is masked inside words and numbers, and the text around the mask gives it away.
 -- remediation: Replace the secret by a long random value, and do not keep user names, ports and other words as secrets.
 -- ---

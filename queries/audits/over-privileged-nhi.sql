@@ -1,7 +1,7 @@
 -- ---
 -- id: over-privileged-nhi
 -- severity: high
--- requires: nhi_scores, activity
+-- requires: nhi_scores[usage <> 'none']
 -- rationale: What an identity may do and never does serves only whoever steals it.
 -- remediation: Cut the policy to what was used, plus what cannot be observed and is needed.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-in-artifact-output
 -- severity: high
--- requires: handoffs, handoff_inputs
+-- requires: jobs[has_log]
 -- rationale: Job outputs are stored with the run; the runner drops those it recognises, which shows that a secret was about to be handed on.
 -- remediation: Do not pass secrets as job outputs; let the consuming job read them itself.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-in-dispatch-input
 -- severity: high
--- requires: secret_sightings, handoff_inputs
+-- requires: handoff_inputs
 -- rationale: Inputs of a dispatch are stored and shown in clear and are never registered as masks.
 -- remediation: Let the child fetch its own secret under its own identity; revoke the forwarded one.
 -- ---

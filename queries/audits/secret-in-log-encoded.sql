@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-in-log-encoded
 -- severity: high
--- requires: secret_sightings
+-- requires: source_files[kind = 'text' OR kind LIKE '%log' OR kind IN ('console', 'job_trace')] | jobs[has_log]
 -- rationale: Masking compares literal text; an encoded value passes it and anyone can decode it.
 -- remediation: Revoke the credential and do not print derived values of secrets; register encoded forms as masks where they must exist.
 -- ---

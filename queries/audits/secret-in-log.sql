@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-in-log
 -- severity: high
--- requires: secret_sightings
+-- requires: source_files[kind = 'text' OR kind LIKE '%log' OR kind IN ('console', 'job_trace')] | jobs[has_log]
 -- rationale: A run log is readable by everyone who can read the repository and is kept for months.
 -- remediation: Revoke the credential, delete the log, and pass the value through a masked secret or replace it by workload identity.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-mask-bypassed
 -- severity: high
--- requires: secret_sightings, bindings
+-- requires: bindings
 -- rationale: The platform knew the value as a secret and masked it elsewhere, yet it was printed.
 -- remediation: Revoke the credential; find the transformation (JSON field, encoding, multi-line value) that escapes the mask, and register what is derived from secrets with add-mask before it is used.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-reuse-after-exposure
 -- severity: critical
--- requires: secret_sightings, runs
+-- requires: runs
 -- rationale: A secret that was exposed and shows up again later was not rotated: whoever read the first log still has access.
 -- remediation: Revoke it now, then rotate; alert on its use since the first exposure.
 -- ---

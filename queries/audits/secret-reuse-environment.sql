@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-reuse-environment
 -- severity: high
--- requires: secret_exposures, jobs
+-- requires: jobs[environment IS NOT NULL]
 -- rationale: One value in production and elsewhere makes production as safe as the weakest of them.
 -- remediation: Give each environment its own credential, and keep production's in a protected environment.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: secret-reuse-nhi
 -- severity: medium
--- requires: secret_sightings, runs
+-- requires: runs[repo IS NOT NULL]
 -- rationale: One value in several repositories means one leak opens all of them and rotation breaks all of them.
 -- remediation: Give each repository its own credential or its own workload identity.
 -- ---

@@ -1,7 +1,7 @@
 -- ---
 -- id: shared-runner-across-trust-zones
 -- severity: high
--- requires: jobs, trigger_decisions
+-- requires: jobs[runner_name IS NOT NULL], trigger_decisions
 -- rationale: What code of low trust leaves on a lasting runner meets the next job there, with its secrets.
 -- remediation: Give each trust zone a runner group of its own, or make runners anew for each job.
 -- ---
@@ -25,7 +25,7 @@ SELECT owner || ' ' || runner_name AS subject, CAST(NULL AS BYTEA) AS subject_ke
        CASE WHEN outsiders AND privileged THEN 'high' ELSE 'medium' END AS severity, 'medium' AS confidence,
        'runner ' || runner_name || ' of ' || owner || ' ran ' ||
        CASE WHEN outsiders AND privileged THEN 'what outsiders start and privileged jobs' WHEN unmerged AND privileged THEN 'unmerged changes and privileged jobs' ELSE 'jobs of public and of private repositories' END ||
-       ' (' || CAST(repos AS VARCHAR) || ' repositories)' AS message,
+       ' (' || CAST(repos AS VARCHAR) || CASE WHEN repos = 1 THEN ' repository)' ELSE ' repositories)' END AS message,
        'jobs:' || coalesce(low, any_job) || coalesce(',jobs:' || high, '') AS evidence, 'whether the runner is made anew for each job is not on record' AS gap,
        tp AS rank_score, first_seen_at
 FROM zones

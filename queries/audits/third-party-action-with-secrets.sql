@@ -1,7 +1,7 @@
 -- ---
 -- id: third-party-action-with-secrets
 -- severity: high
--- requires: steps, bindings
+-- requires: steps[uses IS NOT NULL], bindings
 -- rationale: Code behind a tag or branch can change between two runs and then reads every secret it is handed.
 -- remediation: Pin the action to a commit, or hand it no secret.
 -- ---

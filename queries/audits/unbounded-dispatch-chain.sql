@@ -1,7 +1,7 @@
 -- ---
 -- id: unbounded-dispatch-chain
 -- severity: medium
--- requires: handoffs
+-- requires: jobs
 -- rationale: Long chains of workflows lose sight of who asked and what was approved.
 -- remediation: Shorten the chain, or re-validate identity and approval at each link.
 -- ---

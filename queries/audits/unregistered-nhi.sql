@@ -1,7 +1,7 @@
 -- ---
 -- id: unregistered-nhi
 -- severity: high
--- requires: nhi_lifecycle, identities
+-- requires: nhi_lifecycle[last_used_at IS NOT NULL], identities
 -- rationale: What acts and is in no inventory is governed by nobody.
 -- remediation: Find who made it, register it with an owner, or remove it.
 -- ---

@@ -22,6 +22,12 @@ Examples:
   leakgraph ingest runs/ inventory/
   leakgraph ingest --explain export.json   what is this file to leakgraph, and why?";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  leakgraph explain 3f2a91c0                   a finding, with the rows it rests on
+  leakgraph explain deploy-role                an identity by its name
+  leakgraph explain 3f2a91c0 --svg reach.svg   the picture of it, for a browser";
+
 const CAN_EXAMPLES: &str = "\
 Examples:
   leakgraph can deploy-role s3:PutObject arn:aws:s3:::releases/app.zip
@@ -99,6 +105,7 @@ pub(crate) enum Command {
     /// Leaked secrets: where they stand, who could read them, whether they live
     Secrets(Rows),
     /// The evidence behind a finding, an identity, a handoff, a job, a path …
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Whether an identity may do something, and which statements say so
     #[command(after_help = CAN_EXAMPLES)]
@@ -282,6 +289,9 @@ pub(crate) struct Explain {
     /// Key (or its first digits) of a finding, handoff, identity, secret, run, job, decision,
     /// path or verdict, or an identity's name or ARN
     pub(crate) id: String,
+    /// Draw it instead: its path, or what is near it in the reach graph; `-` for stdout
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

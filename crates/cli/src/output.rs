@@ -2,6 +2,7 @@
 
 use crate::args::Format;
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use std::io::{IsTerminal, Write};
@@ -16,11 +17,20 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }
 
+/// Prints a ranking: as a table with marks for controls and times to the minute, so that there
+/// is room for reasons; in other formats as it is.
+pub(crate) fn ranking(batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Table => table(batches, true),
+        _ => rows(batches, format),
+    }
+}
+
 /// Prints all rows in the given format.
 pub(crate) fn rows(batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
     let out = std::io::stdout().lock();
     match format {
-        Format::Table => return table(batches),
+        Format::Table => return table(batches, false),
         Format::Json => {
             let mut writer = arrow_json::ArrayWriter::new(out);
             for batch in batches {
@@ -49,7 +59,7 @@ pub(crate) fn rows(batches: &[RecordBatch], format: Format) -> anyhow::Result<()
 /// Lists as text, which CSV needs.
 fn flat(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
     use arrow::array::{ArrayRef, StringArray};
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::Schema;
     use std::sync::Arc;
     let schema = batch.schema();
     let (fields, columns): (Vec<_>, Vec<ArrayRef>) = schema
@@ -73,7 +83,7 @@ fn flat(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
 }
 
 /// A table fitted to the terminal; 120 columns where there is none.
-fn table(batches: &[RecordBatch]) -> anyhow::Result<()> {
+fn table(batches: &[RecordBatch], is_short: bool) -> anyhow::Result<()> {
     let Some(first) = batches.first() else { return line("(no rows)") };
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
@@ -89,13 +99,32 @@ fn table(batches: &[RecordBatch]) -> anyhow::Result<()> {
             .iter()
             .map(|column| ArrayFormatter::try_new(column, &options))
             .collect::<Result<_, _>>()?;
+        let schema = batch.schema();
         for row in 0..batch.num_rows() {
-            table.add_row(formatters.iter().map(|formatter| cell(&formatter.value(row).to_string())));
+            let cells = formatters.iter().zip(schema.fields()).map(|(formatter, field)| {
+                let text = formatter.value(row).to_string();
+                cell(&if is_short { short(field, text) } else { text })
+            });
+            table.add_row(cells.collect::<Vec<_>>());
             count += 1;
         }
     }
     line(&table.to_string())?;
     line(&format!("{count} row{}", if count == 1 { "" } else { "s" }))
+}
+
+/// What a control gave as a mark, a time to the minute.
+fn short(field: &Field, text: String) -> String {
+    let is_control = matches!(field.name().as_bytes(), [b't', b'1'..=b'7']);
+    match text.as_str() {
+        "pass" if is_control => "✓".to_owned(),
+        "fail" if is_control => "✗".to_owned(),
+        "unknown" if is_control => "?".to_owned(),
+        time if matches!(field.data_type(), DataType::Timestamp(..)) => {
+            time.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
+        }
+        _ => text,
+    }
 }
 
 /// One cell, severities in colour, control characters shown and not obeyed.

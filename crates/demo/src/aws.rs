@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const PROVIDER: &str = "token.actions.githubusercontent.com";
+/// Account of a partner.
+const PARTNER: u64 = 620_455_118_903;
 
 /// Roles that workflows assume: name, trusted subjects, statements, calls of one session.
 type CiRole = (&'static str, &'static [&'static str], fn() -> Value, &'static [&'static str]);
@@ -265,7 +267,8 @@ pub(crate) fn account() -> Value {
             statement("Warehouse", json!(["redshift:*", "s3:*", "iam:PassRole"]), json!("*")),
             statement("Users", json!(["iam:CreateAccessKey", "iam:AttachUserPolicy"]), json!("*"))
         ]),
-        &[("owner", "data")],
+        // Who has left.
+        &[("owner", "tobias.falk")],
     ));
     roles.push(role(
         "/",
@@ -273,7 +276,7 @@ pub(crate) fn account() -> Value {
         "2023-05-05T10:00:00Z",
         &root,
         &administrator(),
-        &[("owner", "security")],
+        &[("owner", "joris.hendriks")],
     ));
     roles.push(role(
         "/aws-service-role/ecs.amazonaws.com/",
@@ -315,7 +318,7 @@ pub(crate) fn account() -> Value {
 }
 
 /// Users with keys: name of the key in the vault, day it was made.
-const KEYS: [(&str, &str, &str); 3] = [
+pub(crate) const KEYS: [(&str, &str, &str); 3] = [
     ("svc-data-pipeline", "PIPELINE_KEY_ID", "2024-03-18T09:05:00Z"),
     ("svc-legacy-deployer", "LEGACY_KEY_ID", "2022-11-02T09:05:00Z"),
     ("svc-backup", "BACKUP_KEY_ID", "2026-07-20T09:05:00Z"),
@@ -384,7 +387,41 @@ pub(crate) fn trail(runs: &[Run]) -> BTreeMap<u64, Value> {
     let events = days.entry(12).or_default();
     events.push(event(&stranger, "sts:GetCallerIdentity", Moment::at(12 * 86_400 + 40_000), None));
     events.push(event(&stranger, "iam:ListUsers", Moment::at(12 * 86_400 + 40_010), Some("AccessDenied")));
+    days.entry(14).or_default().extend(strange());
     days.into_iter().map(|(day, records)| (day, json!({"Records": records}))).collect()
+}
+
+/// What should not be there: a person at the console as a user of machines, one who was
+/// refused, a role that no inventory lists, and a role of another account.
+fn strange() -> Vec<Value> {
+    let noon = Moment::at(14 * 86_400 + 12 * 3600);
+    let sign_in = |user: &str, at: Moment, result: &str| {
+        let who = json!({"type": "IAMUser", "principalId": unique_id("AIDA", user), "arn": format!("arn:aws:iam::{ACCOUNT}:user/ci/{user}"), "accountId": ACCOUNT.to_string(), "userName": user});
+        let mut event = event(&who, "signin:ConsoleLogin", at, None);
+        if let Some(members) = event.as_object_mut() {
+            members.insert("eventType".to_owned(), "AwsConsoleSignIn".into());
+            members.insert("responseElements".to_owned(), json!({"ConsoleLogin": result}));
+            if result != "Success" {
+                members.insert("errorMessage".to_owned(), "Failed authentication".into());
+            }
+        }
+        event
+    };
+    let mut partner = assumed("inventory-reader", "audit");
+    if let Some(members) = partner.as_object_mut() {
+        members.insert(
+            "arn".to_owned(),
+            format!("arn:aws:sts::{PARTNER}:assumed-role/inventory-reader/audit").into(),
+        );
+        members.insert("accountId".to_owned(), PARTNER.to_string().into());
+        members.remove("sessionContext");
+    }
+    vec![
+        sign_in("svc-data-pipeline", noon, "Success"),
+        sign_in("svc-backup", noon.plus(60), "Failure"),
+        event(&assumed("rollback-tmp", "cli"), "ecs:DescribeServices", noon.plus(120), None),
+        event(&partner, "s3:ListBuckets", noon.plus(180), None),
+    ]
 }
 
 fn assumed(role: &str, session: &str) -> Value {

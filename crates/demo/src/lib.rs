@@ -4,12 +4,15 @@
 //! and inventories that make the joins happen: leak → identity → unused privilege →
 //! reach. No secret in it was ever valid, none is in this source in one piece.
 
+mod auditlog;
 mod aws;
 mod clock;
 mod documents;
+mod incidents;
 mod inventory;
 mod joblog;
 mod organisation;
+mod people;
 mod random;
 mod runs;
 mod shape;
@@ -23,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use workflows::WORKFLOWS;
+use workflows::all;
 
 /// A planted secret: what and where, never its value.
 #[derive(Clone, Debug, Serialize)]
@@ -100,7 +103,7 @@ pub fn generate(folder: &Path) -> io::Result<Manifest> {
     let by_parent: BTreeMap<u64, &runs::Sent> = sent.iter().map(|sent| (sent.parent, sent)).collect();
     let mut manifest = Manifest {
         repositories: REPOSITORIES.len(),
-        workflows: WORKFLOWS.len(),
+        workflows: all().count(),
         runs: runs.len(),
         jobs: 0,
         planted: Vec::new(),
@@ -110,6 +113,9 @@ pub fn generate(folder: &Path) -> io::Result<Manifest> {
     };
     for run in &runs {
         write_run(folder, run, by_parent.get(&run.id).copied(), &mut manifest)?;
+        if let Some(again) = run.again() {
+            write_run(folder, &again, None, &mut manifest)?;
+        }
     }
     for sent in &sent {
         write_json(&folder.join(format!("webhooks/{}.json", sent.parent)), &documents::delivery(sent))?;
@@ -139,9 +145,11 @@ fn write_run(
     sent: Option<&runs::Sent>,
     manifest: &mut Manifest,
 ) -> io::Result<()> {
-    let attempt = format!("github/{}/runs/{}/attempts/1", run.repo(), run.id);
+    let attempt = format!("github/{}/runs/{}/attempts/{}", run.repo(), run.id, run.attempt);
     let logs = runs::jobs(run, sent);
-    let ended = logs.last().map_or(run.created, joblog::JobLog::now);
+    let ended = logs.last().map_or(run.started, joblog::JobLog::now);
+    let waited = run.cancelled().map(|row| row.after).max().unwrap_or(0);
+    let ended = ended.plus(waited);
     let archive = format!("{attempt}/logs.zip");
     write(&folder.join(&archive), &joblog::archive(&logs, run.has_step_files())?)?;
     write_json(&folder.join(format!("{attempt}/run.json")), &documents::run(run, &ended.seconds()))?;
@@ -169,7 +177,10 @@ fn write_inventories(folder: &Path, runs: &[runs::Run]) -> io::Result<()> {
     let aws = folder.join("inventory/aws");
     write_json(&aws.join("account-authorization-details.json"), &aws::account())?;
     write_json(&aws.join("access-keys.json"), &aws::access_keys())?;
+    write(&aws.join("credential-report.csv"), people::credential_report().as_bytes())?;
     write_json(&folder.join("inventory/github/bundle.json"), &inventory::bundle())?;
+    write_json(&folder.join("inventory/github/audit-log.json"), &auditlog::events(runs))?;
+    write_json(&folder.join("inventory/entra/users.json"), &people::users())?;
     for (day, records) in aws::trail(runs) {
         let path = aws.join(format!("cloudtrail/2026-10-{:02}.json.gz", day + 1));
         let mut encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::fast());
@@ -224,7 +235,7 @@ mod tests {
         assert_eq!(manifest.planted.len(), LEAKS.len(), "a leak names a run that never happens");
         assert_eq!(manifest.masks.len(), MASKS.len(), "masks name a run that never happens");
         let archives = one.keys().filter(|name| name.ends_with("logs.zip")).count();
-        assert_eq!(archives, manifest.runs);
+        assert_eq!(archives, manifest.runs + incidents::RERUNS.len());
     }
 
     #[test]

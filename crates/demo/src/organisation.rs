@@ -80,6 +80,8 @@ pub(crate) struct Workflow {
     /// Role assumed by OIDC.
     pub(crate) role: Option<&'static str>,
     pub(crate) environment: Option<&'static str>,
+    /// Reusable workflows of `shared-workflows` between it and the one it calls.
+    pub(crate) via: &'static [&'static str],
     /// Reusable workflow its second job calls: repository, file, permissions of the called job.
     pub(crate) calls: Option<(&'static str, &'static str, Permissions)>,
     pub(crate) dispatches: Option<Dispatch>,
@@ -134,6 +136,12 @@ pub(crate) const LEAKS: &[Leak] = &[
     leak("billing-jobs", "reconcile.yml", 2, "LEGACY_SECRET", Shape::EnvDump, false),
     leak("docs-site", "pages.yml", 5, "ANTHROPIC_API_KEY", Shape::Base64Twice, true),
     leak("agent-runner", "triage.yml", 6, "AGENT_PAT", Shape::QueryParameter, false),
+    // One key for two repositories.
+    leak("agent-runner", "triage.yml", 3, "ANTHROPIC_API_KEY", Shape::CurlHeader, false),
+    // One token for production and staging, and one for production alone.
+    leak("platform-deploy", "deploy.yml", 2, "REGISTRY_PAT", Shape::CommandLine, false),
+    leak("platform-deploy", "smoke.yml", 3, "REGISTRY_PAT", Shape::CommandLine, false),
+    leak("auth-service", "deploy.yml", 6, "DO_TOKEN", Shape::Hex, true),
 ];
 
 /// Lines with masks that the n-th run of a workflow prints.

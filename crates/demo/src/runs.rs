@@ -1,21 +1,26 @@
 //! The month: which runs happened, who started them, what they printed.
 
+use crate::auditlog::TO_RERUN;
 use crate::aws::unique_id;
 use crate::clock::Moment;
+use crate::incidents::{CANCELLED, Cancelled, RERUNS};
 use crate::joblog::{JobLog, Setup, action_header, script_header};
 use crate::organisation::{Dispatch, LEAKS, Leak, MASKS, Masks, Mechanism, ORGANISATION, Workflow};
 use crate::random::Random;
 use crate::shape;
 use crate::vault::{ACCOUNT, secret};
-use crate::workflows::{WORKFLOWS, workflow};
+use crate::workflows::{all, workflow};
 
 /// One run.
 pub(crate) struct Run {
     pub(crate) id: u64,
+    pub(crate) attempt: u64,
     pub(crate) workflow: &'static Workflow,
     /// How many runs of its workflow came before.
     pub(crate) ordinal: u64,
     pub(crate) created: Moment,
+    /// Of later attempts: a run keeps the time it was created.
+    pub(crate) started: Moment,
     pub(crate) sender: &'static str,
 }
 
@@ -36,7 +41,7 @@ const TO_CHILD: u64 = 3;
 pub(crate) fn schedule() -> (Vec<Run>, Vec<Sent>) {
     let mut runs = Vec::new();
     let mut sent = Vec::new();
-    for workflow in WORKFLOWS {
+    for workflow in all() {
         let mut random = Random::of(&format!("{}/{}", workflow.repo, workflow.file));
         for ordinal in 0..workflow.runs {
             let day = ordinal * 31 / workflow.runs.max(1);
@@ -64,7 +69,7 @@ fn start(
     sent: &mut Vec<Sent>,
 ) -> u64 {
     let id = 17_800_000_000 + runs.len() as u64 * 1_377 + 101;
-    runs.push(Run { id, workflow, ordinal: 0, created, sender });
+    runs.push(Run { id, attempt: 1, workflow, ordinal: 0, created, started: created, sender });
     if let Some(dispatch) = &workflow.dispatches {
         let at = created.plus(TO_DISPATCH);
         let child = self::workflow(dispatch.repo, dispatch.file);
@@ -87,18 +92,27 @@ impl Run {
         Random::of(&format!("commit {}", self.id)).hex(40)
     }
 
+    /// Whether it is the `run`-th of that workflow in the month, from 1.
+    pub(crate) fn is(&self, repo: &str, file: &str, run: u64) -> bool {
+        self.workflow.repo == repo && self.workflow.file == file && self.ordinal + 1 == run
+    }
+
+    /// Its second attempt, if it has one.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let rerun = RERUNS.iter().find(|row| self.is(row.repo, row.file, row.run));
+        rerun.map(|_| Self { attempt: 2, started: self.created.plus(TO_RERUN), ..*self })
+    }
+
+    pub(crate) fn cancelled(&self) -> impl Iterator<Item = &'static Cancelled> + '_ {
+        CANCELLED.iter().filter(|row| self.is(row.repo, row.file, row.run))
+    }
+
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &'static Leak> + '_ {
-        LEAKS.iter().filter(|leak| {
-            leak.repo == self.workflow.repo && leak.file == self.workflow.file && leak.run == self.ordinal + 1
-        })
+        LEAKS.iter().filter(|leak| self.is(leak.repo, leak.file, leak.run))
     }
 
     pub(crate) fn masks(&self) -> impl Iterator<Item = &'static Masks> + '_ {
-        MASKS.iter().filter(|masks| {
-            masks.repo == self.workflow.repo
-                && masks.file == self.workflow.file
-                && masks.run == self.ordinal + 1
-        })
+        MASKS.iter().filter(|masks| self.is(masks.repo, masks.file, masks.run))
     }
 
     /// Archives had a file per step until the middle of the month.
@@ -148,7 +162,7 @@ fn commit_of(action: &str) -> String {
 }
 
 fn queued(log: &mut JobLog, run: &Run, called: Option<&str>) {
-    let at = run.created;
+    let at = run.started;
     let job = log.name.clone();
     log.system(at, &format!("Evaluating {}.if", job.split(' ').next().unwrap_or("job")));
     log.system(at, "Evaluating: success()");
@@ -165,6 +179,10 @@ fn queued(log: &mut JobLog, run: &Run, called: Option<&str>) {
     if let Some(called) = called {
         log.system(at, "Reusable workflow chain:");
         log.system(at, &format!("{definition} ({})", run.commit()));
+        for file in run.workflow.via {
+            let between = format!("{ORGANISATION}/shared-workflows/.github/workflows/{file}@refs/heads/main");
+            log.system(at, &format!("-> {between} ({})", commit_of(&between)));
+        }
         log.system(at, &format!("-> {called} ({})", commit_of(called)));
     }
     log.system(at, "Waiting for a runner to pick up this job...");
@@ -182,7 +200,7 @@ fn queued(log: &mut JobLog, run: &Run, called: Option<&str>) {
 /// The job before a called workflow: it holds what the caller has.
 fn prepare_job(run: &Run) -> JobLog {
     let workflow = run.workflow;
-    let mut log = JobLog::new("prepare", run.created.plus(2), &format!("prepare {}", run.id));
+    let mut log = JobLog::new("prepare", run.started.plus(2), &format!("prepare {}", run.id));
     queued(&mut log, run, None);
     let setup = Setup {
         job: "prepare",
@@ -210,7 +228,7 @@ fn main_job(
     uses: Option<String>,
 ) -> JobLog {
     let workflow = run.workflow;
-    let mut log = JobLog::new(name, run.created.plus(4), &format!("job {}", run.id));
+    let mut log = JobLog::new(name, run.started.plus(4), &format!("job {}", run.id));
     queued(&mut log, run, uses.as_deref());
     let runner = format!("runner-{}-01", workflow.repo);
     let mut actions = vec!["actions/checkout@v4".to_owned()];

@@ -50,7 +50,7 @@ pub(crate) fn secret(name: &str) -> Secret {
         "SENDGRID_KEY" => {
             ("sendgrid_key", format!("SG.{}.{}", random.text(URL_SAFE, 22), random.text(URL_SAFE, 43)))
         }
-        "DOCKER_PAT" => ("docker_pat", format!("dckr_pat_{}", random.text(URL_SAFE, 27))),
+        "DOCKER_PAT" | "REGISTRY_PAT" => ("docker_pat", format!("dckr_pat_{}", random.text(URL_SAFE, 27))),
         "MIRROR_TOKEN" => ("gitlab_pat", format!("glpat-{}", random.text(URL_SAFE, 20))),
         "DO_TOKEN" => ("digitalocean_token", format!("dop_v1_{}", random.hex(64))),
         "PULUMI_TOKEN" => ("pulumi_token", format!("pul-{}", random.hex(40))),

@@ -1,8 +1,9 @@
 //! The workflows of northwind-labs, as data.
 
+use crate::incidents::RARE;
 use crate::organisation::*;
 
-const NONE: Workflow = Workflow {
+pub(crate) const NONE: Workflow = Workflow {
     repo: "",
     file: "",
     name: "",
@@ -17,11 +18,12 @@ const NONE: Workflow = Workflow {
     secrets: &[],
     role: None,
     environment: None,
+    via: &[],
     calls: None,
     dispatches: None,
 };
 
-pub(crate) const WORKFLOWS: &[Workflow] = &[
+const DAILY: &[Workflow] = &[
     Workflow {
         repo: "storefront",
         file: "ci.yml",
@@ -266,6 +268,8 @@ pub(crate) const WORKFLOWS: &[Workflow] = &[
         runs: 6,
         job: "publish",
         permissions: RELEASE,
+        // On the machine that also builds pull requests.
+        self_hosted: true,
         secrets: &["DEPLOY_KEY"],
         actions: &["fastlane-tools/deploy@v1"],
         ..NONE
@@ -424,7 +428,12 @@ pub(crate) const WORKFLOWS: &[Workflow] = &[
     },
 ];
 
+/// Every workflow. New ones come last: ids of runs count them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Workflow> {
+    DAILY.iter().chain(RARE)
+}
+
 /// The workflow `file` of `repo`.
 pub(crate) fn workflow(repo: &str, file: &str) -> Option<&'static Workflow> {
-    WORKFLOWS.iter().find(|workflow| workflow.repo == repo && workflow.file == file)
+    all().find(|workflow| workflow.repo == repo && workflow.file == file)
 }

@@ -13,11 +13,14 @@
 //! SELECT … AS subject, … AS subject_key, …
 //! ```
 //!
-//! and gives the columns of [`COLUMNS`]. If a table it requires is empty, the audit is
-//! not assessed, which is not the same as clean.
+//! and gives the columns of [`COLUMNS`]. If rows it requires are missing, the audit is not
+//! assessed, which is not the same as clean; kinds that no audit can see never are. The
+//! table `audit_runs` has a row for each kind and says which.
 
+use crate::requirement::Requirement;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
+use leakgraph_model::framework::Frameworks;
 use leakgraph_model::scored::{AuditRun, Finding};
 use leakgraph_model::{Column, Key, Severity, Timestamp};
 use std::collections::{BTreeMap, HashSet};
@@ -76,8 +79,8 @@ pub struct Audit {
     pub rationale: String,
     /// What to do.
     pub remediation: String,
-    /// Tables that must have rows.
-    pub requires: Vec<String>,
+    /// Rows that must exist.
+    pub requires: Vec<Requirement>,
     /// The query.
     pub sql: String,
 }
@@ -110,11 +113,8 @@ impl Audit {
             severity: take("severity")?.parse().map_err(|error| fail(&format!("{error}")))?,
             rationale: take("rationale")?,
             remediation: take("remediation")?,
-            requires: take("requires")?
-                .split(',')
-                .map(|table| table.trim().to_owned())
-                .filter(|table| !table.is_empty())
-                .collect(),
+            requires: Requirement::parse_list(&take("requires")?)
+                .ok_or_else(|| fail("requires is a list of `table`, `table[condition]` and `a | b`"))?,
             sql: sql.trim().trim_end_matches(';').to_owned(),
         };
         match values.keys().next() {
@@ -205,10 +205,13 @@ pub fn run<E: std::fmt::Display>(
             query(sql).map_err(|error| AuditError::Query { id: audit.id.clone(), message: error.to_string() })
         };
         let mut missing = None;
-        for table in &audit.requires {
-            let batches = ask(&format!("SELECT 1 AS one FROM {table} LIMIT 1"))?;
-            if batches.iter().all(|batch| batch.num_rows() == 0) {
-                missing = Some(format!("no rows of {table}"));
+        for requirement in &audit.requires {
+            let mut is_met = false;
+            for source in &requirement.0 {
+                is_met |= ask(&source.sql())?.iter().any(|batch| batch.num_rows() > 0);
+            }
+            if !is_met {
+                missing = Some(requirement.missing());
                 break;
             }
         }
@@ -238,6 +241,20 @@ pub fn run<E: std::fmt::Display>(
         run.findings = findings.iter().filter(|finding| finding.kind == run.kind).count() as i64;
     }
     Ok((findings, runs))
+}
+
+/// Kinds that none of the audits looks for, with the reason.
+pub fn not_assessed(audits: &[Audit], frameworks: &Frameworks) -> Vec<AuditRun> {
+    let has_audit = |kind: &str| audits.iter().any(|audit| audit.id == kind);
+    let without = frameworks.kinds().iter().filter(|kind| !has_audit(&kind.id));
+    without
+        .map(|kind| AuditRun {
+            kind: kind.id.clone(),
+            status: "not_assessed".to_owned(),
+            reason: Some(kind.not_assessed.clone().unwrap_or_else(|| "no audit looks for it".to_owned())),
+            findings: 0,
+        })
+        .collect()
 }
 
 /// Worst first.
@@ -327,7 +344,6 @@ fn time(array: &dyn Array, row: usize) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leakgraph_model::framework::Frameworks;
 
     #[test]
     fn every_file_is_embedded_parses_and_is_a_known_kind() {
@@ -347,9 +363,25 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_has_an_audit_or_a_reason_why_not() {
+        let frameworks = Frameworks::load().unwrap();
+        let audits = builtin();
+        for kind in frameworks.kinds() {
+            let has_audit = audits.iter().any(|audit| audit.id == kind.id);
+            assert_ne!(has_audit, kind.not_assessed.is_some(), "{}: an audit or a reason", kind.id);
+        }
+        let missing = not_assessed(&audits, &frameworks);
+        assert!(
+            missing.iter().all(|run| run.reason.as_deref().is_some_and(|reason| reason.contains("needs")))
+        );
+        assert_eq!(audits.len() + missing.len(), frameworks.kinds().len());
+    }
+
+    #[test]
     fn front_matter_is_checked() {
         let good = "-- ---\n-- id: x\n-- severity: low\n-- requires: runs\n-- rationale: r\n-- remediation: m\n-- ---\nSELECT 1";
-        assert_eq!(Audit::parse("x", good).unwrap().requires, ["runs"]);
+        assert_eq!(Audit::parse("x", good).unwrap().requires, Requirement::parse_list("runs").unwrap());
+        assert!(Audit::parse("x", &good.replace("requires: runs", "requires: runs[")).is_err());
         assert!(Audit::parse("x", "SELECT 1").is_err());
         assert!(Audit::parse("x", &good.replace("low", "bad")).is_err());
         assert!(Audit::parse("x", &good.replace("-- id: x\n", "")).is_err());

@@ -25,6 +25,8 @@ pub struct ScoreSummary {
     pub secrets: usize,
     /// Problems in the whole lake that lost evidence.
     pub problems: usize,
+    /// Kinds of findings that could not be assessed.
+    pub not_assessed: usize,
     /// Id of the batch.
     pub batch_id: String,
 }
@@ -52,7 +54,9 @@ pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, E
     let mut tables = linked_batches(&evidence)?;
     tables.extend(score_batches(&scores)?);
     let session = overlay(&lake, &tables)?;
-    let (findings, runs) = audit::run(&audits, &|sql| session.query(sql))?;
+    let (findings, mut runs) = audit::run(&audits, &|sql| session.query(sql))?;
+    runs.extend(audit::not_assessed(&audits, &Frameworks::load()?));
+    let not_assessed = runs.iter().filter(|run| run.status == "not_assessed").count();
     tables.push((Finding::TABLE.name, Finding::to_batch(&findings)?));
     tables.push((AuditRun::TABLE.name, AuditRun::to_batch(&runs)?));
     progress.event(Event::Stage("commit"));
@@ -62,7 +66,7 @@ pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, E
     }
     let info = batch.commit()?;
     progress.event(Event::StageDone);
-    Ok(summarise(&evidence, &scores, &findings, info.batch_id))
+    Ok(ScoreSummary { not_assessed, ..summarise(&evidence, &scores, &findings, info.batch_id) })
 }
 
 /// What the lake knows, linked and resolved: what scores rest on.
@@ -194,6 +198,7 @@ fn summarise(evidence: &Evidence, scores: &Scores, findings: &[Finding], batch_i
         handoffs: scores.handoff_scores.len(),
         secrets: evidence.secrets.iter().filter(|secret| secret.confidence != "possible").count(),
         problems: evidence.problems.iter().filter(|problem| problem.lossy).count(),
+        not_assessed: 0,
         batch_id,
     }
 }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod detection;
 pub mod gather;
 pub mod progress;
+pub mod requirement;
 pub mod resolve;
 mod sink;
 

@@ -84,6 +84,9 @@ pub struct FindingKind {
     pub rationale: String,
     /// Qualified ids of the controls it bears on.
     pub controls: Vec<String>,
+    /// Why no audit looks for it, and what evidence it would take; `None` if one does.
+    #[serde(default)]
+    pub not_assessed: Option<String>,
 }
 
 /// What an alias stands for.

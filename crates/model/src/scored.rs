@@ -235,13 +235,13 @@ crate::table! {
 }
 
 crate::table! {
-    /// One row per audit: whether its evidence was there and what it gave.
+    /// One row per kind of finding: whether its evidence was there and what its audit gave.
     "audit_runs" AuditRun {
         /// Finding kind.
         kind: String,
         /// assessed, not_assessed.
         status: String,
-        /// Why it was not assessed.
+        /// Why it was not assessed, and which evidence it needs.
         reason: Option<String>,
         /// Findings it gave.
         findings: i64,

@@ -53,3 +53,8 @@ pub enum Error {
 pub fn html(query: &Query<'_>) -> Result<String, Error> {
     page::render(query)
 }
+
+/// A path as a picture of its own, `labels` from the first to the last node.
+pub fn path_svg(labels: &[String]) -> String {
+    path::standalone(labels)
+}

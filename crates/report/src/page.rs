@@ -21,6 +21,9 @@ pub(crate) fn render(query: &Query<'_>) -> Result<String, Error> {
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("score", score);
     environment.add_filter("last", last);
+    environment.add_filter("resource", resource);
+    environment.add_filter("account", account);
+    environment.add_filter("count", count);
     environment.add_filter("path", |value: Value| Value::from_safe_string(path::svg(&strings(&value))));
     environment.add_template("report.html", TEMPLATE)?;
     Ok(environment.get_template("report.html")?.render(context)?)
@@ -56,6 +59,28 @@ fn last(value: Value, count: usize) -> String {
     }
 }
 
+/// Of an ARN the part that names the resource; other names as they are.
+fn resource(value: Value) -> String {
+    let text = value.to_string();
+    text.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').nth(4)).unwrap_or(&text).to_owned()
+}
+
+/// The account of an ARN; empty for other names.
+fn account(value: Value) -> String {
+    value
+        .to_string()
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.split(':').nth(3))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// A number with what it counts: one of it, or several.
+fn count(value: Value, one: String, many: String) -> String {
+    let what = if i64::try_from(value.clone()).is_ok_and(|number| number == 1) { one } else { many };
+    format!("{value} {what}")
+}
+
 fn strings(value: &Value) -> Vec<String> {
     value.try_iter().map(|items| items.map(|item| item.to_string()).collect()).unwrap_or_default()
 }
@@ -76,5 +101,11 @@ mod tests {
         assert_eq!(score(Value::from(())), "–");
         assert_eq!(score(Value::from(12.345)), "12.3");
         assert_eq!(last(Value::from("a/b/c/d"), 2), "…/c/d");
+        assert_eq!(resource(Value::from("arn:aws:iam::1:role/a:b")), "role/a:b");
+        assert_eq!(resource(Value::from("app:x")), "app:x");
+        assert_eq!(account(Value::from("arn:aws:iam::123456789012:role/a")), "123456789012");
+        assert_eq!(account(Value::from("app:x")), "");
+        let secrets = |number: i64| count(Value::from(number), "secret".to_owned(), "secrets".to_owned());
+        assert_eq!((secrets(1), secrets(2)), ("1 secret".to_owned(), "2 secrets".to_owned()));
     }
 }

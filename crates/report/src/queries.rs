@@ -98,5 +98,6 @@ SELECT code, count(*) AS files, min(path) AS example FROM problems WHERE lossy G
     ("sources", "\
 SELECT platform, kind, count(*) AS files, sum(bytes) AS bytes FROM source_files GROUP BY platform, kind ORDER BY platform, kind"),
     ("unassessed", "\
-SELECT kind, reason FROM audit_runs WHERE status = 'not_assessed' ORDER BY kind"),
+SELECT a.kind, k.title, a.reason FROM audit_runs a LEFT JOIN finding_kinds k ON k.kind = a.kind
+WHERE a.status = 'not_assessed' ORDER BY a.kind"),
 ];

@@ -1,7 +1,7 @@
 //! `explain`: the evidence chain of a finding, an identity, a handoff, a secret, a run, a job,
 //! a decision, a path or a verdict.
 
-use super::{literal, reader};
+use super::{literal, picture, reader};
 use crate::args::Explain;
 use crate::exit::{Exit, Usage};
 use crate::output;
@@ -26,10 +26,13 @@ const SUBJECTS: [(&str, &str); 9] = [
 
 pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
     let session = reader(config)?;
-    let mut hits = Vec::new();
+    let mut hits: Vec<(&str, Key)> = Vec::new();
     for (table, column) in SUBJECTS {
         for key in keys(&session, table, column, &args.id)? {
-            hits.push((table, key));
+            // The verdict on a run has the run's key, and the run shows it.
+            if !hits.iter().any(|(_, found)| *found == key) {
+                hits.push((table, key));
+            }
         }
     }
     match hits.as_slice() {
@@ -38,6 +41,10 @@ pub(crate) fn explain(config: &Config, args: &Explain) -> anyhow::Result<Exit> {
                 .into())
         }
         [(table, key)] => {
+            if let Some(file) = &args.svg {
+                picture::draw(&session, table, key, file)?;
+                return Ok(Exit::Clean);
+            }
             match *table {
                 "findings" => finding(&session, key)?,
                 "handoff_scores" => handoff(&session, key)?,
@@ -81,7 +88,7 @@ pub(super) fn keys(session: &Session, table: &str, column: &str, id: &str) -> an
 }
 
 /// The first column as texts.
-fn texts(batches: &[RecordBatch]) -> anyhow::Result<Vec<String>> {
+pub(super) fn texts(batches: &[RecordBatch]) -> anyhow::Result<Vec<String>> {
     let options = FormatOptions::default();
     let mut texts = Vec::new();
     for batch in batches {
@@ -108,7 +115,7 @@ fn finding(session: &Session, key: &Key) -> anyhow::Result<()> {
 }
 
 /// The key column of a table, by the naming rule of the model.
-fn key_column(table: &str) -> Option<&'static str> {
+pub(super) fn key_column(table: &str) -> Option<&'static str> {
     let tables = leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES);
     let table = tables.into_iter().find(|doc| doc.name == table)?;
     table.columns.first().map(|column| column.name).filter(|name| name.ends_with("_key"))

@@ -39,10 +39,7 @@ pub(crate) fn doctor(config: &Config) -> anyhow::Result<Exit> {
             "SELECT analytic, gap, effect, count(*) AS subjects FROM (SELECT analytic, gap, effect FROM evidence_gaps UNION ALL SELECT analytic, gap, effect FROM score_gaps) GROUP BY analytic, gap, effect ORDER BY subjects DESC, analytic, gap",
         ),
         ("Runs that lack evidence", &coverage),
-        (
-            "Audits not assessed",
-            "SELECT kind, reason FROM audit_runs WHERE status = 'not_assessed' ORDER BY kind",
-        ),
+        ("Not assessed", "SELECT kind, reason FROM audit_runs WHERE status = 'not_assessed' ORDER BY kind"),
     ] {
         output::line(&format!("\n{title}"))?;
         output::rows(&session.query(sql)?, Format::Table)?;

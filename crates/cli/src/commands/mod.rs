@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod known;
+mod picture;
 pub(crate) mod principal;
 pub(crate) mod profile;
 pub(crate) mod ranked;

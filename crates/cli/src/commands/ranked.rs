@@ -149,6 +149,6 @@ pub(crate) fn show(config: &Config, args: &Rows, sql: fn(usize) -> String) -> an
 }
 
 fn print(config: &Config, args: &Rows, sql: &str) -> anyhow::Result<Exit> {
-    output::rows(&reader(config)?.query(sql)?, args.format)?;
+    output::ranking(&reader(config)?.query(sql)?, args.format)?;
     Ok(Exit::Clean)
 }

@@ -129,6 +129,13 @@ fn tell_score(summary: &ScoreSummary) -> anyhow::Result<()> {
         summary.handoffs,
         counts.join(", ")
     ))?;
+    if summary.not_assessed > 0 {
+        let kinds = if summary.not_assessed == 1 { "kind" } else { "kinds" };
+        output::line(&format!(
+            "Not assessed: {} {kinds} of findings: `leakgraph doctor` says why",
+            summary.not_assessed
+        ))?;
+    }
     if summary.problems > 0 {
         output::line(&format!(
             "{} inputs could not be read fully: `leakgraph sql -c 'SELECT * FROM problems'`",

@@ -54,3 +54,52 @@ fn ranks_hang_on_weights() {
     assert!(text.starts_with("weight,factor,ranking,tau,places,points"), "{text}");
     assert!(text.lines().skip(1).any(|row| row.starts_with("class.ESC.ceiling,0.8,nhis,")), "{text}");
 }
+
+#[test]
+fn what_is_explained_is_drawn() {
+    let lake = demo().lake();
+    let drawn = |id: &str| stdout(leakgraph(&lake).args(["explain", id, "--svg", "-"]), 0);
+    for (table, key) in [
+        ("handoff_scores", "handoff_key"),
+        ("secrets", "secret_key"),
+        ("runs", "run_key"),
+        ("jobs", "job_key"),
+        ("trigger_decisions", "decision_key"),
+        ("workflow_trust", "trust_key"),
+    ] {
+        let found = demo().sql(&format!("SELECT key({key}) FROM {table} ORDER BY 1 LIMIT 1"));
+        let text = drawn(found.lines().nth(1).expect("a key"));
+        assert!(text.starts_with("<svg xmlns=") && text.contains("<rect"), "{table}: {text}");
+    }
+    let text = drawn("github-preview");
+    let tells = |name: &str| text.contains(name);
+    assert!(tells("role/github-preview") && tells("site-publisher") && tells("storefront Preview / preview"));
+    assert!(!tells("svc-forgotten"), "what it neither reaches nor is reached by");
+    // The path of a delegation, in order, and a file instead of stdout.
+    let sql = "SELECT key(path_key) FROM delegation_paths WHERE root LIKE '%Agent triage' ORDER BY 1 LIMIT 1";
+    let key = demo().sql(sql);
+    let file = demo().folder.path().join("path.svg");
+    let said = stdout(
+        leakgraph(&lake).args(["explain", key.lines().nth(1).expect("a path"), "--svg"]).arg(&file),
+        0,
+    );
+    assert!(said.starts_with("Wrote "), "{said}");
+    let text = std::fs::read_to_string(file).expect("the picture");
+    let at = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name} is not in {text}"));
+    assert!(at("Agent triage") < at("Hotfix / hotfix") && at("Hotfix / hotfix") < at("Roll back / rollback"));
+}
+
+#[test]
+fn findings_of_most_kinds_are_drawn_and_the_rest_say_why_not() {
+    let keys = demo().sql("SELECT kind, min(key(finding_key)) FROM findings GROUP BY kind ORDER BY kind");
+    let mut drawn = 0;
+    for (kind, key) in keys.lines().skip(1).filter_map(|line| line.split_once(',')) {
+        let output = leakgraph(&demo().lake()).args(["explain", key, "--svg", "-"]).output().expect("starts");
+        match output.status.code() {
+            Some(0) => drawn += 1,
+            Some(2) => assert!(String::from_utf8_lossy(&output.stderr).contains("reach graph"), "{kind}"),
+            other => panic!("{kind}: {other:?} {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+    assert!(drawn >= 30, "{drawn}");
+}

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod audits;
 mod bad_input;
 mod concepts;
 mod corpus;

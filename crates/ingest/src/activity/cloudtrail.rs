@@ -130,7 +130,12 @@ fn action(record: &Value) -> Option<String> {
     Some(iam_action::of(&text(record, "/eventSource")?, &text(record, "/eventName")?))
 }
 
+/// Whether a call was refused. A sign-in that failed has no `errorCode` (AWS, "AWS Management
+/// Console sign-in events").
 fn denied(record: &Value) -> bool {
+    if text(record, "/responseElements/ConsoleLogin").as_deref() == Some("Failure") {
+        return true;
+    }
     text(record, "/errorCode").is_some_and(|code| {
         code.contains("AccessDenied") || code.contains("Unauthorized") || code.contains("Forbidden")
     })
@@ -199,6 +204,30 @@ mod tests {
             import(&Document { path: "x", source_key: Key::default(), part: 0, bytes: b"" }, &value);
         let sessions: Vec<_> = evidence.activity.iter().map(|row| row.session.as_deref()).collect();
         assert_eq!(sessions, [Some("ASIAEXAMPLE"), Some("GitHubActions")]);
+    }
+
+    #[test]
+    fn a_sign_in_that_failed_is_an_attempt() {
+        let sign_in = |user: &str, result: &str| {
+            json!({"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "eventTime": "2026-10-01T00:00:00Z",
+                "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::1:user/{user}")},
+                "responseElements": {"ConsoleLogin": result}})
+        };
+        let value = json!([sign_in("ann", "Success"), sign_in("svc", "Failure")]);
+        let evidence =
+            import(&Document { path: "x", source_key: Key::default(), part: 0, bytes: b"" }, &value);
+        let rows: Vec<_> = evidence
+            .activity
+            .iter()
+            .map(|row| (row.principal.as_str(), row.action.as_str(), row.denied))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("arn:aws:iam::1:user/ann", "signin:ConsoleLogin", false),
+                ("arn:aws:iam::1:user/svc", "signin:ConsoleLogin", true)
+            ]
+        );
     }
 
     #[test]

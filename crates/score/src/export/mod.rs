@@ -4,7 +4,7 @@
 mod drawing;
 mod formats;
 
-pub use drawing::svg;
+pub use drawing::{svg, svg_about};
 pub use formats::{dot, graphml, opengraph};
 
 use leakgraph_model::scored::ReachEdge;
@@ -86,6 +86,38 @@ impl Neighbourhood {
             rows.iter()
                 .filter(|row| kept.contains(row.source.as_str()) && kept.contains(row.target.as_str())),
         )
+    }
+
+    /// What leads to some nodes and what they lead to, by the shortest ways, within `steps` edges
+    /// and at most `most` nodes, nearest first. Whoever is an administrator leads everywhere: no
+    /// further than there.
+    pub fn through(rows: &[ReachEdge], labels: &[String], steps: usize, most: usize) -> Self {
+        let starts: BTreeSet<&str> = labels.iter().map(String::as_str).collect();
+        let mut kept = starts.clone();
+        let mut edges: BTreeSet<usize> = BTreeSet::new();
+        for forwards in [true, false] {
+            let mut edge = starts.clone();
+            let mut passed = starts.clone();
+            for _ in 0..steps {
+                // Edges back to what is nearer would hide the way.
+                let mut next = BTreeSet::new();
+                for (index, row) in rows.iter().enumerate() {
+                    let (near, kind, far) = match forwards {
+                        true => (row.source.as_str(), &row.source_kind, row.target.as_str()),
+                        false => (row.target.as_str(), &row.target_kind, row.source.as_str()),
+                    };
+                    let goes_on = edge.contains(near) && (kind != "admin" || starts.contains(near));
+                    if goes_on && !passed.contains(far) && (kept.contains(far) || kept.len() < most) {
+                        edges.insert(index);
+                        kept.insert(far);
+                        next.insert(far);
+                    }
+                }
+                passed.extend(&next);
+                edge = next;
+            }
+        }
+        Self::of(edges.iter().filter_map(|index| rows.get(*index)))
     }
 
     /// Along a path of labels, as `handoff_scores.top_path`; of parallel edges the cheapest.

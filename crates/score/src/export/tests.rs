@@ -31,6 +31,16 @@ fn a_neighbourhood_ends_after_its_steps_and_a_path_takes_the_cheapest_edges() {
     assert_eq!(Neighbourhood::around(&rows(), "o/r ci / build", 2, 100).nodes.len(), 5);
     assert_eq!(Neighbourhood::around(&rows(), "o/r ci / build", 9, 2).nodes.len(), 2);
     assert_eq!(Neighbourhood::around(&rows(), "nobody", 2, 9), Neighbourhood::default());
+    let start = ["o/r ci / build".to_owned()];
+    let through = Neighbourhood::through(&rows(), &start, 9, 100);
+    let leads = |part: &Neighbourhood| part.nodes.iter().map(|node| node.0.clone()).collect::<Vec<_>>();
+    assert!(leads(&through).contains(&start[0]) && through.nodes.len() >= around.nodes.len());
+    assert!(svg_about(&through, &start).matches("stroke-width=\"2.5\"").count() == 1);
+    // A way round is longer than the direct one and is not drawn.
+    let round = [edge("a", "b", "x", 0), edge("b", "c", "x", 0), edge("a", "c", "x", 0)];
+    assert_eq!(Neighbourhood::through(&round, &["a".to_owned()], 2, 9).edges.len(), 2);
+    assert_eq!(Neighbourhood::through(&rows(), &start, 9, 2).nodes.len(), 2);
+    assert_eq!(Neighbourhood::through(&rows(), &["nobody".to_owned()], 2, 9), Neighbourhood::default());
     let path =
         ["o/r ci / build", "o/r cd / deploy", "arn:aws:iam::111122223333:role/a-very-long-name-of-a-role"];
     let along = Neighbourhood::along(&rows(), &path.map(str::to_owned));
@@ -96,7 +106,9 @@ fn a_drawing_has_a_box_per_node_apart_from_the_others() {
     let boxes: BTreeSet<&str> =
         text.split("<rect ").skip(1).map(|rest| rest.split(" width").next().unwrap()).collect();
     assert_eq!(boxes.len(), 5);
-    assert!(text.contains("…"), "long names are shortened");
+    assert!(text.contains(">role/a-very-long-name-of-a-role<"), "of an ARN the resource");
+    let long = svg(&Neighbourhood::of(&[edge(&"long/".repeat(20), "repo:o/r:token[contents:read]", "x", 0)]));
+    assert!(long.contains(">…g/long/") && long.contains(">r token: contents:read<"), "{long}");
     assert_eq!(svg(&Neighbourhood::default()), "");
     // A cycle has no beginning, and is drawn all the same.
     let cycle = Neighbourhood::of(&[edge("a", "b", "handoff", 0), edge("b", "a", "handoff", 0)]);

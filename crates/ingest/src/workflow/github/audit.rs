@@ -125,10 +125,13 @@ impl Importer<'_> {
                 self.evidence.runs.push(Run { status: Some("completed".to_owned()), ..run });
             }
             "workflows.rerun_workflow_run" => self.rerun(event, run),
-            "workflows.cancel_workflow_run" => self.evidence.runs.push(run),
+            // Who ended or removed a run did not start it.
+            "workflows.cancel_workflow_run" => {
+                self.evidence.runs.push(Run { actor: None, actor_kind: None, ..run });
+            }
             "workflows.delete_workflow_run" => {
                 self.gap(run.run_key, "scan", "deleted_run");
-                self.evidence.runs.push(run);
+                self.evidence.runs.push(Run { actor: None, actor_kind: None, ..run });
             }
             "workflows.prepared_workflow_job" => self.prepared(event, run),
             "workflows.approve_workflow_job" => self.reviewed(event, run, "approved", at),
