@@ -1,6 +1,7 @@
 //! Job tokens, from what runs show.
 
 use super::*;
+use leakgraph_policy::Catalog;
 use leakgraph_model::tables::{Binding, Handoff, IdentityUsed, TokenPermission};
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -59,7 +60,7 @@ fn evidence(permissions: &[&str], steps: &[&str], days: i64) -> Evidence {
 }
 
 fn scored(evidence: &Evidence) -> TokenScore {
-    let mut rows = scores(evidence, &Weights::builtin());
+    let (mut rows, _) = scores(evidence, &Weights::builtin());
     assert_eq!(rows.len(), 1, "one job of one workflow");
     rows.remove(0)
 }
