@@ -9,6 +9,7 @@ mod crash;
 mod detection;
 mod every_secret;
 mod main_job;
+mod restatements;
 #[expect(dead_code, reason = "the scanner's own tests use the rest")]
 #[path = "../../../scan/tests/it/sample.rs"]
 mod sample;
