@@ -1,21 +1,21 @@
 -- table: choke_points
 -- key: choke_key
--- where: rank <= 2
+-- where: rank <= 1
 -- restates: total exposure before and after each cut, what the cut and one more check do alone.
 --
 -- Exposure is Σ BR over all entries. `prefix` k takes the first k cuts as made, `alone` k only
 -- the k-th, `harder` k adds a check to it. Each is a closure of its own, from every entry: of
--- many cuts that takes long, hence the first two.
+-- more cuts it takes longer, hence the first only; change each `rank <= 1` to see others.
 WITH RECURSIVE most AS (
   SELECT value AS max_cost FROM score_weights WHERE name = 'max_cost'
 ), arc AS (
   SELECT e.source_key, e.target_key, e.cost, coalesce(c.rank, 0) AS rank
-  FROM reach_edges e LEFT JOIN choke_points c ON c.choke_key = e.choke_key AND c.rank <= 2
+  FROM reach_edges e LEFT JOIN choke_points c ON c.choke_key = e.choke_key AND c.rank <= 1
   WHERE NOT e.unknown
 ), scenario AS (
   SELECT 'prefix' AS what, CAST(0 AS BIGINT) AS k
   UNION ALL
-  SELECT w.what, c.rank FROM choke_points c CROSS JOIN (VALUES ('prefix'), ('alone'), ('harder')) AS w(what) WHERE c.rank <= 2
+  SELECT w.what, c.rank FROM choke_points c CROSS JOIN (VALUES ('prefix'), ('alone'), ('harder')) AS w(what) WHERE c.rank <= 1
 ), reached AS (
   SELECT s.what, s.k, n.node_key AS entry, n.node_key AS node, CAST(0 AS BIGINT) AS cost
   FROM reach_nodes n CROSS JOIN scenario s WHERE n.entry

@@ -36,6 +36,22 @@ impl Restatement {
         self.sql.lines().find_map(|line| line.strip_prefix(head.as_str()))
     }
 
+    /// Columns that it restates: all but the key. Each is one of the table.
+    fn columns(&self) -> Vec<String> {
+        let header = |sql: &str| {
+            let sql = format!("-c=SELECT * FROM ({sql}\n) LIMIT 0");
+            let text = stdout(leakgraph(&demo().lake()).args(["sql", "--format", "csv"]).arg(sql), 0);
+            text.lines().next().expect("a header").split(',').map(str::to_owned).collect::<Vec<_>>()
+        };
+        let of_table = header(&format!("SELECT * FROM {}", self.front("table").expect("a table")));
+        let mut columns = header(&self.sql);
+        assert!(columns.iter().all(|column| of_table.contains(column)), "{}: {columns:?}", self.name);
+        let key: Vec<&str> = self.front("key").expect("a key").split(", ").collect();
+        columns.retain(|column| !key.contains(&column.as_str()));
+        assert!(!columns.is_empty(), "{} restates nothing", self.name);
+        columns
+    }
+
     /// Rows of a query by the key.
     fn rows(&self, sql: &str) -> BTreeMap<String, Row> {
         let key: Vec<&str> = self.front("key").expect("a key").split(", ").collect();
@@ -65,7 +81,7 @@ fn differences(restatement: &Restatement) -> Vec<String> {
     let among = restatement.front("where").map(|text| format!(" WHERE {text}")).unwrap_or_default();
     let scored = restatement.rows(&format!("SELECT * FROM {table}{among}"));
     let restated = restatement.rows(&restatement.sql);
-    let name = &restatement.name;
+    let (name, columns) = (&restatement.name, restatement.columns());
     let mut found = Vec::new();
     assert!(!scored.is_empty(), "{name}: the demo has no rows of it");
     for (key, row) in &scored {
@@ -73,14 +89,11 @@ fn differences(restatement: &Restatement) -> Vec<String> {
             found.push(format!("{name} {key}: not restated"));
             continue;
         };
-        assert!(
-            !other.is_empty() && other.keys().all(|column| row.contains_key(column)),
-            "{name}: {other:?}"
-        );
-        for (column, value) in other {
-            let own = &row[column];
-            if !is_equal(own, value) {
-                found.push(format!("{name} {key} {column}: scored {own}, restated {value}"));
+        // Nulls are left out of the rows.
+        for column in &columns {
+            let [own, other] = [row, other].map(|row| row.get(column).unwrap_or(&Value::Null));
+            if !is_equal(own, other) {
+                found.push(format!("{name} {key} {column}: scored {own}, restated {other}"));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Job tokens, from what runs show.
 
 use super::*;
-use leakgraph_policy::Catalog;
 use leakgraph_model::tables::{Binding, Handoff, IdentityUsed, TokenPermission};
+use leakgraph_policy::Catalog;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
