@@ -7,8 +7,9 @@ use crate::{Config, Error, Event, Progress};
 use arrow_array::RecordBatch;
 use leakgraph_lake::{BatchKind, LINKED, Lake, Session};
 use leakgraph_model::framework::Frameworks;
-use leakgraph_model::scored::{AuditRun, Finding, ScoreGap};
+use leakgraph_model::scored::{AuditRun, CatalogAction, Finding, ScoreGap, ScoreWeight};
 use leakgraph_model::{Evidence, Row, Severity};
+use leakgraph_policy::{Action, Catalog};
 use leakgraph_scan::FingerprintKey;
 use leakgraph_score::{Scores, Sensitivity, Weights, WhatIf};
 
@@ -53,6 +54,7 @@ pub fn score(config: &Config, progress: &dyn Progress) -> Result<ScoreSummary, E
     progress.event(Event::Stage("audit"));
     let mut tables = linked_batches(&evidence)?;
     tables.extend(score_batches(&scores)?);
+    tables.push((ScoreWeight::TABLE.name, ScoreWeight::to_batch(&weights.rows())?));
     let session = overlay(&lake, &tables)?;
     let (findings, mut runs) = audit::run(&audits, &|sql| session.query(sql))?;
     runs.extend(audit::not_assessed(&audits, &Frameworks::load()?));
@@ -110,7 +112,8 @@ fn overlay(lake: &Lake, tables: &[(&'static str, RecordBatch)]) -> Result<Sessio
     Ok(session)
 }
 
-/// A read-only session with the reference tables (`finding_kinds`, `controls`, `mappings`).
+/// A read-only session with the reference tables (`finding_kinds`, `controls`, `mappings`,
+/// `catalog_actions`).
 ///
 /// # Errors
 /// The lake cannot be read or the framework data is inconsistent.
@@ -120,7 +123,16 @@ pub fn reader(lake: &Lake) -> Result<Session, Error> {
     session.register("finding_kinds", frameworks.finding_kinds_batch()?)?;
     session.register("controls", frameworks.controls_batch()?)?;
     session.register("mappings", frameworks.mappings_batch()?)?;
+    session.register(CatalogAction::TABLE.name, catalog_actions()?)?;
     Ok(session)
+}
+
+fn catalog_actions() -> Result<RecordBatch, Error> {
+    let row = |(action, known): (&str, &Action)| CatalogAction {
+        action: action.to_owned(),
+        class: known.class.as_str().to_owned(),
+    };
+    Ok(CatalogAction::to_batch(&Catalog::get().named().map(row).collect::<Vec<_>>())?)
 }
 
 /// The evidence tables that linking rewrites.
@@ -140,13 +152,17 @@ fn score_batches(scores: &Scores) -> Result<Vec<(&'static str, RecordBatch)>, Er
         one(nhi_scores)?,
         one(&scores.nhi_usage)?,
         one(&scores.token_scores)?,
+        one(&scores.privilege_parts)?,
         one(&scores.privilege_totals)?,
         one(&scores.nhi_lifecycle)?,
         one(handoff_scores)?,
         one(secret_scores)?,
+        one(&scores.reach_nodes)?,
         one(reach_edges)?,
         one(&scores.choke_points)?,
         one(&scores.trigger_decisions)?,
+        one(&scores.job_holdings)?,
+        one(&scores.boundary_steps)?,
         one(&scores.boundary_crossings)?,
         one(&scores.delegation_paths)?,
         one(&scores.delegation_links)?,

@@ -4,19 +4,25 @@ mod boundary;
 mod choke;
 mod delegation;
 mod exposure;
+mod holding;
 mod lifecycle;
 mod privilege;
+mod reach;
 mod trigger;
 mod trust;
+mod weight;
 
 pub use boundary::BoundaryCrossing;
 pub use choke::ChokePoint;
 pub use delegation::{DelegationLink, DelegationPath};
 pub use exposure::SecretExposure;
+pub use holding::{BoundaryStep, JobHolding};
 pub use lifecycle::NhiLifecycle;
-pub use privilege::{NhiUsage, PrivilegeTotal, TokenScore};
+pub use privilege::{NhiUsage, PrivilegePart, PrivilegeTotal, TokenScore};
+pub use reach::{ReachEdge, ReachNode};
 pub use trigger::TriggerDecision;
 pub use trust::WorkflowTrust;
+pub use weight::{CatalogAction, ScoreWeight};
 
 use crate::table::{Row, TableDoc};
 use crate::tables::EvidenceGap;
@@ -181,30 +187,6 @@ crate::table! {
 }
 
 crate::table! {
-    /// One row per edge of the reach graph.
-    "reach_edges" ReachEdge {
-        /// Node that controls.
-        source: String,
-        /// Kind of the source node: job, run, identity, secret, resource, human.
-        source_kind: String,
-        /// Node that is controlled or read.
-        target: String,
-        /// Kind of the target node.
-        target_kind: String,
-        /// handoff, runs_as, trust, assumed, secret_forward, secret_of, permission, pass_role.
-        kind: String,
-        /// Re-validations on the way: the edge passes 2^-cost of the weight.
-        cost: i64,
-        /// Whether it was seen in a log (true) or follows from configuration (false).
-        observed: bool,
-        /// Whether the cost had to be assumed for want of evidence.
-        assumed: bool,
-        /// Row it comes from.
-        evidence_key: Option<Key>,
-    }
-}
-
-crate::table! {
     /// One row per thing that is wrong, as an audit query found it.
     "findings" Finding {
         /// Key of (kind, subject, object).
@@ -276,13 +258,17 @@ pub const TABLES: &[TableDoc] = &[
     NhiScore::TABLE,
     NhiUsage::TABLE,
     TokenScore::TABLE,
+    PrivilegePart::TABLE,
     PrivilegeTotal::TABLE,
     NhiLifecycle::TABLE,
     HandoffScore::TABLE,
     SecretScore::TABLE,
+    ReachNode::TABLE,
     ReachEdge::TABLE,
     ChokePoint::TABLE,
     TriggerDecision::TABLE,
+    JobHolding::TABLE,
+    BoundaryStep::TABLE,
     BoundaryCrossing::TABLE,
     Finding::TABLE,
     AuditRun::TABLE,
@@ -291,4 +277,5 @@ pub const TABLES: &[TableDoc] = &[
     DelegationLink::TABLE,
     WorkflowTrust::TABLE,
     SecretExposure::TABLE,
+    ScoreWeight::TABLE,
 ];

@@ -6,6 +6,7 @@
 mod page;
 mod path;
 mod queries;
+pub mod ranking;
 
 use arrow_array::RecordBatch;
 

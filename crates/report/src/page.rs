@@ -1,7 +1,7 @@
 //! Rows to page.
 
 use crate::path;
-use crate::queries::SECTIONS;
+use crate::queries::sections;
 use crate::{Error, Query};
 use arrow_array::RecordBatch;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
@@ -12,9 +12,9 @@ const TEMPLATE: &str = include_str!("../../../reports/report.html");
 
 pub(crate) fn render(query: &Query<'_>) -> Result<String, Error> {
     let mut context = BTreeMap::new();
-    for (section, sql) in SECTIONS {
-        let batches = query(sql).map_err(|message| Error::Query { section, message })?;
-        context.insert((*section).to_owned(), rows(section, &batches)?);
+    for (section, sql) in sections() {
+        let batches = query(&sql).map_err(|message| Error::Query { section, message })?;
+        context.insert(section.to_owned(), rows(section, &batches)?);
     }
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);

@@ -1,7 +1,9 @@
 //! What each section of the page asks.
 
+use crate::ranking::{BOUNDARIES, HANDOFFS, NHIS, PATHS, Ranking, TRIGGERS, TRUST};
+
 /// Section name (as the template knows it) and its SQL.
-pub(crate) const SECTIONS: &[(&str, &str)] = &[
+const SECTIONS: &[(&str, &str)] = &[
     ("totals", "\
 SELECT (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM jobs) AS jobs,
        (SELECT count(DISTINCT repo) FROM runs) AS repos,
@@ -33,50 +35,12 @@ WHERE s.confidence <> 'possible'
 ORDER BY CASE s.severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END DESC,
          x.blast_low DESC NULLS LAST, (s.identity_key IS NOT NULL) DESC, n.sightings DESC, s.secret_key
 LIMIT 25"),
-    ("nhis", "\
-SELECT substr(key(identity_key), 1, 8) AS key, identity, excess, excess_low, excess_high, granted_risk, blast, usage, band,
-       actions_used, actions_may, top_grants, classes
-FROM nhi_scores ORDER BY excess_low DESC NULLS LAST, granted_risk DESC, identity LIMIT 15"),
-    ("handoffs", "\
-SELECT substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode, verdict, verdict_reasons,
-       blast, blast_low, blast_high, expansion, secrets_forwarded, permissions_added, secrets_added,
-       reached_identities, reached_resources, top_path AS steps, top_target, times
-FROM (SELECT *, count(*) OVER (PARTITION BY parent, child, mechanism) AS times,
-             row_number() OVER (PARTITION BY parent, child, mechanism ORDER BY blast_low DESC, blast DESC, handoff_key) AS place
-      FROM handoff_scores) WHERE place = 1
-ORDER BY blast_low DESC, blast DESC, parent, child, mechanism LIMIT 10"),
-    ("triggers", "\
-SELECT substr(key(decision_key), 1, 8) AS key, subject, event, class, decided_by, times, tp, tp_low, tp_high, secrets, checks, reasons
-FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times,
-             row_number() OVER (PARTITION BY subject, class ORDER BY tp_low DESC, tp DESC NULLS LAST, decision_key) AS place
-      FROM trigger_decisions WHERE job_key IS NOT NULL) WHERE place = 1 AND holds_privilege IS NOT FALSE
-ORDER BY tp_low DESC, tp DESC NULLS LAST, tp_high DESC, subject, class LIMIT 12"),
     ("trigger_classes", "\
 SELECT class, count(*) AS jobs, sum(CASE WHEN holds_privilege THEN 1 ELSE 0 END) AS privileged
 FROM trigger_decisions WHERE job_key IS NOT NULL GROUP BY class ORDER BY jobs DESC, class"),
-    ("boundaries", "\
-SELECT substr(key(job_key), 1, 8) AS key, subject, class, times, bc, bc_low, bc_high, step, code_origin, credential,
-       exposed_steps, window_s, runner_kind, basis, reasons
-FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times,
-             row_number() OVER (PARTITION BY subject, class ORDER BY bc_low DESC, bc DESC NULLS LAST, job_key) AS place
-      FROM boundary_crossings) WHERE place = 1 AND class <> 'NONE'
-ORDER BY bc_low DESC, bc DESC NULLS LAST, bc_high DESC, subject, class LIMIT 12"),
-    ("trust", "\
-SELECT substr(key(trust_key), 1, 8) AS key, concat_ws(' ', repo, workflow) AS workflow, verdict, t1, t2, t3, t4, t5, t6, t7,
-       runs, conclusion, direction, failures, unknowns
-FROM workflow_trust WHERE run_key IS NULL
-ORDER BY CASE verdict WHEN 'UNTRUSTWORTHY' THEN 0 WHEN 'UNPROVEN' THEN 1 ELSE 2 END, array_length(failures) DESC NULLS LAST,
-         repo, workflow, trust_key LIMIT 20"),
     ("untrusted_successes", "\
 SELECT count(*) AS runs, sum(CASE WHEN succeeded_but_untrusted THEN 1 ELSE 0 END) AS untrusted
 FROM workflow_trust WHERE run_key IS NOT NULL AND conclusion = 'success'"),
-    ("paths", "\
-SELECT substr(key(path_key), 1, 8) AS key, nodes, root_kind, root_actor, times, dp, dp_low, dp_high, handoffs, lifetime_s,
-       outlives_origin, orphan, open, weakest_reason, identities, agents
-FROM (SELECT *, count(*) OVER (PARTITION BY path, root_kind) AS times,
-             row_number() OVER (PARTITION BY path, root_kind ORDER BY dp_low DESC, dp DESC, path_key) AS place
-      FROM (SELECT *, array_to_string(nodes, ' > ') AS path FROM delegation_paths)) WHERE place = 1
-ORDER BY dp_low DESC, dp DESC, path, root_kind LIMIT 8"),
     ("kinds", "\
 SELECT f.kind, k.title, f.severity, count(*) AS findings, min(f.message) AS example
 FROM findings f LEFT JOIN finding_kinds k ON k.kind = f.kind WHERE f.confidence <> 'possible'
@@ -101,3 +65,70 @@ SELECT platform, kind, count(*) AS files, sum(bytes) AS bytes FROM source_files 
 SELECT a.kind, k.title, a.reason FROM audit_runs a LEFT JOIN finding_kinds k ON k.kind = a.kind
 WHERE a.status = 'not_assessed' ORDER BY a.kind"),
 ];
+
+/// Section, ranking, columns, further condition and number of rows.
+type Ranked = (&'static str, Ranking, &'static str, Option<&'static str>, usize);
+
+const RANKED: &[Ranked] = &[
+    (
+        "nhis",
+        NHIS,
+        "\
+         substr(key(identity_key), 1, 8) AS key, identity, excess, excess_low, excess_high, granted_risk, blast, usage, band, \
+         actions_used, actions_may, top_grants, classes",
+        None,
+        15,
+    ),
+    (
+        "handoffs",
+        HANDOFFS,
+        "\
+         substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode, verdict, verdict_reasons, \
+         blast, blast_low, blast_high, expansion, secrets_forwarded, permissions_added, secrets_added, \
+         reached_identities, reached_resources, top_path AS steps, top_target, times",
+        None,
+        10,
+    ),
+    (
+        "triggers",
+        TRIGGERS,
+        "\
+         substr(key(decision_key), 1, 8) AS key, subject, event, class, decided_by, times, tp, tp_low, tp_high, secrets, checks, reasons",
+        Some("holds_privilege IS NOT FALSE"),
+        12,
+    ),
+    (
+        "boundaries",
+        BOUNDARIES,
+        "\
+         substr(key(job_key), 1, 8) AS key, subject, class, times, bc, bc_low, bc_high, step, code_origin, credential, \
+         exposed_steps, window_s, runner_kind, basis, reasons",
+        Some("class <> 'NONE'"),
+        12,
+    ),
+    (
+        "trust",
+        TRUST,
+        "\
+         substr(key(trust_key), 1, 8) AS key, concat_ws(' ', repo, workflow) AS workflow, verdict, t1, t2, t3, t4, t5, t6, t7, \
+         runs, conclusion, direction, failures, unknowns",
+        None,
+        20,
+    ),
+    (
+        "paths",
+        PATHS,
+        "\
+         substr(key(path_key), 1, 8) AS key, nodes, root_kind, root_actor, times, dp, dp_low, dp_high, handoffs, lifetime_s, \
+         outlives_origin, orphan, open, weakest_reason, identities, agents",
+        None,
+        8,
+    ),
+];
+
+/// Every section and its SQL.
+pub(crate) fn sections() -> impl Iterator<Item = (&'static str, String)> {
+    let ranked =
+        RANKED.iter().map(|(name, ranking, columns, also, top)| (*name, ranking.sql(columns, *also, *top)));
+    SECTIONS.iter().map(|(name, sql)| (*name, (*sql).to_owned())).chain(ranked)
+}

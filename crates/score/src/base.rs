@@ -110,6 +110,7 @@ impl Base {
             gaps.extend(scored.gaps.into_iter().map(|gap| (scored.score.identity_key, gap)));
             scores.nhi_scores.push(scored.score);
             scores.nhi_usage.extend(scored.usage);
+            scores.privilege_parts.extend(scored.parts);
         }
         scores.privilege_totals = privilege::totals(&scores.nhi_scores, &identities, weights);
         gaps

@@ -10,7 +10,7 @@ use crate::graph::{Graph, Node, View, closure, scale};
 use crate::handoffs::{Crossing, QUESTIONS};
 use crate::sides::Sides;
 use crate::weights::Weights;
-use leakgraph_model::scored::{HandoffScore, NhiScore, ReachEdge, SecretScore};
+use leakgraph_model::scored::{HandoffScore, NhiScore, SecretScore};
 use leakgraph_model::tables::{Handoff, Job, Run};
 use leakgraph_model::{Evidence, Key};
 use leakgraph_policy::Class;
@@ -338,24 +338,4 @@ impl<'a> Blast<'a> {
         rows.sort_by_key(|row| row.secret_key);
         rows
     }
-}
-
-/// The graph as rows.
-pub(crate) fn reach_edges(graph: &Graph) -> Vec<ReachEdge> {
-    let node = |index: u32| &graph.nodes[index as usize];
-    graph
-        .edges
-        .iter()
-        .map(|edge| ReachEdge {
-            source: node(edge.source).label.clone(),
-            source_kind: node(edge.source).kind.to_owned(),
-            target: node(edge.target).label.clone(),
-            target_kind: node(edge.target).kind.to_owned(),
-            kind: edge.kind.to_owned(),
-            cost: i64::from(edge.cost),
-            observed: edge.observed,
-            assumed: edge.assumed(),
-            evidence_key: edge.evidence,
-        })
-        .collect()
 }

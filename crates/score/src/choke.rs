@@ -8,12 +8,12 @@
 
 use crate::graph::csr::Csr;
 use crate::graph::reach::Search;
-use crate::graph::{Graph, View, closure, scale};
+use crate::graph::{Graph, View, closure, rows, scale};
 use crate::weights::Weights;
 use leakgraph_model::scored::ChokePoint;
 use leakgraph_model::{Evidence, Key};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Cuts that are listed.
 const ROUNDS: usize = 20;
@@ -66,9 +66,8 @@ struct Effect {
 
 impl<'a> Cutter<'a> {
     pub(crate) fn new(evidence: &Evidence, graph: &'a Graph, weights: &Weights) -> Self {
-        let seen: HashSet<Key> = evidence.secret_sightings.iter().map(|row| row.secret_key).collect();
-        let begins = |node: &crate::graph::Node| node.kind == "job" || seen.contains(&node.key);
-        let all = || (0u32..).zip(&graph.nodes).filter(|(_, node)| begins(node)).map(|(at, _)| at);
+        let begins = rows::entries(evidence, graph);
+        let all = || (0u32..).zip(&begins).filter(|(_, begins)| **begins).map(|(at, _)| at);
         let work = all().count().saturating_mul(graph.nodes.len() + graph.edges.len());
         let stride = work.div_ceil(ENTRIES).max(1);
         let entries = all().step_by(stride).collect();
@@ -88,7 +87,7 @@ impl<'a> Cutter<'a> {
             let kind = match edge.kind {
                 "handoff" => "handoff",
                 "trust" | "assumed" | "pass_role" => "trust",
-                "permission" => "grant",
+                "permission" | "change_code" => "grant",
                 "secret_of" => "secret",
                 _ => continue,
             };
@@ -104,6 +103,12 @@ impl<'a> Cutter<'a> {
             found.entry(key).or_insert(new).edges.push(index);
         }
         found.into_values().collect()
+    }
+
+    /// What takes each edge away.
+    pub(crate) fn cuts(&self) -> HashMap<u32, Key> {
+        let candidates = self.candidates().into_iter();
+        candidates.flat_map(|cut| cut.edges.into_iter().map(move |edge| (edge, cut.key))).collect()
     }
 
     /// BR of every entry.

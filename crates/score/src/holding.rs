@@ -7,6 +7,8 @@ use crate::Error;
 use crate::index::Index;
 use crate::relations::access_level;
 use crate::weights::{Weights, unit};
+use leakgraph_model::Key;
+use leakgraph_model::scored::JobHolding;
 use leakgraph_model::tables::{IdentityUsed, Job, SecretPassed, WorkflowDefinition};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -126,6 +128,33 @@ impl Holdings<'_> {
         self.rows.iter().map(|row| row.high).fold(self.token_high.max(unseen), f64::max)
     }
 
+    /// As rows; what may be there beside what is on record is a row of its own.
+    pub(crate) fn table(&self, job: Key) -> Vec<JobHolding> {
+        let held = self.rows.iter().map(|row| JobHolding {
+            job_key: job,
+            kind: row.kind.as_str().to_owned(),
+            name: row.name.clone(),
+            weight: row.low,
+            weight_high: row.high,
+            life: Some(row.life),
+            how: row.how.clone(),
+            evidence: Some(row.evidence.clone()),
+        });
+        let unknown = [
+            (self.permissions_known, Kind::JobToken, self.token_high),
+            (self.secrets_known, Kind::Secret, self.admin),
+        ];
+        let unseen = unknown.into_iter().filter(|(known, ..)| !known).map(|(_, kind, most)| JobHolding {
+            job_key: job,
+            kind: kind.as_str().to_owned(),
+            name: "?".to_owned(),
+            weight_high: most,
+            how: "unknown".to_owned(),
+            ..JobHolding::default()
+        });
+        held.chain(unseen).collect()
+    }
+
     /// Named secrets.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.rows.iter().filter(|row| row.kind == Kind::Secret).map(|row| row.name.as_str())
@@ -155,6 +184,14 @@ pub(crate) fn is_job_token(name: &str) -> bool {
         "system.accesstoken",
     ];
     NAMES.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether what a step was handed under this name may be the job's own token, which is what
+/// actions take under these names unless they are given another.
+pub(crate) fn may_be_own_token(row: &SecretPassed) -> bool {
+    let name = row.name.to_lowercase().replace('-', "_");
+    name == "github_token"
+        || row.how == "binding" && matches!(name.as_str(), "token" | "repo_token" | "gh_token")
 }
 
 /// Life of a secret by how it came and what its name says.

@@ -34,17 +34,21 @@ pub(crate) struct Index<'a> {
     definitions: HashMap<(String, String), Vec<&'a WorkflowDefinition>>,
 }
 
+/// Rows by key, in the order of the input.
+pub(crate) fn by_key<K: std::hash::Hash + Eq, V>(rows: impl Iterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for (key, row) in rows {
+        groups.entry(key).or_default().push(row);
+    }
+    groups
+}
+
 fn grouped<'a, R, O: Ord>(
     rows: &'a [R],
     key: impl Fn(&R) -> Option<Key>,
     order: impl Fn(&'a R) -> O,
 ) -> HashMap<Key, Vec<&'a R>> {
-    let mut groups: HashMap<Key, Vec<&R>> = HashMap::new();
-    for row in rows {
-        if let Some(key) = key(row) {
-            groups.entry(key).or_default().push(row);
-        }
-    }
+    let mut groups = by_key(rows.iter().filter_map(|row| Some((key(row)?, row))));
     groups.values_mut().for_each(|rows| rows.sort_by_cached_key(|row| order(row)));
     groups
 }

@@ -44,9 +44,9 @@ pub mod reach {
 
 use base::{Base, PrivilegeGap};
 use leakgraph_model::scored::{
-    BoundaryCrossing, ChokePoint, DelegationLink, DelegationPath, HandoffScore, NhiLifecycle, NhiScore,
-    NhiUsage, PrivilegeTotal, ReachEdge, SecretExposure, SecretScore, TokenScore, TriggerDecision,
-    WorkflowTrust,
+    BoundaryCrossing, BoundaryStep, ChokePoint, DelegationLink, DelegationPath, HandoffScore, JobHolding,
+    NhiLifecycle, NhiScore, NhiUsage, PrivilegePart, PrivilegeTotal, ReachEdge, ReachNode, SecretExposure,
+    SecretScore, TokenScore, TriggerDecision, WorkflowTrust,
 };
 use leakgraph_model::tables::EvidenceGap;
 use leakgraph_model::{Evidence, Key};
@@ -78,6 +78,8 @@ pub struct Scores {
     pub nhi_usage: Vec<NhiUsage>,
     /// One per job of a workflow with a token.
     pub token_scores: Vec<TokenScore>,
+    /// What privilege scores are sums of.
+    pub privilege_parts: Vec<PrivilegePart>,
     /// One per account, and one for all.
     pub privilege_totals: Vec<PrivilegeTotal>,
     /// One per NHI that acts.
@@ -86,10 +88,16 @@ pub struct Scores {
     pub handoff_scores: Vec<HandoffScore>,
     /// One per secret.
     pub secret_scores: Vec<SecretScore>,
-    /// The reach graph.
+    /// Nodes of the reach graph.
+    pub reach_nodes: Vec<ReachNode>,
+    /// Its edges.
     pub reach_edges: Vec<ReachEdge>,
     /// One per run and job that started.
     pub trigger_decisions: Vec<TriggerDecision>,
+    /// What jobs hold.
+    pub job_holdings: Vec<JobHolding>,
+    /// Steps that can read it.
+    pub boundary_steps: Vec<BoundaryStep>,
     /// One per job.
     pub boundary_crossings: Vec<BoundaryCrossing>,
     /// One per chain of handoffs.
@@ -114,16 +122,23 @@ pub fn score(evidence: &Evidence, weights: &Weights) -> Result<Scores, Error> {
     let base = Base::of(evidence)?;
     let graph = base.graph(evidence, weights);
     let (mut scores, privilege_gaps) = base.ranked(evidence, &graph, weights);
-    scores.token_scores = tokens::scores(evidence, weights);
+    let (tokens, parts) = tokens::scores(evidence, weights);
+    scores.token_scores = tokens;
+    scores.privilege_parts.extend(parts);
     scores.nhi_lifecycle = lifecycle::lifecycle(evidence, &scores.nhi_scores, weights);
-    scores.reach_edges = blast::reach_edges(&graph);
-    scores.choke_points = choke::Cutter::new(evidence, &graph, weights).points(weights);
+    let cutter = choke::Cutter::new(evidence, &graph, weights);
+    scores.reach_nodes = graph::rows::nodes(evidence, &graph);
+    scores.reach_edges = graph::rows::edges(&graph, &cutter.cuts());
+    scores.choke_points = cutter.points(weights);
     let index = index::Index::of(evidence, &scores.nhi_scores);
     scores.trigger_decisions = trigger::decisions(&index, weights);
-    scores.boundary_crossings = boundary::crossings(&index, weights);
+    let boundaries = boundary::crossings(&index, weights);
+    scores.boundary_crossings = boundaries.crossings;
+    scores.boundary_steps = boundaries.steps;
+    scores.job_holdings = boundaries.holdings;
     let mut gaps = gaps(evidence, &scores, &base, &privilege_gaps);
     let classes = trust::Classes::of(&scores.trigger_decisions, &scores.boundary_crossings);
-    gaps.extend(delegation_and_trust(evidence, &base.crossings, &classes, &mut scores, weights));
+    gaps.extend(delegation_and_trust(&index, &base.crossings, &classes, &mut scores, weights));
     gaps.sort_by(|left, right| {
         (left.subject_key, &left.analytic, &left.gap).cmp(&(right.subject_key, &right.analytic, &right.gap))
     });
@@ -145,24 +160,20 @@ pub fn what_if(evidence: &Evidence, weights: &Weights, changes: &[Change]) -> Re
 /// Paths, exposures and verdicts; gives what they lacked. `classes` is what trigger decisions
 /// and boundary crossings say of runs and jobs.
 fn delegation_and_trust(
-    evidence: &Evidence,
+    index: &index::Index<'_>,
     crossings: &HashMap<Key, handoffs::Crossing>,
     classes: &trust::Classes,
     scores: &mut Scores,
     weights: &Weights,
 ) -> Vec<EvidenceGap> {
-    let hash = weights.hash();
-    let paths = path::Facts {
-        crossings,
-        nhi_scores: &scores.nhi_scores,
-        weights: weights.delegation(),
-        weights_hash: &hash,
-    };
+    let (evidence, hash) = (index.evidence, weights.hash());
+    let paths = path::Facts { index, crossings, weights: weights.delegation(), weights_hash: &hash };
     let mut delegation = path::delegation(evidence, &paths);
     let (exposures, unexposed) = secret_exposure::exposures(evidence, weights.trust());
     let is_orphan = |row: &&DelegationPath| row.orphan == Some(true);
     let orphans = delegation.paths.iter().filter(is_orphan).filter_map(|row| row.root_run_key).collect();
     let facts = trust::Facts {
+        index,
         crossings,
         nhi_scores: &scores.nhi_scores,
         exposures: &exposures,

@@ -24,7 +24,7 @@ pub(crate) use trail::{Trail, trails};
 
 use crate::relations::Use;
 use crate::weights::Weights;
-use leakgraph_model::scored::{NhiScore, NhiUsage};
+use leakgraph_model::scored::{NhiScore, NhiUsage, PrivilegePart};
 use leakgraph_model::tables::{Grant, Identity};
 use leakgraph_model::{Key, Timestamp};
 use leakgraph_policy::{Catalog, Class, Effective, Escalation, matches_wildcards};
@@ -65,6 +65,7 @@ pub(crate) struct Scored {
     /// `blast` is left open.
     pub(crate) score: NhiScore,
     pub(crate) usage: Vec<NhiUsage>,
+    pub(crate) parts: Vec<PrivilegePart>,
     /// What is missing, and what that costs.
     pub(crate) gaps: Vec<(&'static str, &'static str)>,
 }
@@ -119,7 +120,8 @@ pub(crate) fn score(subject: &Subject<'_>, weights: &Weights) -> Scored {
     }
     let effect = |gap| if gap == "no_usage" { "not_computed" } else { "lower_bound_only" };
     gaps.extend(usage.gaps(&holdings.held).into_iter().map(|gap| (gap, effect(gap))));
-    Scored { usage: used(subject, &usage), gaps, score }
+    let parts = holdings.parts(effective.identity_key, weights);
+    Scored { usage: used(subject, &usage), parts, gaps, score }
 }
 
 /// Whether a statement allows something that is not in the catalog. That of AWS is whole:

@@ -4,6 +4,7 @@
 
 use crate::Error;
 use crate::bridge::to_polars;
+use crate::holding::may_be_own_token;
 use crate::sides::Sides;
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use leakgraph_model::tables::Activity;
@@ -164,14 +165,16 @@ pub(crate) fn access_level(access: &str) -> i64 {
     }
 }
 
-/// Secret names of parent and child; level 1 is held. The job token is no named secret.
+/// Secret names of parent and child; level 1 is held. The job's token is no named secret, nor is
+/// the masked `token` that actions are handed: each side has its own, and no evidence tells
+/// them from another value.
 pub(crate) fn secrets(evidence: &Evidence, sides: &Sides) -> Result<HashMap<Key, Difference>, Error> {
     let mut jobs_of_run: HashMap<Key, Vec<Key>> = HashMap::new();
     for job in &evidence.jobs {
         jobs_of_run.entry(job.run_key).or_default().push(job.job_key);
     }
     let mut rows = Vec::new();
-    for row in evidence.secrets_passed.iter().filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN")) {
+    for row in evidence.secrets_passed.iter().filter(|row| !may_be_own_token(row)) {
         match row.job_key {
             Some(job) => rows.push((job, row.name.as_str(), 1)),
             None => rows.extend(

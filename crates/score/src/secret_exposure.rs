@@ -1,6 +1,7 @@
 //! Exposure of each secret: where its fingerprint occurs, who could read it there, and whether
 //! it still lives. What the inventory does not show is unknown, never dead and never alive.
 
+use crate::index::by_key;
 use crate::trust::TrustWeights;
 use leakgraph_model::scored::SecretExposure;
 use leakgraph_model::tables::{Credential, EvidenceGap, Identity, Job, Run, Secret, SecretSighting};
@@ -51,14 +52,6 @@ struct Known<'a> {
     as_of: Option<Timestamp>,
 }
 
-fn grouped<K: std::hash::Hash + Eq, V>(rows: impl Iterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
-    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
-    for (key, row) in rows {
-        groups.entry(key).or_default().push(row);
-    }
-    groups
-}
-
 impl<'a> Known<'a> {
     fn of(evidence: &'a Evidence) -> Self {
         let mut visibility: HashMap<_, BTreeSet<&str>> = HashMap::new();
@@ -81,11 +74,9 @@ impl<'a> Known<'a> {
             runs: evidence.runs.iter().map(|run| (run.run_key, run)).collect(),
             jobs: evidence.jobs.iter().map(|job| (job.job_key, job)).collect(),
             identities: evidence.identities.iter().map(|row| (row.identity_key, row)).collect(),
-            sightings: grouped(evidence.secret_sightings.iter().map(|row| (row.secret_key, row))),
-            credentials: grouped(
-                evidence.credentials.iter().filter_map(|row| Some((row.identity_key?, row))),
-            ),
-            stored: grouped(stored),
+            sightings: by_key(evidence.secret_sightings.iter().map(|row| (row.secret_key, row))),
+            credentials: by_key(evidence.credentials.iter().filter_map(|row| Some((row.identity_key?, row)))),
+            stored: by_key(stored),
             visibility,
             carried,
             deleted: evidence

@@ -35,7 +35,8 @@ pub(super) fn evidence() -> Evidence {
     evidence.runs = vec![run("ci"), run("cd")];
     evidence.jobs = vec![job("ci", "build"), job("cd", "deploy")];
     evidence.token_permissions = vec![
-        permission("build", "contents", "write"),
+        permission("build", "contents", "read"),
+        permission("build", "checks", "write"),
         permission("build", "actions", "write"),
         permission("deploy", "contents", "read"),
     ];
@@ -93,7 +94,7 @@ fn a_dedicated_child_with_closed_inputs_passes() {
     let scores = scored(&evidence());
     let row = &scores.handoff_scores[0];
     assert_eq!((row.verdict.as_str(), row.identity_mode.as_str()), ("pass", "own"));
-    assert_eq!(row.permissions_dropped, ["actions:write", "contents:write"]);
+    assert_eq!(row.permissions_dropped, ["actions:write", "checks:write"]);
     assert!(row.permissions_added.is_empty());
     assert_eq!(row.inputs_validated, Some(1.0));
     assert!(row.blast_low <= row.blast && row.blast <= row.blast_high && row.blast > 0.0);

@@ -7,13 +7,12 @@
 //! action that is not in the list has all of it; a script has what its environment was given,
 //! the checkout's credentials (`contents`) and the service that issues OIDC tokens.
 
-use crate::privilege::mass::{Masses, mass_class, noisy_or};
+use crate::privilege::mass::{Masses, Part, mass_class, noisy_or};
 use crate::privilege::usage::Need;
-use crate::weights::{Weights, ordinal};
-use leakgraph_model::scored::TokenScore;
+use crate::weights::{Weights, ordinal, scope_class, scope_id};
+use leakgraph_model::scored::{PrivilegePart, TokenScore};
 use leakgraph_model::tables::{Job, Run, Step};
 use leakgraph_model::{Evidence, Key, Timestamp};
-use leakgraph_policy::{Catalog, Class};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
@@ -52,8 +51,8 @@ struct Jobs<'a> {
     shown: Shown,
 }
 
-/// One row per job of a workflow, in the order of keys.
-pub(crate) fn scores(evidence: &Evidence, weights: &Weights) -> Vec<TokenScore> {
+/// One row per job of a workflow, in the order of keys, and what they are sums of.
+pub(crate) fn scores(evidence: &Evidence, weights: &Weights) -> (Vec<TokenScore>, Vec<PrivilegePart>) {
     let runs: HashMap<Key, &Run> = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
     let jobs: HashMap<Key, &Job> = evidence.jobs.iter().map(|job| (job.job_key, job)).collect();
     let shown = shown(evidence);
@@ -80,7 +79,9 @@ pub(crate) fn scores(evidence: &Evidence, weights: &Weights) -> Vec<TokenScore> 
             group.granted.insert(format!("{}:{}", row.scope.replace('_', "-"), row.access));
         }
     }
-    grouped.into_iter().map(|(key, jobs)| jobs.score(key, weights)).collect()
+    let (scores, parts): (Vec<_>, Vec<_>) =
+        grouped.into_iter().map(|(key, jobs)| jobs.score(key, weights)).unzip();
+    (scores, parts.into_iter().flatten().collect())
 }
 
 fn shown(evidence: &Evidence) -> HashMap<Key, Shown> {
@@ -154,7 +155,7 @@ impl Shown {
 }
 
 impl Jobs<'_> {
-    fn score(self, key: Key, weights: &Weights) -> TokenScore {
+    fn score(self, key: Key, weights: &Weights) -> (TokenScore, Vec<PrivilegePart>) {
         let times = || self.jobs.values().copied().flatten().map(|at| at.0);
         let (first, last) = (times().min(), times().max());
         // A permission is as old as the first run that had it.
@@ -189,7 +190,13 @@ impl Jobs<'_> {
             self.jobs.iter().max_by_key(|(key, at)| (**at, **key)),
         ];
         let ends: BTreeSet<Key> = ends.into_iter().flatten().map(|(key, _)| *key).collect();
-        TokenScore {
+        let parts = needs.iter().map(|(permission, need)| PrivilegePart {
+            permission: Some(permission.clone()),
+            sure: true,
+            ..part(key, permission, *need, weights).row(weights)
+        });
+        let parts = parts.collect();
+        let score = TokenScore {
             token_score_key: key,
             repo: self.repo.map(str::to_owned),
             workflow: self.workflow.map(str::to_owned),
@@ -208,21 +215,23 @@ impl Jobs<'_> {
             evidence: ends.into_iter().map(|key| format!("jobs:{key}")).collect(),
             weights_hash: weights.hash(),
             granted: self.granted.into_iter().collect(),
-        }
+        };
+        (score, parts)
     }
 }
 
 /// A token reaches one repository: r is that of an exact resource. There is no condition on it.
-fn masses(needs: &[(String, Need)], weights: &Weights, unneeded: &dyn Fn(Need) -> f64) -> Masses {
+fn part(subject: Key, permission: &str, need: Need, weights: &Weights) -> Part {
     const EXACT: f64 = 0.2;
-    let catalog = Catalog::get();
+    let sensitivity = scope_id(permission).map_or(1.0, |id| weights.permission(id));
+    Part { subject, class: mass_class(scope_class(permission)), factors: [EXACT, 1.0, sensitivity], need }
+}
+
+fn masses(needs: &[(String, Need)], weights: &Weights, unneeded: &dyn Fn(Need) -> f64) -> Masses {
     let mut masses = [0.0; 8];
     for (permission, need) in needs {
-        let id = catalog.id(permission).or_else(|| catalog.id(&permission.replace('-', "_")));
-        let unknown = if permission.ends_with(":write") { Class::Write } else { Class::Read };
-        let class = id.map_or(unknown, |id| mass_class(catalog.action(id).class));
-        let sensitivity = id.map_or(1.0, |id| weights.permission(id));
-        masses[ordinal(class)] += unneeded(*need) * EXACT * sensitivity;
+        let part = part(Key::default(), permission, *need, weights);
+        masses[ordinal(part.class)] += unneeded(*need) * part.factors.iter().product::<f64>();
     }
     masses
 }

@@ -6,6 +6,7 @@ use crate::holding::PrivilegeWeights;
 use crate::path::DelegationWeights;
 use crate::trigger::TriggerWeights;
 use crate::trust::TrustWeights;
+use leakgraph_model::scored::ScoreWeight;
 use leakgraph_policy::{Catalog, Class};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -154,20 +155,35 @@ impl Weights {
 
     /// Names of all fractional weights in order, as `class.ESC.ceiling`.
     pub fn names(&self) -> Vec<String> {
-        fn collect(prefix: &str, table: &toml::Table, names: &mut Vec<String>) {
+        let is_float = |(name, value): (String, toml::Value)| value.is_float().then_some(name);
+        self.numbers().into_iter().filter_map(is_float).collect()
+    }
+
+    /// All numbers, as rows.
+    pub fn rows(&self) -> Vec<ScoreWeight> {
+        let row = |(name, value): (String, toml::Value)| ScoreWeight {
+            name,
+            value: value.as_float().or(value.as_integer().map(|whole| whole as f64)).unwrap_or_default(),
+            weights_hash: self.hash(),
+        };
+        self.numbers().into_iter().map(row).collect()
+    }
+
+    fn numbers(&self) -> Vec<(String, toml::Value)> {
+        fn collect(prefix: &str, table: toml::Table, numbers: &mut Vec<(String, toml::Value)>) {
             for (name, value) in table {
-                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
                 match value {
-                    toml::Value::Float(_) => names.push(name),
-                    toml::Value::Table(inner) => collect(&name, inner, names),
+                    toml::Value::Float(_) | toml::Value::Integer(_) => numbers.push((name, value)),
+                    toml::Value::Table(inner) => collect(&name, inner, numbers),
                     _ => {}
                 }
             }
         }
-        let mut names = Vec::new();
-        collect("", &self.text.parse::<toml::Table>().unwrap_or_default(), &mut names);
-        names.sort();
-        names
+        let mut numbers = Vec::new();
+        collect("", self.text.parse().unwrap_or_default(), &mut numbers);
+        numbers.sort_by(|left, right| left.0.cmp(&right.0));
+        numbers
     }
 
     /// The same with one weight multiplied; where that is more than it may be, 1 instead.
@@ -289,9 +305,16 @@ fn sensitivity(patterns: &BTreeMap<String, f64>) -> Vec<f64> {
     sensitivity
 }
 
-/// Class of a token's scope, as `contents:write`; of scopes no catalog has, by their level.
+/// The catalog's number of a token's scope, as `contents:write`: workflows write with hyphens
+/// what the API writes with underscores.
+pub(crate) fn scope_id(scope: &str) -> Option<u32> {
+    let catalog = Catalog::get();
+    catalog.id(scope).or_else(|| catalog.id(&scope.replace('-', "_")))
+}
+
+/// Class of a token's scope; of scopes no catalog has, by their level.
 pub(crate) fn scope_class(scope: &str) -> Class {
-    let class = Catalog::get().id(scope).map(|id| Catalog::get().action(id).class);
+    let class = scope_id(scope).map(|id| Catalog::get().action(id).class);
     class.unwrap_or(if scope.ends_with(":write") { Class::Write } else { Class::Read })
 }
 

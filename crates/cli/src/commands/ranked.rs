@@ -7,6 +7,7 @@ use crate::exit::{Exit, Usage};
 use crate::output;
 use leakgraph_engine::Config;
 use leakgraph_model::Severity;
+use leakgraph_report::ranking::{BOUNDARIES, HANDOFFS, NHIS, PATHS, TRIGGERS, TRUST};
 
 const SEVERITY_RANK: &str = "CASE severity WHEN 'critical' THEN 4 WHEN 'high' THEN 3 WHEN 'medium' THEN 2 WHEN 'low' THEN 1 ELSE 0 END";
 
@@ -32,83 +33,46 @@ pub(crate) fn findings_sql(top: usize, severity: Option<&str>, kind: Option<&str
 }
 
 pub(crate) fn nhis(top: usize) -> String {
-    format!(
-        "SELECT substr(key(identity_key), 1, 8) AS key, identity, round(excess, 1) AS excess, \
+    let columns = "substr(key(identity_key), 1, 8) AS key, identity, round(excess, 1) AS excess, \
          round(excess_low, 1) AS low, round(excess_high, 1) AS high, round(granted_risk, 1) AS granted_risk, \
          round(blast, 1) AS blast, usage, actions_used AS used, actions_may AS granted, \
-         array_to_string(top_grants, ', ') AS top_grants \
-         FROM nhi_scores ORDER BY excess_low DESC NULLS LAST, granted_risk DESC, identity{}",
-        limit(top)
-    )
+         array_to_string(top_grants, ', ') AS top_grants";
+    NHIS.sql(columns, None, top)
 }
 
-/// One row per pair of jobs: the worst of the handoffs between them.
 pub(crate) fn handoffs(top: usize) -> String {
-    format!(
-        "SELECT substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode AS identity, verdict, times, \
+    let columns = "substr(key(handoff_key), 1, 8) AS key, parent, child, mechanism, identity_mode AS identity, verdict, times, \
          round(blast, 1) AS blast, round(blast_low, 1) AS low, round(blast_high, 1) AS high, \
-         round(expansion, 1) AS expansion, top_target \
-         FROM (SELECT *, count(*) OVER (PARTITION BY parent, child, mechanism) AS times, \
-         row_number() OVER (PARTITION BY parent, child, mechanism ORDER BY blast_low DESC, blast DESC, handoff_key) AS place \
-         FROM handoff_scores) WHERE place = 1 \
-         ORDER BY blast_low DESC, blast DESC, parent, child, mechanism{}",
-        limit(top)
-    )
+         round(expansion, 1) AS expansion, top_target";
+    HANDOFFS.sql(columns, None, top)
 }
 
-/// One row per job of a workflow and class: the worst of its runs.
 pub(crate) fn triggers(top: usize) -> String {
-    format!(
-        "SELECT substr(key(decision_key), 1, 8) AS key, subject, event, class, decided_by AS by, times, \
+    let columns = "substr(key(decision_key), 1, 8) AS key, subject, event, class, decided_by AS by, times, \
          round(tp, 1) AS tp, round(tp_low, 1) AS low, round(tp_high, 1) AS high, secrets, \
-         array_to_string(checks, ', ') AS wrong, array_to_string(reasons, '; ') AS why \
-         FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times, \
-         row_number() OVER (PARTITION BY subject, class ORDER BY tp_low DESC, tp DESC NULLS LAST, decision_key) AS place \
-         FROM trigger_decisions WHERE job_key IS NOT NULL) WHERE place = 1 \
-         ORDER BY tp_low DESC, tp DESC NULLS LAST, tp_high DESC, subject, class{}",
-        limit(top)
-    )
+         array_to_string(checks, ', ') AS wrong, array_to_string(reasons, '; ') AS why";
+    TRIGGERS.sql(columns, None, top)
 }
 
-/// One row per job of a workflow and class: the worst of its runs.
 pub(crate) fn boundaries(top: usize) -> String {
-    format!(
-        "SELECT substr(key(job_key), 1, 8) AS key, subject, class, times, round(bc, 1) AS bc, round(bc_low, 1) AS low, \
+    let columns = "substr(key(job_key), 1, 8) AS key, subject, class, times, round(bc, 1) AS bc, round(bc_low, 1) AS low, \
          round(bc_high, 1) AS high, step, code_origin AS code, credential, exposed_steps AS exposed, \
-         round(window_s) AS seconds, runner_kind AS runner, basis \
-         FROM (SELECT *, count(*) OVER (PARTITION BY subject, class) AS times, \
-         row_number() OVER (PARTITION BY subject, class ORDER BY bc_low DESC, bc DESC NULLS LAST, job_key) AS place \
-         FROM boundary_crossings) WHERE place = 1 \
-         ORDER BY bc_low DESC, bc DESC NULLS LAST, bc_high DESC, subject, class{}",
-        limit(top)
-    )
+         round(window_s) AS seconds, runner_kind AS runner, basis";
+    BOUNDARIES.sql(columns, None, top)
 }
 
-/// One row per workflow.
 pub(crate) fn trust(top: usize) -> String {
-    format!(
-        "SELECT substr(key(trust_key), 1, 8) AS key, concat_ws(' ', repo, workflow) AS workflow, verdict, \
+    let columns = "substr(key(trust_key), 1, 8) AS key, concat_ws(' ', repo, workflow) AS workflow, verdict, \
          t1, t2, t3, t4, t5, t6, t7, runs, conclusion AS last, direction, \
-         array_to_string(CASE WHEN verdict = 'UNTRUSTWORTHY' THEN failures ELSE unknowns END, '; ') AS why \
-         FROM workflow_trust WHERE run_key IS NULL \
-         ORDER BY CASE verdict WHEN 'UNTRUSTWORTHY' THEN 0 WHEN 'UNPROVEN' THEN 1 ELSE 2 END, \
-         array_length(failures) DESC NULLS LAST, repo, workflow, trust_key{}",
-        limit(top)
-    )
+         array_to_string(CASE WHEN verdict = 'UNTRUSTWORTHY' THEN failures ELSE unknowns END, '; ') AS why";
+    TRUST.sql(columns, None, top)
 }
 
-/// One row per way that work is handed on: the worst of the times it was.
 pub(crate) fn paths(top: usize) -> String {
-    format!(
-        "SELECT substr(key(path_key), 1, 8) AS key, path, root_kind AS begun_by, root_actor AS actor, times, \
+    let columns = "substr(key(path_key), 1, 8) AS key, path, root_kind AS begun_by, root_actor AS actor, times, \
          round(dp, 1) AS dp, round(dp_low, 1) AS low, round(dp_high, 1) AS high, handoffs, \
-         round(lifetime_s) AS seconds, outlives_origin AS outlives, orphan, open, weakest_reason AS weakest \
-         FROM (SELECT *, count(*) OVER (PARTITION BY path, root_kind) AS times, \
-         row_number() OVER (PARTITION BY path, root_kind ORDER BY dp_low DESC, dp DESC, path_key) AS place \
-         FROM (SELECT *, array_to_string(nodes, ' → ') AS path FROM delegation_paths)) WHERE place = 1 \
-         ORDER BY dp_low DESC, dp DESC, path, root_kind{}",
-        limit(top)
-    )
+         round(lifetime_s) AS seconds, outlives_origin AS outlives, orphan, open, weakest_reason AS weakest";
+    PATHS.sql(columns, None, top)
 }
 
 /// One row per secret that is more than possible.

@@ -11,6 +11,7 @@ mod detection;
 mod every_secret;
 mod main_job;
 mod roundtrip;
+mod restatements;
 #[expect(dead_code, reason = "the scanner's own tests use the rest")]
 #[path = "../../../scan/tests/it/sample.rs"]
 mod sample;

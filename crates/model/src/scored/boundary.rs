@@ -17,7 +17,11 @@ crate::table! {
         bc: Option<f64>,
         /// Lower bound.
         bc_low: f64,
-        /// Upper bound: whatever the job holds counts as in reach of every step, unseen scripts as builds.
+        /// Least trusted code that any step may run, 0 to 1.
+        untrusted_high: f64,
+        /// Heaviest material that the job may hold, times the length of its life, 0 to 1.
+        privileged_high: f64,
+        /// Upper bound `100 · untrusted_high · privileged_high`: whatever the job holds counts as in reach of every step, unseen scripts as builds.
         bc_high: f64,
         /// The first crossing step of the class; null if there is none or only a definition tells of it. Where the score is of another step, `reasons` names it.
         step_key: Option<Key>,

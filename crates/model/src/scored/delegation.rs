@@ -101,6 +101,8 @@ crate::table! {
         scope_change: String,
         /// Weight of the heaviest privilege the link hands over, 0 to 1; null if not known.
         privilege: Option<f64>,
+        /// Whether it may hand over more than that: the upper bound takes 1.
+        may_hold_more: bool,
         /// What it hands over, as `contents:write`, `secret:NAME` or the identity.
         privileges: Vec<String>,
         /// When it was crossed.

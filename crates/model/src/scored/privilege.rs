@@ -73,6 +73,46 @@ crate::table! {
 }
 
 crate::table! {
+    /// One row per kind of privilege that an identity or a job token holds: what the masses
+    /// `n = Σ actions·u·extent` of its classes are sums of. Actions that are alike in all
+    /// columns share a row. Of several rows with one `path` the heaviest counts.
+    "privilege_parts" PrivilegePart {
+        /// `nhi_scores.identity_key` or `token_scores.token_score_key`.
+        subject_key: Key,
+        /// Class that it adds to; actions of class ESC add to PERM, ways up to ESC.
+        class: String,
+        /// Permission of a job token; null for actions of an identity.
+        permission: Option<String>,
+        /// Way up, as `primitive target`; null for actions.
+        path: Option<String>,
+        /// Whether it is surely allowed.
+        sure: bool,
+        /// Actions that are alike.
+        actions: i64,
+        /// r: how much of its resources it reaches, 0 to 1; null for a way up.
+        breadth: Option<f64>,
+        /// k: what its condition leaves of it, 0 to 1; null for a way up.
+        condition: Option<f64>,
+        /// s: sensitivity of the action, 0 to 1; null for a way up.
+        sensitivity: Option<f64>,
+        /// r·k·s; of a way up the least of what it needs.
+        extent: f64,
+        /// Whether it was used within the window; null for a way up.
+        used: Option<bool>,
+        /// h: share of the time in which use would have been seen; null for a way up.
+        seen: Option<f64>,
+        /// Age by window, at most 1; null for a way up.
+        age: Option<f64>,
+        /// u, the chance that it is unneeded: 0 if used, else `h·age + (1 − h)·unobservable`; of a way up the highest of what it needs.
+        unneeded: f64,
+        /// u where what cannot be observed counts as needed.
+        unneeded_low: f64,
+        /// u where what cannot be observed counts as unneeded.
+        unneeded_high: f64,
+    }
+}
+
+crate::table! {
     /// One row per account, and one for all: the weighted mean of excess privilege.
     "privilege_totals" PrivilegeTotal {
         /// Platform; null in the row for all.

@@ -39,6 +39,10 @@ crate::table! {
         secrets: i64,
         /// Whether it holds privilege: a write that matters, a session or a secret. Null where neither yes nor no is on record.
         holds_privilege: Option<bool>,
+        /// d: strength of the decision that is on record, 0 to 1.
+        strength: f64,
+        /// The same with every gate that cannot be ruled out taken as passed.
+        strength_high: f64,
         /// Trigger score `100·privilege·(1 − strength of the decision)`; null if class or privilege is unknown.
         tp: Option<f64>,
         /// Lower bound: the least privilege, and every gate that cannot be ruled out taken as passed.

@@ -169,6 +169,11 @@ impl Catalog {
         &self.actions[id as usize]
     }
 
+    /// Every action by its lower-case name.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Action)> {
+        self.folded.iter().map(String::as_str).zip(&self.actions)
+    }
+
     /// All AWS actions.
     pub(crate) fn aws(&self) -> &RoaringBitmap {
         self.of("aws")

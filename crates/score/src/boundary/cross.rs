@@ -6,7 +6,7 @@ use crate::holding::{Holding, Holdings, Kind, holdings};
 use crate::index::Index;
 use crate::trigger::is_outsiders_event;
 use crate::weights::Weights;
-use leakgraph_model::scored::BoundaryCrossing;
+use leakgraph_model::scored::{BoundaryCrossing, BoundaryStep, JobHolding};
 use leakgraph_model::tables::{Job, Run, Step, WorkflowDefinition};
 use std::collections::BTreeSet;
 
@@ -33,7 +33,14 @@ fn heavier(a: &Holding<'_>, b: &Holding<'_>) -> std::cmp::Ordering {
     (a.low * a.life).total_cmp(&(b.low * b.life)).then_with(|| b.name.cmp(&a.name))
 }
 
-pub(super) fn row(index: &Index<'_>, job: &Job, weights: &Weights, hash: &str) -> BoundaryCrossing {
+/// The row of a job, and what its scores rest on.
+pub(super) struct Looked {
+    pub(super) crossing: BoundaryCrossing,
+    pub(super) steps: Vec<BoundaryStep>,
+    pub(super) holdings: Vec<JobHolding>,
+}
+
+pub(super) fn row(index: &Index<'_>, job: &Job, weights: &Weights, hash: &str) -> Looked {
     let run = index.runs.get(&job.run_key).copied();
     let steps = Index::rows(&index.steps, job.job_key).to_vec();
     let definitions = index.definitions(job);
@@ -58,13 +65,14 @@ pub(super) fn row(index: &Index<'_>, job: &Job, weights: &Weights, hash: &str) -
         definitions,
     };
     let mut gaps = missing(&look, &held, &checkout);
-    look.bounds(&mut row, &held, run);
-    look.class(&mut row, &held, run, &mut gaps);
+    let mut steps = look.in_reach();
+    look.bounds(&mut row, &steps, &held, run);
+    steps.extend(look.class(&mut row, &held, run, &mut gaps));
     row.gaps = gaps.into_iter().map(str::to_owned).collect();
     row.evidence.push(format!("jobs:{}", job.job_key));
     row.evidence.sort();
     row.evidence.dedup();
-    row
+    Looked { crossing: row, steps, holdings: held.table(job.job_key) }
 }
 
 /// What is not on record and would matter.
@@ -127,21 +135,35 @@ impl<'h, 'a> Look<'h, 'a> {
         })
     }
 
-    fn bounds(&self, row: &mut BoundaryCrossing, held: &Holdings<'_>, run: Option<&Run>) {
-        let weights = self.weights.boundary();
-        let products = (0..self.steps.len()).filter_map(|at| {
-            Some((self.distrust(at), self.heaviest(at, None)?)).map(|(code, span)| {
-                (100.0 * code * self.privileged(span), span.declared || self.is_declared(at))
+    /// Steps that can read something, with the heaviest of it.
+    fn in_reach(&self) -> Vec<BoundaryStep> {
+        let steps = (0..).zip(&self.steps).filter_map(|(at, step)| {
+            let span = self.heaviest(at, None)?;
+            let code = self.codes.get(at).and_then(Option::as_ref);
+            Some(BoundaryStep {
+                job_key: self.job.job_key,
+                step_key: Some(step.step_key),
+                code_origin: code.map(|code| code.origin.to_owned()),
+                untrusted: self.distrust(at),
+                credential: span.holding.name.clone(),
+                privileged: self.privileged(span),
+                declared: span.declared || self.is_declared(at),
             })
         });
-        let (mut observed, mut all) = (0.0_f64, 0.0_f64);
-        for (product, declared) in products {
-            all = all.max(product);
-            if !declared {
-                observed = observed.max(product);
-            }
-        }
-        row.bc_low = observed;
+        steps.collect()
+    }
+
+    fn bounds(
+        &self,
+        row: &mut BoundaryCrossing,
+        steps: &[BoundaryStep],
+        held: &Holdings<'_>,
+        run: Option<&Run>,
+    ) {
+        let weights = self.weights.boundary();
+        let product = |step: &BoundaryStep| 100.0 * step.untrusted * step.privileged;
+        let all = steps.iter().map(product).fold(0.0, f64::max);
+        row.bc_low = steps.iter().filter(|step| !step.declared).map(product).fold(0.0, f64::max);
         let worst = self.codes.iter().flatten().map(|code| weights.distrust(code.worst));
         let declared = self.declared_code(run).map(|(origin, _)| weights.distrust(origin));
         let unseen = if self.steps.is_empty() && self.definitions.is_empty() { 1.0 } else { 0.0 };
@@ -149,6 +171,7 @@ impl<'h, 'a> Look<'h, 'a> {
         let life = held.rows.iter().map(|row| row.high * row.life).fold(0.0, f64::max);
         let material =
             if held.permissions_known && held.secrets_known { life } else { held.high().max(life) };
+        (row.untrusted_high, row.privileged_high) = (code, material);
         row.bc_high = (100.0 * code * material).max(all);
         row.bc = Some(all);
     }
@@ -201,8 +224,9 @@ impl<'h, 'a> Look<'h, 'a> {
         held: &Holdings<'_>,
         run: Option<&Run>,
         gaps: &mut BTreeSet<&'static str>,
-    ) {
+    ) -> Option<BoundaryStep> {
         let counts = self.weights.boundary().privileged;
+        let mut only_declared = None;
         let material = held.rows.iter().any(|row| row.low >= counts);
         row.basis = match (self.steps.is_empty(), self.definitions.is_empty()) {
             (false, _) => "observed",
@@ -240,7 +264,7 @@ impl<'h, 'a> Look<'h, 'a> {
             self.describe(row, &crossing, gaps);
             self.heaviest_of_all(row);
         } else if let Some((origin, what)) = declared {
-            self.declared(row, origin, &what, held);
+            only_declared = self.declared(row, origin, &what, held);
         } else if let Some(at) = untrusted.first() {
             self.shared(row, *at, held);
             row.bc = row.bc.filter(|_| self.job.has_log);
@@ -255,6 +279,7 @@ impl<'h, 'a> Look<'h, 'a> {
             row.evidence.extend(held.rows.iter().map(|row| row.evidence.clone()));
         }
         self.runner(row);
+        only_declared
     }
 
     /// The crossing that was seen.
@@ -326,7 +351,13 @@ impl<'h, 'a> Look<'h, 'a> {
     }
 
     /// Untrusted code that only the file tells of.
-    fn declared(&self, row: &mut BoundaryCrossing, origin: &'static str, what: &str, held: &Holdings<'_>) {
+    fn declared(
+        &self,
+        row: &mut BoundaryCrossing,
+        origin: &'static str,
+        what: &str,
+        held: &Holdings<'_>,
+    ) -> Option<BoundaryStep> {
         let weights = self.weights.boundary();
         let all = self.spans.iter().any(|span| span.way == Way::Full);
         let ambient = self.spans.iter().any(|span| span.way == Way::Ambient && self.privileged(span) > 0.0);
@@ -350,7 +381,8 @@ impl<'h, 'a> Look<'h, 'a> {
                 })
         };
         let counted = held.rows.iter().filter(|row| row.low >= weights.privileged).filter(in_reach);
-        if let Some(holding) = counted.max_by(|a, b| heavier(a, b)) {
+        let heaviest = counted.max_by(|a, b| heavier(a, b));
+        if let Some(holding) = heaviest {
             row.credential = Some(holding.name.clone());
             row.credential_kind = Some(holding.kind.as_str().to_owned());
             row.privileged = Some(holding.low * holding.life);
@@ -362,6 +394,15 @@ impl<'h, 'a> Look<'h, 'a> {
         row.reasons.push(format!("the workflow's file declares {what}; no step shows it"));
         let files = self.definitions.iter().map(|row| format!("workflow_definitions:{}", row.definition_key));
         row.evidence.extend(files);
+        heaviest.map(|holding| BoundaryStep {
+            job_key: self.job.job_key,
+            step_key: None,
+            code_origin: Some(origin.to_owned()),
+            untrusted: weights.distrust(origin),
+            credential: holding.name.clone(),
+            privileged: holding.low * holding.life,
+            declared: true,
+        })
     }
 
     fn step(&self, row: &mut BoundaryCrossing, at: usize) {

@@ -14,7 +14,7 @@ mod tests;
 use crate::Error;
 use crate::index::Index;
 use crate::weights::{Weights, unit};
-use leakgraph_model::scored::BoundaryCrossing;
+use leakgraph_model::scored::{BoundaryCrossing, BoundaryStep, JobHolding};
 use leakgraph_model::tables::EvidenceGap;
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -61,18 +61,32 @@ impl BoundaryWeights {
     }
 }
 
-/// One row per job that ran, in the order of keys.
-pub(crate) fn crossings(index: &Index<'_>, weights: &Weights) -> Vec<BoundaryCrossing> {
+/// A row per job that ran, in the order of keys, and what it rests on.
+#[derive(Debug, Default)]
+pub(crate) struct Boundaries {
+    pub(crate) crossings: Vec<BoundaryCrossing>,
+    pub(crate) steps: Vec<BoundaryStep>,
+    pub(crate) holdings: Vec<JobHolding>,
+}
+
+/// Looks at every job that ran.
+pub(crate) fn crossings(index: &Index<'_>, weights: &Weights) -> Boundaries {
     let hash = weights.hash();
-    let mut rows: Vec<BoundaryCrossing> = index
+    let mut looked: Vec<cross::Looked> = index
         .evidence
         .jobs
         .par_iter()
         .filter(|job| job.conclusion.as_deref() != Some("skipped") && job.condition_result != Some(false))
         .map(|job| cross::row(index, job, weights, &hash))
         .collect();
-    rows.sort_by_key(|row| row.job_key);
-    rows
+    looked.sort_by_key(|looked| looked.crossing.job_key);
+    let mut found = Boundaries::default();
+    for cross::Looked { crossing, steps, holdings } in looked {
+        found.crossings.push(crossing);
+        found.steps.extend(steps);
+        found.holdings.extend(holdings);
+    }
+    found
 }
 
 /// What the rows lacked, as gaps of their jobs.

@@ -11,6 +11,8 @@ pub(super) fn style(kind: &str) -> (&'static str, &'static str) {
         "job" => ("box", "#dbeafe"),
         "identity" => ("ellipse", "#dcfce7"),
         "human" => ("ellipse", "#fef9c3"),
+        "run" | "workflow" | "code" => ("folder", "#ede9fe"),
+        "session" | "credential" => ("note", "#dcfce7"),
         "secret" => ("diamond", "#fee2e2"),
         "admin" => ("doubleoctagon", "#fecaca"),
         _ => ("cylinder", "#f3f4f6"),

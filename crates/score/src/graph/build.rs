@@ -2,9 +2,11 @@
 
 use super::Graph;
 use super::assume::checks;
+use super::code::named_secret;
 use super::links::{Link, Links};
 use crate::forwarded::by_print;
 use crate::handoffs::Crossing;
+use crate::holding::may_be_own_token;
 use crate::privilege::{account, arn_account};
 use crate::sides::Sides;
 use crate::weights::{Weights, scope_class};
@@ -44,6 +46,9 @@ pub(crate) fn build(evidence: &Evidence, facts: &Facts<'_>, weights: &Weights) -
     builder.secrets();
     builder.permissions();
     builder.escalations();
+    builder.runs();
+    builder.writers();
+    builder.credentials();
     builder.links.freeze()
 }
 
@@ -58,11 +63,6 @@ pub(crate) fn job_label(run: Option<&Run>, job: &str) -> String {
 /// Node that stands for a child nobody saw.
 pub(crate) fn unseen_child(handoff: &Handoff) -> Key {
     Key::of("unseen-child", &[&handoff.handoff_key.to_string()])
-}
-
-/// Node of a secret known by name only.
-fn named_secret(repo: &str, name: &str) -> Key {
-    Key::of("named-secret", &[repo, name])
 }
 
 fn admin(account: &str) -> Key {
@@ -178,6 +178,7 @@ impl<'a> Builder<'a> {
                 Link { kind: "permission", observed: true, ..Link::default() },
             );
         }
+        self.token_writes(token, repo, scopes);
         token
     }
 
@@ -249,9 +250,10 @@ impl<'a> Builder<'a> {
                 if listed { 0.0 } else { self.weights.node().identity },
             );
             let cost = if used.how == "oidc" { federated.get(&key).copied().unwrap_or(0) } else { 0 };
+            let to = self.session(used, key).unwrap_or(key);
             self.links.edge(
                 job,
-                key,
+                to,
                 Link {
                     kind: "runs_as",
                     cost,
@@ -321,9 +323,7 @@ impl<'a> Builder<'a> {
 
     fn named_secrets(&mut self) {
         let jobs: HashMap<Key, &Job> = self.evidence.jobs.iter().map(|job| (job.job_key, job)).collect();
-        for row in
-            self.evidence.secrets_passed.iter().filter(|row| !row.name.eq_ignore_ascii_case("GITHUB_TOKEN"))
-        {
+        for row in self.evidence.secrets_passed.iter().filter(|row| !may_be_own_token(row)) {
             let Some(repo) = self.runs.get(&row.run_key).and_then(|run| run.repo.as_deref()) else {
                 continue;
             };

@@ -4,13 +4,16 @@ mod assume;
 mod blocks;
 pub(crate) mod build;
 pub(crate) mod closure;
+mod code;
 pub(crate) mod components;
+mod credentials;
 pub(crate) mod csr;
 #[cfg(test)]
 mod githound_tests;
 pub(crate) mod growth;
 pub(crate) mod links;
 pub(crate) mod reach;
+pub(crate) mod rows;
 
 use csr::Csr;
 use leakgraph_model::Key;
@@ -21,7 +24,7 @@ use leakgraph_policy::Class;
 pub(crate) struct Node {
     pub(crate) key: Key,
     pub(crate) label: String,
-    /// job, identity, human, secret, resource, admin.
+    /// job, run, workflow, code, identity, session, human, credential, secret, resource, admin.
     pub(crate) kind: &'static str,
     /// Sensitivity: what reaching the node is worth.
     pub(crate) weight: f64,

@@ -1,9 +1,11 @@
 //! What the evidence says of the two sides of a link: privilege, checks, revocability, agents.
 
-use super::DelegationWeights;
 use super::hops::{Hop, Unit};
+use super::{DelegationWeights, Facts};
 use crate::handoffs::Crossing;
-use leakgraph_model::tables::{Approval, IdentityUsed, Job, Run, SecretPassed};
+use crate::holding::may_be_own_token;
+use crate::index::{Index, by_key};
+use leakgraph_model::tables::{Approval, Job};
 use leakgraph_model::{Evidence, Key, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -31,51 +33,25 @@ pub(super) type Check = (Option<bool>, Option<&'static str>);
 
 pub(super) struct Known<'a> {
     pub(super) weights: &'a DelegationWeights,
-    pub(super) runs: HashMap<Key, &'a Run>,
+    pub(super) index: &'a Index<'a>,
     pub(super) jobs: HashMap<Key, &'a Job>,
     pub(super) crossings: &'a HashMap<Key, Crossing>,
-    /// Risk of everything granted to an identity, 0 to 100.
-    pub(super) granted: &'a HashMap<Key, f64>,
-    pub(super) used: HashMap<Key, Vec<&'a IdentityUsed>>,
-    jobs_of_run: HashMap<Key, Vec<Key>>,
     held: HashMap<Key, Held>,
     approvals: HashMap<Key, Vec<&'a Approval>>,
     agent_jobs: HashSet<Key>,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn of(
-        evidence: &'a Evidence,
-        crossings: &'a HashMap<Key, Crossing>,
-        granted: &'a HashMap<Key, f64>,
-        weights: &'a DelegationWeights,
-    ) -> Self {
-        let mut jobs_of_run: HashMap<Key, Vec<Key>> = HashMap::new();
-        for job in &evidence.jobs {
-            jobs_of_run.entry(job.run_key).or_default().push(job.job_key);
-        }
-        let mut used: HashMap<Key, Vec<&IdentityUsed>> = HashMap::new();
-        for row in &evidence.identities_used {
-            if let Some(key) = row.job_key.or(row.run_key) {
-                used.entry(key).or_default().push(row);
-            }
-        }
-        let mut approvals: HashMap<Key, Vec<&Approval>> = HashMap::new();
-        for row in &evidence.approvals {
-            approvals.entry(row.run_key).or_default().push(row);
-        }
+    pub(super) fn of(evidence: &'a Evidence, facts: &Facts<'a>) -> Self {
         let agents = evidence.steps.iter().filter(|step| matches!(step.kind.as_str(), "tool" | "model"));
         let called = evidence.handoffs.iter().filter(|row| row.mechanism == "agent_call");
         Self {
-            weights,
-            runs: evidence.runs.iter().map(|run| (run.run_key, run)).collect(),
+            weights: facts.weights,
+            index: facts.index,
             jobs: evidence.jobs.iter().map(|job| (job.job_key, job)).collect(),
-            crossings,
-            granted,
-            used,
-            held: held(evidence, &jobs_of_run, weights),
-            jobs_of_run,
-            approvals,
+            crossings: facts.crossings,
+            held: held(evidence, facts),
+            approvals: by_key(evidence.approvals.iter().map(|row| (row.run_key, row))),
             agent_jobs: agents
                 .map(|step| step.job_key)
                 .chain(called.filter_map(|row| row.child_job_key))
@@ -87,7 +63,7 @@ impl<'a> Known<'a> {
     pub(super) fn jobs_of(&self, unit: Unit) -> Vec<Key> {
         match unit.job {
             Some(job) => vec![job],
-            None => self.jobs_of_run.get(&unit.run).cloned().unwrap_or_default(),
+            None => jobs_of(self.index, unit.run),
         }
     }
 
@@ -122,7 +98,7 @@ impl<'a> Known<'a> {
 
     pub(super) fn begin(&self, unit: Unit) -> Option<Timestamp> {
         let job = unit.job.and_then(|job| self.jobs.get(&job)).and_then(|job| job.started_at);
-        job.or_else(|| self.runs.get(&unit.run).and_then(|run| run.created_at.or(run.started_at)))
+        job.or_else(|| self.index.runs.get(&unit.run).and_then(|run| run.created_at.or(run.started_at)))
     }
 
     /// Whether a hop's child was checked after it was sent. A token that the platform issues to
@@ -178,7 +154,7 @@ impl<'a> Known<'a> {
         if row.state != "approved" || row.reviewer_kind == "bot" {
             return Some(false);
         }
-        let run = self.runs.get(&row.run_key);
+        let run = self.index.runs.get(&row.run_key);
         let distinct = row.self_review.map(|own| !own).or_else(|| {
             let (reviewer, actor) = (row.reviewer.as_deref()?, run?.actor.as_deref()?);
             Some(reviewer != actor && run?.triggering_actor.as_deref() != Some(reviewer))
@@ -225,7 +201,7 @@ impl<'a> Known<'a> {
         if let Some(job) = unit.job.filter(|job| self.agent_jobs.contains(job)) {
             return self.jobs.get(&job).map(|job| job.name.clone()).or_else(|| Some("agent".to_owned()));
         }
-        let run = self.runs.get(&unit.run)?;
+        let run = self.index.runs.get(&unit.run)?;
         let actor = run.triggering_actor.iter().chain(&run.actor).find(|name| self.is_agent(name));
         actor.cloned().or_else(|| {
             let jobs = self.jobs_of(unit);
@@ -240,7 +216,7 @@ impl<'a> Known<'a> {
 
     pub(super) fn actor(&self, unit: Unit) -> Option<&'a str> {
         let job = unit.job.filter(|job| self.agent_jobs.contains(job)).and_then(|job| self.jobs.get(&job));
-        job.map(|job| job.name.as_str()).or_else(|| self.runs.get(&unit.run)?.actor.as_deref())
+        job.map(|job| job.name.as_str()).or_else(|| self.index.runs.get(&unit.run)?.actor.as_deref())
     }
 }
 
@@ -261,20 +237,13 @@ fn names_identity(condition: &str) -> bool {
     .any(|word| condition.contains(word))
 }
 
-/// Whether what a step was handed under this name may be the job's own token, which is what
-/// actions take under these names unless they are given another.
-pub(crate) fn may_be_own_token(row: &SecretPassed) -> bool {
-    let name = row.name.to_lowercase().replace('-', "_");
-    name == "github_token"
-        || row.how == "binding" && matches!(name.as_str(), "token" | "repo_token" | "gh_token")
+fn jobs_of(index: &Index<'_>, run: Key) -> Vec<Key> {
+    Index::rows(&index.jobs, run).iter().map(|job| job.job_key).collect()
 }
 
 /// What each job holds: scopes of its token and the secrets it was passed.
-fn held(
-    evidence: &Evidence,
-    jobs_of_run: &HashMap<Key, Vec<Key>>,
-    weights: &DelegationWeights,
-) -> HashMap<Key, Held> {
+fn held(evidence: &Evidence, facts: &Facts<'_>) -> HashMap<Key, Held> {
+    let weights = facts.weights;
     let mut held: HashMap<Key, Held> = HashMap::new();
     for row in &evidence.token_permissions {
         let job = held.entry(row.job_key).or_default();
@@ -286,7 +255,7 @@ fn held(
         }
     }
     for row in evidence.secrets_passed.iter().filter(|row| !may_be_own_token(row)) {
-        let run = || jobs_of_run.get(&row.run_key).cloned().unwrap_or_default();
+        let run = || jobs_of(facts.index, row.run_key);
         for job in row.job_key.map_or_else(run, |job| vec![job]) {
             held.entry(job).or_default().privileges.insert(format!("secret:{}", row.name), weights.secret);
         }

@@ -162,6 +162,7 @@ impl Links<'_, '_> {
             credential_kind: "unknown".to_owned(),
             scope_change: "unknown".to_owned(),
             privilege: held.heaviest(),
+            may_hold_more: !held.is_known,
             privileges: names(&held),
             at: self.root_at,
             agent: self.known.agent(unit).is_some(),
@@ -200,6 +201,7 @@ impl Links<'_, '_> {
             credential_kind: hop.credential.to_owned(),
             scope_change: handed.scope_change.to_owned(),
             privilege: held.heaviest(),
+            may_hold_more: handed.may_hold_more,
             privileges: names(&held),
             at: known.crossed_at(hop),
             actor_changed: actors,
@@ -218,7 +220,7 @@ impl Links<'_, '_> {
     /// Identities that jobs acted as, and the calls they made.
     pub(super) fn credentials(&mut self, jobs: &[Key], after: i64) {
         let mut uses: Vec<&IdentityUsed> =
-            jobs.iter().filter_map(|job| self.known.used.get(job)).flatten().copied().collect();
+            jobs.iter().filter_map(|job| self.known.index.used.get(job)).flatten().copied().collect();
         uses.sort_by(|left, right| {
             let order = |row: &IdentityUsed| {
                 (row.identity_key, row.subject.clone(), row.job_key, row.how.clone(), row.issued_at)
@@ -238,7 +240,7 @@ impl Links<'_, '_> {
 
     fn credential(&mut self, used: &IdentityUsed, after: i64) -> i64 {
         let known = self.known;
-        let weight = used.identity_key.and_then(|key| known.granted.get(&key)).map(|risk| risk / 100.0);
+        let weight = used.identity_key.and_then(|key| known.index.granted.get(&key)).copied();
         let before = used.job_key.and_then(|job| {
             let run = known.jobs.get(&job)?.run_key;
             known.held(Unit { run, job: Some(job) }).heaviest()
@@ -276,6 +278,7 @@ impl Links<'_, '_> {
             credential_kind: used.how.clone(),
             scope_change: scope_change.to_owned(),
             privilege: weight,
+            may_hold_more: weight.is_none(),
             privileges: vec![subject],
             at: used.issued_at.or_else(|| unit.and_then(|unit| known.begin(unit))),
             actor_changed: Some(true),
@@ -348,7 +351,7 @@ fn names(held: &Held) -> Vec<String> {
 
 /// `repo workflow`, or `repo workflow / job`.
 pub(super) fn label(known: &Known<'_>, unit: Unit) -> String {
-    let run = known.runs.get(&unit.run).copied();
+    let run = known.index.runs.get(&unit.run).copied();
     let name = unit.job.map(|job| known.jobs.get(&job).map_or("?", |job| job.name.as_str()));
     let label = job_label(run, name.unwrap_or_default());
     name.is_none().then(|| label.strip_suffix(" / ").map(str::to_owned)).flatten().unwrap_or(label)

@@ -16,11 +16,10 @@ mod rows;
 mod tests;
 mod walk;
 
-pub(crate) use facts::may_be_own_token;
-
 use crate::Error;
 use crate::handoffs::Crossing;
-use leakgraph_model::scored::{DelegationLink, DelegationPath, NhiScore};
+use crate::index::Index;
+use leakgraph_model::scored::{DelegationLink, DelegationPath};
 use leakgraph_model::tables::EvidenceGap;
 use leakgraph_model::{Evidence, Key};
 use rayon::prelude::*;
@@ -79,8 +78,8 @@ impl DelegationWeights {
 
 /// What paths rest on beside the evidence.
 pub(crate) struct Facts<'a> {
+    pub(crate) index: &'a Index<'a>,
     pub(crate) crossings: &'a HashMap<Key, Crossing>,
-    pub(crate) nhi_scores: &'a [NhiScore],
     pub(crate) weights: &'a DelegationWeights,
     pub(crate) weights_hash: &'a str,
 }
@@ -94,9 +93,7 @@ pub(crate) struct Delegation {
 }
 
 pub(crate) fn delegation(evidence: &Evidence, facts: &Facts<'_>) -> Delegation {
-    let granted: HashMap<Key, f64> =
-        facts.nhi_scores.iter().map(|row| (row.identity_key, row.granted_risk)).collect();
-    let known = facts::Known::of(evidence, facts.crossings, &granted, facts.weights);
+    let known = facts::Known::of(evidence, facts);
     let hops = hops::Hops::of(evidence);
     let calls = links::Calls::of(evidence);
     let ranks: Vec<f64> = hops.all.iter().map(|hop| links::hop_risk(&known, hop).central).collect();

@@ -43,7 +43,7 @@ pub(super) struct Root {
 
 /// `sender` is the credential's subject of a handoff into the run whose sender nobody knows.
 pub(super) fn root(known: &Known<'_>, run: Key, is_loop: bool, sender: Option<Option<&str>>) -> Root {
-    let row = known.runs.get(&run).copied();
+    let row = known.index.runs.get(&run).copied();
     let caused = row.and_then(|row| row.actor.as_deref().or(row.triggering_actor.as_deref()));
     let actor = caused.or(sender.flatten());
     let event = row.and_then(|row| row.event.as_deref());

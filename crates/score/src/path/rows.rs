@@ -23,7 +23,7 @@ pub(super) fn path(
     let at = |index: &usize| hops.all.get(*index);
     let before = chain.before.as_ref().and_then(at).filter(|_| !is_loop);
     let passed: Vec<&Hop<'_>> = chain.hops.iter().filter_map(at).collect();
-    let run = known.runs.get(&chain.root).copied();
+    let run = known.index.runs.get(&chain.root).copied();
     let origin =
         root(known, chain.root, is_loop, before.map(|hop| hop.handoff.credential_subject.as_deref()));
     let root_at = run.and_then(|run| run.created_at.or(run.started_at)).or_else(|| before?.handoff.sent_at);
@@ -185,7 +185,7 @@ impl Walked<'_, '_> {
     fn repeats(&self) -> bool {
         let mut seen: BTreeMap<(&str, &str), Key> = BTreeMap::new();
         self.units().iter().any(|unit| {
-            let Some(run) = self.known.runs.get(&unit.run) else { return false };
+            let Some(run) = self.known.index.runs.get(&unit.run) else { return false };
             let workflow = run.workflow_path.as_deref().or(run.workflow_name.as_deref());
             let Some(name) = run.repo.as_deref().zip(workflow) else { return false };
             *seen.entry(name).or_insert(unit.run) != unit.run
@@ -196,7 +196,7 @@ impl Walked<'_, '_> {
     fn last_seen(&self, unit: Unit) -> Option<Timestamp> {
         let job = unit.job.and_then(|job| self.known.jobs.get(&job));
         let of_job = job.and_then(|job| job.ended_at.or(job.started_at));
-        let run = || self.known.runs.get(&unit.run);
+        let run = || self.known.index.runs.get(&unit.run);
         of_job.or_else(|| run().and_then(|run| run.ended_at.or(run.started_at).or(run.created_at)))
     }
 
@@ -214,7 +214,7 @@ impl Walked<'_, '_> {
             Some(last?.seconds_since(since?)).filter(|seconds| *seconds > SKEW_SECONDS)
         };
         for hop in self.passed.iter().filter(|hop| hop.enters()) {
-            let parent = hop.parent.and_then(|unit| self.known.runs.get(&unit.run));
+            let parent = hop.parent.and_then(|unit| self.known.index.runs.get(&unit.run));
             let acted = hop.child.and_then(|child| self.last_seen(child));
             match parent.and_then(|run| run.conclusion.as_deref().zip(run.ended_at)) {
                 Some((conclusion, ended)) => {

@@ -4,6 +4,7 @@
 use super::usage::{Need, Usage};
 use crate::weights::{Weights, ordinal};
 use leakgraph_model::Key;
+use leakgraph_model::scored::PrivilegePart;
 use leakgraph_policy::{Catalog, Class, Decision, Effective, Escalation};
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,12 +37,52 @@ pub(crate) struct Held {
     pub(crate) id: u32,
     /// Class it adds to.
     pub(crate) class: Class,
+    /// r, k and s.
+    factors: [f64; 3],
     /// r·k·s.
     pub(crate) extent: f64,
     /// Whether it is surely allowed.
     pub(crate) is_sure: bool,
     pub(crate) need: Need,
 }
+
+/// One permission as a row of `privilege_parts`.
+pub(crate) struct Part {
+    pub(crate) subject: Key,
+    pub(crate) class: Class,
+    /// r, k and s.
+    pub(crate) factors: [f64; 3],
+    pub(crate) need: Need,
+}
+
+impl Part {
+    pub(crate) fn row(&self, weights: &Weights) -> PrivilegePart {
+        let [breadth, condition, sensitivity] = self.factors;
+        let (used, seen, age) = match self.need {
+            Need::Used => (true, None, None),
+            Need::Unused { seen, age } => (false, Some(seen), Some(age)),
+        };
+        PrivilegePart {
+            subject_key: self.subject,
+            class: self.class.as_str().to_owned(),
+            actions: 1,
+            breadth: Some(breadth),
+            condition: Some(condition),
+            sensitivity: Some(sensitivity),
+            extent: breadth * condition * sensitivity,
+            used: Some(used),
+            seen,
+            age,
+            unneeded: self.need.unneeded(weights.unobservable()),
+            unneeded_low: self.need.unneeded(0.0),
+            unneeded_high: self.need.unneeded(1.0),
+            ..PrivilegePart::default()
+        }
+    }
+}
+
+/// Class, sureness, factors and need of an action, numbers by their bits.
+type Alike = (usize, bool, [u64; 3], Option<[u64; 2]>);
 
 /// One way up.
 struct Path<'a> {
@@ -90,14 +131,17 @@ impl<'a> Holdings<'a> {
         let held: Vec<Held> = effective
             .may
             .iter()
-            .map(|id| Held {
-                id,
-                class: mass_class(catalog.action(id).class),
-                extent: factor(&effective.breadth, id)
-                    * factor(&effective.condition, id)
-                    * weights.permission(id),
-                is_sure: effective.must.contains(id),
-                need: usage.need(id),
+            .map(|id| {
+                let (breadth, condition) = (factor(&effective.breadth, id), factor(&effective.condition, id));
+                let sensitivity = weights.permission(id);
+                Held {
+                    id,
+                    class: mass_class(catalog.action(id).class),
+                    factors: [breadth, condition, sensitivity],
+                    extent: breadth * condition * sensitivity,
+                    is_sure: effective.must.contains(id),
+                    need: usage.need(id),
+                }
             })
             .collect();
         let position = |id: u32| held.binary_search_by_key(&id, |held| held.id).ok();
@@ -133,15 +177,57 @@ impl<'a> Holdings<'a> {
         masses
     }
 
+    /// What the masses are sums of, alike actions together.
+    pub(crate) fn parts(&self, subject: Key, weights: &Weights) -> Vec<PrivilegePart> {
+        // Equal bits are equal numbers; NaN does not occur.
+        let mut alike: BTreeMap<Alike, (&Held, i64)> = BTreeMap::new();
+        for held in &self.held {
+            let need = match held.need {
+                Need::Used => None,
+                Need::Unused { seen, age } => Some([seen, age].map(f64::to_bits)),
+            };
+            let key = (ordinal(held.class), held.is_sure, held.factors.map(f64::to_bits), need);
+            alike.entry(key).or_insert((held, 0)).1 += 1;
+        }
+        let views = [weights.unobservable(), 0.0, 1.0].map(View::Unneeded);
+        let actions = alike.into_values().map(|(held, actions)| {
+            let part = Part { subject, class: held.class, factors: held.factors, need: held.need };
+            PrivilegePart { sure: held.is_sure, actions, ..part.row(weights) }
+        });
+        let paths = self.paths.iter().map(|path| {
+            let [middle, low, high] = views.map(|view| self.most(path, &|held| view.of(held.need)));
+            let target = path.target.map(|key| key.to_string()).unwrap_or_default();
+            PrivilegePart {
+                subject_key: subject,
+                class: Class::Esc.as_str().to_owned(),
+                path: Some(format!("{} {target}", path.primitive).trim_end().to_owned()),
+                sure: path.is_sure,
+                actions: 1,
+                extent: self.extent(path),
+                unneeded: middle,
+                unneeded_low: low,
+                unneeded_high: high,
+                ..PrivilegePart::default()
+            }
+        });
+        actions.chain(paths).collect()
+    }
+
     /// A path falls with any of its actions, and is as broad as its narrowest: `max u · min rks`.
     fn path(&self, path: &Path<'_>, view: View) -> f64 {
-        let of = |positions: &Vec<usize>, number: &dyn Fn(&Held) -> f64| {
-            let numbers = positions.iter().filter_map(|position| self.held.get(*position)).map(number);
-            numbers.fold(0.0, f64::max)
-        };
-        let unneeded = path.needs.iter().map(|any| of(any, &|held| view.of(held.need))).reduce(f64::max);
-        let extent = path.needs.iter().map(|any| of(any, &|held| held.extent)).fold(1.0, f64::min);
-        unneeded.unwrap_or(1.0) * extent
+        self.most(path, &|held| view.of(held.need)) * self.extent(path)
+    }
+
+    fn of_any(&self, positions: &[usize], number: &dyn Fn(&Held) -> f64) -> f64 {
+        positions.iter().filter_map(|position| self.held.get(*position)).map(number).fold(0.0, f64::max)
+    }
+
+    fn most(&self, path: &Path<'_>, unneeded: &dyn Fn(&Held) -> f64) -> f64 {
+        path.needs.iter().map(|any| self.of_any(any, unneeded)).reduce(f64::max).unwrap_or(1.0)
+    }
+
+    fn extent(&self, path: &Path<'_>) -> f64 {
+        path.needs.iter().map(|any| self.of_any(any, &|held| held.extent)).fold(1.0, f64::min)
     }
 
     /// What each action adds to its class and to the paths it is part of, before saturation.

@@ -2,6 +2,7 @@
 
 use super::*;
 use leakgraph_model::tables::{Binding, Handoff, IdentityUsed, TokenPermission};
+use leakgraph_policy::Catalog;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -59,7 +60,7 @@ fn evidence(permissions: &[&str], steps: &[&str], days: i64) -> Evidence {
 }
 
 fn scored(evidence: &Evidence) -> TokenScore {
-    let mut rows = scores(evidence, &Weights::builtin());
+    let (mut rows, _) = scores(evidence, &Weights::builtin());
     assert_eq!(rows.len(), 1, "one job of one workflow");
     rows.remove(0)
 }

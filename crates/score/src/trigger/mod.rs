@@ -248,6 +248,8 @@ impl Scoring<'_> {
             privilege_high: privilege.high,
             secrets: i64::try_from(privilege.secrets.len()).unwrap_or(i64::MAX),
             holds_privilege: privilege.privileged,
+            strength: decision.strength,
+            strength_high: decision.strength_high,
             tp: privilege.low.filter(|_| known).map(|low| tp(low, decision.strength)),
             tp_low: tp(privilege.low.unwrap_or(0.0), decision.strength_high),
             tp_high: tp(privilege.high, decision.strength),

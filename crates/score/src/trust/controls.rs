@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::{Facts, Outcome, TriggerClass};
-use crate::path::may_be_own_token;
+use crate::holding::may_be_own_token;
 use leakgraph_model::tables::{Credential, IdentityUsed, Job, Run, SecretPassed, SecretSighting};
 use leakgraph_model::{Key, Timestamp};
 
@@ -23,7 +23,7 @@ struct Subject<'s, 'a> {
 
 pub(super) fn outcomes(run: &Run, index: &Index<'_>, facts: &Facts<'_>) -> [Outcome; 7] {
     let ran = |job: &&&Job| job.conclusion.as_deref() != Some("skipped");
-    let jobs = index.jobs.get(&run.run_key).into_iter().flatten().filter(ran).copied().collect();
+    let jobs = facts.index.jobs.get(&run.run_key).into_iter().flatten().filter(ran).copied().collect();
     let subject = Subject { run, index, facts, jobs };
     [
         subject.provenance(),
@@ -164,7 +164,7 @@ impl<'a> Subject<'_, 'a> {
 
     /// What a job's token may write, somebody would have to see it write.
     fn token(&self, job: &Job, outcome: &mut Outcome) {
-        let Some(scopes) = self.index.permissions.get(&job.job_key) else {
+        let Some(scopes) = self.facts.index.permissions.get(&job.job_key) else {
             return outcome.unknown(format!("permissions of the token of job {} are not known", job.name));
         };
         let federates = self.used().iter().any(|row| row.job_key == Some(job.job_key) && row.how == "oidc");
@@ -282,7 +282,7 @@ impl<'a> Subject<'_, 'a> {
     /// Foreign actions are pinned; those of GitHub and of the own organisation at least did not move.
     fn actions(&self, job: &Job, outcome: &mut Outcome) {
         let own = self.run.repo.as_deref().and_then(|repo| repo.split('/').next()).unwrap_or_default();
-        for step in self.index.steps.get(&job.job_key).into_iter().flatten() {
+        for step in self.facts.index.steps.get(&job.job_key).into_iter().flatten() {
             let Some(uses) =
                 step.uses.as_deref().filter(|_| matches!(step.pinned.as_deref(), Some("tag" | "branch")))
             else {

@@ -1,10 +1,10 @@
 //! Rows of evidence by the run they tell of.
 
 use super::Facts;
+use crate::index::by_key;
 use leakgraph_model::scored::{NhiScore, SecretExposure};
 use leakgraph_model::tables::{
-    Binding, Credential, Handoff, IdentityUsed, Job, Run, Secret, SecretPassed, SecretSighting, Step,
-    TokenPermission,
+    Binding, Credential, Handoff, IdentityUsed, Run, Secret, SecretPassed, SecretSighting,
 };
 use leakgraph_model::{Evidence, Key, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -13,7 +13,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 const TORN: [&str; 5] = ["truncated", "bad_archive", "unreadable", "too_large", "ratio_exceeded"];
 
 pub(super) struct Index<'a> {
-    pub(super) jobs: HashMap<Key, Vec<&'a Job>>,
     pub(super) used: HashMap<Key, Vec<&'a IdentityUsed>>,
     pub(super) sightings: HashMap<Key, Vec<&'a SecretSighting>>,
     pub(super) handoffs: HashMap<Key, Vec<&'a Handoff>>,
@@ -23,8 +22,6 @@ pub(super) struct Index<'a> {
     /// Repository and path of workflows that name no secret but the job's own token.
     pub(super) secretless: HashSet<(String, &'a str)>,
     /// By job.
-    pub(super) steps: HashMap<Key, Vec<&'a Step>>,
-    pub(super) permissions: HashMap<Key, Vec<&'a TokenPermission>>,
     pub(super) cloud_keys: HashMap<Key, Vec<&'a Binding>>,
     pub(super) secrets: HashMap<Key, &'a Secret>,
     pub(super) scores: HashMap<Key, &'a NhiScore>,
@@ -46,14 +43,9 @@ pub(super) struct Index<'a> {
     pub(super) resolved: HashMap<&'a str, BTreeSet<(Option<Timestamp>, &'a str)>>,
 }
 
+/// Rows by run; those that belong to none are left out.
 fn grouped<V>(rows: impl Iterator<Item = (Option<Key>, V)>) -> HashMap<Key, Vec<V>> {
-    let mut groups: HashMap<Key, Vec<V>> = HashMap::new();
-    for (key, row) in rows {
-        if let Some(key) = key {
-            groups.entry(key).or_default().push(row);
-        }
-    }
-    groups
+    by_key(rows.filter_map(|(key, row)| Some((key?, row))))
 }
 
 fn secretless(evidence: &Evidence) -> HashSet<(String, &str)> {
@@ -75,13 +67,12 @@ fn repo(run: &Run) -> Option<String> {
 
 impl<'a> Index<'a> {
     pub(super) fn of(evidence: &'a Evidence, facts: &Facts<'a>) -> Self {
-        let runs: HashMap<Key, &Run> = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
+        let runs = &facts.index.runs;
         let run_of_job: HashMap<Key, Key> =
             evidence.jobs.iter().map(|job| (job.job_key, job.run_key)).collect();
         let run_of =
             |job: Option<Key>, run: Option<Key>| job.and_then(|job| run_of_job.get(&job).copied()).or(run);
         let mut index = Self {
-            jobs: grouped(evidence.jobs.iter().map(|row| (Some(row.run_key), row))),
             used: grouped(evidence.identities_used.iter().map(|row| (run_of(row.job_key, row.run_key), row))),
             sightings: grouped(
                 evidence.secret_sightings.iter().map(|row| (run_of(row.job_key, row.run_key), row)),
@@ -99,8 +90,6 @@ impl<'a> Index<'a> {
                 .filter_map(|row| row.job_key)
                 .collect(),
             secretless: secretless(evidence),
-            steps: grouped(evidence.steps.iter().map(|row| (Some(row.job_key), row))),
-            permissions: grouped(evidence.token_permissions.iter().map(|row| (Some(row.job_key), row))),
             cloud_keys: grouped(
                 evidence
                     .bindings
@@ -147,7 +136,7 @@ impl<'a> Index<'a> {
             .collect();
         let torn = evidence.source_files.iter().filter(|file| lost.contains(file.path.as_str()));
         index.torn = torn.map(|file| file.source_key).collect();
-        index.share(evidence, &runs, &run_of);
+        index.share(evidence, runs, &run_of);
         index
     }
 

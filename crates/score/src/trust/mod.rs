@@ -109,6 +109,7 @@ impl Classes {
 
 /// What verdicts rest on beside the evidence.
 pub(crate) struct Facts<'a> {
+    pub(crate) index: &'a crate::index::Index<'a>,
     pub(crate) crossings: &'a HashMap<Key, Crossing>,
     pub(crate) nhi_scores: &'a [NhiScore],
     pub(crate) exposures: &'a [SecretExposure],
