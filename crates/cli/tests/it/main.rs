@@ -10,8 +10,8 @@ mod crash;
 mod detection;
 mod every_secret;
 mod main_job;
-mod roundtrip;
 mod restatements;
+mod roundtrip;
 #[expect(dead_code, reason = "the scanner's own tests use the rest")]
 #[path = "../../../scan/tests/it/sample.rs"]
 mod sample;
