@@ -108,7 +108,7 @@ fn a_drawing_has_a_box_per_node_apart_from_the_others() {
     assert_eq!(boxes.len(), 5);
     assert!(text.contains(">role/a-very-long-name-of-a-role<"), "of an ARN the resource");
     let long = svg(&Neighbourhood::of(&[edge(&"long/".repeat(20), "repo:o/r:token[contents:read]", "x", 0)]));
-    assert!(long.contains(">…g/long/") && long.contains(">r token: contents:read<"), "{long}");
+    assert!(long.contains(">…ng/long/") && long.contains(">r token: contents:read<"), "{long}");
     assert_eq!(svg(&Neighbourhood::default()), "");
     // A cycle has no beginning, and is drawn all the same.
     let cycle = Neighbourhood::of(&[edge("a", "b", "handoff", 0), edge("b", "a", "handoff", 0)]);
