@@ -14,10 +14,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const DAY: f64 = 86_400e6;
 /// Identities that hold something for others and never act.
-const PASSIVE: [&str; 18] = [
+const PASSIVE: [&str; 23] = [
     "account",
     "account_root",
     "admin",
+    "code",
+    "credential",
     "environment",
     "group",
     "job",
@@ -29,9 +31,12 @@ const PASSIVE: [&str; 18] = [
     "resource",
     "role_definition",
     "root",
+    "run",
     "secret",
     "service",
+    "session",
     "webhook",
+    "workflow",
     "workload",
 ];
 /// Tenant of Microsoft's own applications ("Verify first-party Microsoft applications").

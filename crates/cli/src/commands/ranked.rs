@@ -79,8 +79,8 @@ pub(crate) fn paths(top: usize) -> String {
 pub(crate) fn secrets(top: usize) -> String {
     format!(
         "SELECT substr(key(s.secret_key), 1, 8) AS key, s.kind, s.preview, i.native_id AS identity, e.audience, \
-         e.state, e.state_reason AS why, e.sightings, e.runs, array_to_string(e.repos, ', ') AS repos, \
-         e.first_exposed_at AS first_seen, e.reused_after_exposure AS reused, \
+         e.state, e.sightings, array_to_string(e.repos, ', ') AS repos, \
+         e.reused_after_exposure AS reused, \
          round(x.blast, 1) AS blast, round(x.blast_low, 1) AS low, round(x.blast_high, 1) AS high \
          FROM secret_exposures e JOIN secrets s ON s.secret_key = e.secret_key \
          LEFT JOIN identities i ON i.identity_key = s.identity_key \

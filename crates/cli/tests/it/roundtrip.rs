@@ -1,7 +1,6 @@
 //! What is exported is read again.
 
 use crate::{demo, leakgraph, new_lake, stdout};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 fn count(lake: &Path, sql: &str) -> usize {
@@ -14,11 +13,6 @@ fn the_exported_graph_comes_back_whole() {
     let graph = stdout(leakgraph(&demo().lake()).args(["export", "opengraph"]), 0);
     let json: serde_json::Value = serde_json::from_str(&graph).expect("JSON");
     let list = |name: &str| json["graph"][name].as_array().expect("a list").clone();
-    let ends = |edge: &serde_json::Value, end: &str| edge[end]["value"].to_string();
-    let edges: BTreeSet<_> = list("edges")
-        .iter()
-        .map(|edge| (ends(edge, "start"), edge["kind"].to_string(), ends(edge, "end")))
-        .collect();
     let folder = tempfile::tempdir().expect("a folder");
     let (lake, file) = (folder.path().join("lake"), folder.path().join("graph.json"));
     new_lake(&lake);
@@ -27,5 +21,5 @@ fn the_exported_graph_comes_back_whole() {
     stdout(leakgraph(&lake).arg("score"), 0);
     assert_eq!(count(&lake, "SELECT count(*) FROM problems WHERE lossy"), 0);
     assert_eq!(count(&lake, "SELECT count(*) FROM identities"), list("nodes").len());
-    assert_eq!(count(&lake, "SELECT count(*) FROM trusts"), edges.len());
+    assert_eq!(count(&lake, "SELECT count(*) FROM trusts"), list("edges").len());
 }

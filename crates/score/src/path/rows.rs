@@ -296,8 +296,10 @@ fn weakest(row: &mut DelegationPath, links: &[&DelegationLink]) {
         .into_iter()
         .flatten()
         .collect();
-    if link.confidence < 1.0 {
-        lacks.push(format!("confidence {:.2}", link.confidence));
+    match link.confidence {
+        none if none <= 0.0 => lacks.push("what it led to: unknown".to_owned()),
+        some if some < 1.0 => lacks.push(format!("confidence {some:.2}")),
+        _ => {}
     }
     row.weakest_link = Some(link.ordinal);
     row.weakest_reason = (!lacks.is_empty()).then(|| lacks.join(", "));

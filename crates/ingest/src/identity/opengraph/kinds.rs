@@ -100,11 +100,16 @@ const NODES: &[(&str, NodeMeaning)] = &[
     ("AWSRole", Identity("role", Some(true))),
     ("AWSUser", Identity("user", None)),
     ("LG_Admin", Identity("admin", None)),
+    ("LG_Code", Identity("code", None)),
+    ("LG_Credential", Identity("credential", None)),
     ("LG_Human", Identity("user", Some(false))),
     ("LG_Identity", Identity("unknown", None)),
     ("LG_Job", Identity("job", None)),
     ("LG_Resource", Identity("resource", None)),
+    ("LG_Run", Identity("run", None)),
     ("LG_Secret", Identity("secret", None)),
+    ("LG_Session", Identity("session", None)),
+    ("LG_Workflow", Identity("workflow", None)),
 ];
 
 /// Nodes of other extensions (`Okta_User`), by what follows the prefix.
