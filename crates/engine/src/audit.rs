@@ -23,7 +23,8 @@ use arrow_array::{Array, RecordBatch};
 use leakgraph_model::framework::Frameworks;
 use leakgraph_model::scored::{AuditRun, Finding};
 use leakgraph_model::{Column, Key, Severity, Timestamp};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The columns an audit must give, in any order.
 pub const COLUMNS: [&str; 10] = [
@@ -200,6 +201,8 @@ pub fn run<E: std::fmt::Display>(
 ) -> Result<(Vec<Finding>, Vec<AuditRun>), AuditError> {
     let mut findings = Vec::new();
     let mut runs = Vec::new();
+    // Audits need the same tables over and over.
+    let mut has_rows: HashMap<String, bool> = HashMap::new();
     for audit in audits {
         let ask = |sql: &str| {
             query(sql).map_err(|error| AuditError::Query { id: audit.id.clone(), message: error.to_string() })
@@ -208,7 +211,13 @@ pub fn run<E: std::fmt::Display>(
         for requirement in &audit.requires {
             let mut is_met = false;
             for source in &requirement.0 {
-                is_met |= ask(&source.sql())?.iter().any(|batch| batch.num_rows() > 0);
+                is_met |= match has_rows.entry(source.sql()) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => {
+                        let found = ask(new.key())?.iter().any(|batch| batch.num_rows() > 0);
+                        *new.insert(found)
+                    }
+                };
             }
             if !is_met {
                 missing = Some(requirement.missing());

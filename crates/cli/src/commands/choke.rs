@@ -13,9 +13,6 @@ pub(crate) fn what_if(config: &Config, remove: &[String], harden: &[String]) -> 
     let change = |action: Action| move |edge: &String| Change { action, edge: edge.clone() };
     let changes: Vec<Change> =
         remove.iter().map(change(Action::Remove)).chain(harden.iter().map(change(Action::Harden))).collect();
-    if changes.is_empty() {
-        return Err(Usage("name at least one edge with --remove or --harden".to_owned()).into());
-    }
     let found = match leakgraph_engine::conclude::what_if(config, &changes) {
         Err(leakgraph_engine::Error::Score(error @ leakgraph_score::Error::Edge(_))) => {
             return Err(Usage(format!("{error}\nhint: `leakgraph cut` shows the keys")).into());

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use leakgraph_engine::Config;
 use leakgraph_lake::Session;
-use leakgraph_model::{Key, Row, scored::Finding};
+use leakgraph_model::{Key, Row, TableDoc, scored::Finding};
 
 /// Where a key may be looked up: table, key column.
 const SUBJECTS: [(&str, &str); 9] = [
@@ -114,10 +114,15 @@ fn finding(session: &Session, key: &Key) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A table of evidence or of scores.
+pub(super) fn table_doc(table: &str) -> Option<&'static TableDoc> {
+    let tables = leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES);
+    tables.into_iter().find(|doc| doc.name == table)
+}
+
 /// The key column of a table, by the naming rule of the model.
 pub(super) fn key_column(table: &str) -> Option<&'static str> {
-    let tables = leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES);
-    let table = tables.into_iter().find(|doc| doc.name == table)?;
+    let table = table_doc(table)?;
     table.columns.first().map(|column| column.name).filter(|name| name.ends_with("_key"))
 }
 

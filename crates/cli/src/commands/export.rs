@@ -1,13 +1,11 @@
 //! `export`: the reach graph in the forms of other tools.
 
-use super::reader;
+use super::{picture, reader};
 use crate::args::{Export, Graph};
 use crate::exit::{Exit, Usage};
 use crate::output;
 use anyhow::Context;
 use leakgraph_engine::Config;
-use leakgraph_model::Row;
-use leakgraph_model::scored::ReachEdge;
 use leakgraph_score::export::{Neighbourhood, dot, graphml, opengraph, svg};
 
 pub(crate) fn export(config: &Config, args: &Export) -> anyhow::Result<Exit> {
@@ -16,10 +14,7 @@ pub(crate) fn export(config: &Config, args: &Export) -> anyhow::Result<Exit> {
             Usage("a picture of everything shows nothing: name a node with --around".to_owned()).into()
         );
     }
-    let mut edges = Vec::new();
-    for batch in reader(config)?.query("SELECT * FROM reach_edges ORDER BY source, target, kind")? {
-        edges.extend(ReachEdge::from_batch(&batch)?);
-    }
+    let edges = picture::edges(&reader(config)?)?;
     let part = match &args.around {
         Some(node) => Neighbourhood::around(&edges, node, args.steps, args.most),
         None => Neighbourhood::of(&edges),

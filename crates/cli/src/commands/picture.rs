@@ -1,6 +1,6 @@
 //! `explain --svg`: a picture of what is explained, as a path or as its part of the reach graph.
 
-use super::explain::{key_column, texts};
+use super::explain::{key_column, table_doc, texts};
 use super::literal;
 use crate::exit::Usage;
 use crate::output;
@@ -94,8 +94,7 @@ fn finding(session: &Session, key: &Key) -> anyhow::Result<Option<String>> {
 /// What a row of another table is about: its identity, secret, job or run.
 fn by_reference(session: &Session, table: &str, key: &Key) -> anyhow::Result<Option<String>> {
     let Some(column) = key_column(table) else { return Ok(None) };
-    let tables = leakgraph_model::Evidence::TABLES.iter().chain(leakgraph_model::scored::TABLES);
-    let Some(doc) = tables.into_iter().find(|doc| doc.name == table) else { return Ok(None) };
+    let Some(doc) = table_doc(table) else { return Ok(None) };
     for (about, target) in
         [("identity_key", "identities"), ("secret_key", "secrets"), ("job_key", "jobs"), ("run_key", "runs")]
     {
@@ -115,7 +114,8 @@ fn by_reference(session: &Session, table: &str, key: &Key) -> anyhow::Result<Opt
     Ok(None)
 }
 
-fn edges(session: &Session) -> anyhow::Result<Vec<ReachEdge>> {
+/// The edges of the reach graph.
+pub(super) fn edges(session: &Session) -> anyhow::Result<Vec<ReachEdge>> {
     let mut edges = Vec::new();
     for batch in session.query("SELECT * FROM reach_edges ORDER BY source, target, kind")? {
         edges.extend(ReachEdge::from_batch(&batch)?);

@@ -26,7 +26,7 @@ pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
 pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
     let details: Map<String, Value> =
         LISTS.iter().filter_map(|(own, name)| Some(((*name).to_owned(), value.get(*own)?.clone()))).collect();
-    let mut evidence = aws::consume(document, &mut Value::Object(details));
+    let mut evidence = aws::import(document, &mut Value::Object(details));
     let list = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned();
     let report = list(value, "CredentialReport").unwrap_or_default();
     let columns = |row: Value| match row {

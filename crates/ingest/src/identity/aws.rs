@@ -26,13 +26,9 @@ pub(crate) fn recognise(value: &Value) -> Option<Recognised> {
     })
 }
 
-pub(crate) fn import(document: &Document<'_>, value: &Value) -> Evidence {
-    consume(document, &mut value.clone())
-}
-
 /// Rows of a dump, of which principals are dropped as soon as they are rows: an account of
 /// thousands is not there twice.
-pub(crate) fn consume(document: &Document<'_>, value: &mut Value) -> Evidence {
+pub(crate) fn import(document: &Document<'_>, value: &mut Value) -> Evidence {
     let mut taken = |name: &str| match value.get_mut(name).map(Value::take) {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
@@ -433,7 +429,10 @@ mod tests {
     use super::*;
 
     fn read(value: &Value) -> Evidence {
-        import(&Document { path: "gaad.json", source_key: Key::default(), part: 0, bytes: b"" }, value)
+        import(
+            &Document { path: "gaad.json", source_key: Key::default(), part: 0, bytes: b"" },
+            &mut value.clone(),
+        )
     }
 
     #[test]

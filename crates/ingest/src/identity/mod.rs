@@ -86,11 +86,11 @@ impl Importer for Aws {
             .or_else(|| airiam::recognise(value))
     }
 
-    fn import_value(
+    fn consume_value(
         &self,
         kind: &'static str,
         document: &Document<'_>,
-        value: &Value,
+        value: &mut Value,
         _sink: &mut dyn TextSink,
     ) -> Evidence {
         match kind {
@@ -101,19 +101,6 @@ impl Importer for Aws {
             "control_policies" => organizations::import(document, value),
             "airiam" => airiam::import(document, value),
             _ => aws::import(document, value),
-        }
-    }
-
-    fn consume_value(
-        &self,
-        kind: &'static str,
-        document: &Document<'_>,
-        value: &mut Value,
-        sink: &mut dyn TextSink,
-    ) -> Evidence {
-        match kind {
-            "account_authorization_details" => aws::consume(document, value),
-            _ => self.import_value(kind, document, value, sink),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Graph;
 use super::assume::checks;
-use super::code::named_secret;
+use super::code::{named_secret, reviewers};
 use super::links::{Link, Links};
 use crate::forwarded::by_print;
 use crate::handoffs::Crossing;
@@ -30,13 +30,16 @@ pub(super) struct Builder<'a> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) weights: &'a Weights,
     pub(super) runs: HashMap<Key, &'a Run>,
+    /// Whether an environment asks for reviewers, by `owner/name/environment` in lower case.
+    pub(super) reviewers: HashMap<String, bool>,
     pub(super) links: Links,
 }
 
 /// Builds the graph.
 pub(crate) fn build(evidence: &Evidence, facts: &Facts<'_>, weights: &Weights) -> Graph {
     let runs = evidence.runs.iter().map(|run| (run.run_key, run)).collect();
-    let mut builder = Builder { evidence, facts, weights, runs, links: Links::default() };
+    let reviewers = reviewers(evidence);
+    let mut builder = Builder { evidence, facts, weights, runs, reviewers, links: Links::default() };
     builder.nodes();
     builder.handoffs();
     builder.job_tokens();

@@ -15,8 +15,9 @@
 
 use super::build::Builder;
 use super::links::Link;
-use leakgraph_model::Key;
-use leakgraph_model::tables::{Grant, Identity, Job, Run, identity_key};
+use crate::trigger::asks_for_review;
+use leakgraph_model::tables::{Grant, Job, Run, identity_key};
+use leakgraph_model::{Evidence, Key};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How far a grant reaches into a repository.
@@ -46,7 +47,6 @@ pub(super) fn named_secret(scope: &str, name: &str) -> Key {
 impl<'a> Builder<'a> {
     /// Runs below their workflows, jobs below their runs, people and apps above them.
     pub(super) fn runs(&mut self) {
-        let reviewers = self.reviewers();
         for run in &self.evidence.runs {
             let repo = run.repo.as_deref().unwrap_or("?");
             let name = run.workflow_name.as_deref().or(run.workflow_path.as_deref()).unwrap_or("?");
@@ -58,7 +58,7 @@ impl<'a> Builder<'a> {
             self.starts(run);
         }
         for job in &self.evidence.jobs {
-            let (cost, unproven) = self.checks_of(job, &reviewers);
+            let (cost, unproven) = self.checks_of(job);
             let link = Link {
                 kind: "runs",
                 cost,
@@ -110,22 +110,19 @@ impl<'a> Builder<'a> {
         self.links.edge(from, run.run_key, link);
     }
 
-    /// Whether an environment asks for reviewers, by `owner/name/environment` in lower case.
-    fn reviewers(&self) -> HashMap<String, bool> {
-        let asks = |row: &Identity| {
-            let count = row.tags.iter().find_map(|tag| tag.strip_prefix("required_reviewers="));
-            count.is_some_and(|count| count != "0")
-        };
-        let environments = self.evidence.identities.iter().filter(|row| row.kind == "environment");
-        environments
-            .filter_map(|row| Some((row.native_id.strip_prefix("env:")?.to_lowercase(), asks(row))))
-            .collect()
-    }
-
-    fn checks_of(&self, job: &Job, reviewers: &HashMap<String, bool>) -> Checks {
+    fn checks_of(&self, job: &Job) -> Checks {
         let Some(environment) = job.environment.as_deref() else { return (0, 0) };
         let repo = self.runs.get(&job.run_key).and_then(|run| run.repo.as_deref()).unwrap_or_default();
-        checks(reviewers, &format!("{repo}/{environment}"))
+        self.checks(&format!("{repo}/{environment}"))
+    }
+
+    /// On the way to what an environment (`owner/name/environment`) guards.
+    fn checks(&self, environment: &str) -> Checks {
+        match self.reviewers.get(&environment.to_lowercase()) {
+            Some(true) => (1, 0),
+            Some(false) => (0, 0),
+            None => (0, 1),
+        }
     }
 
     /// Who may write to a repository, and what its workflow files may ask for.
@@ -176,7 +173,6 @@ impl<'a> Builder<'a> {
 
     /// Secrets of the inventory: workflow files may ask for every one of their repository.
     fn stored_secrets(&mut self, repos: &BTreeSet<String>) {
-        let reviewers = self.reviewers();
         // Runs may spell a repository's name otherwise than its inventory.
         let spelt: BTreeMap<String, &String> = repos.iter().map(|repo| (repo.to_lowercase(), repo)).collect();
         for row in &self.evidence.credentials {
@@ -186,7 +182,7 @@ impl<'a> Builder<'a> {
                 "actions_secret" => readers.push((scope, (0, 0), false)),
                 "environment_secret" => {
                     let Some((repo, _)) = scope.rsplit_once('/') else { continue };
-                    readers.push((repo, checks(&reviewers, scope), false));
+                    readers.push((repo, self.checks(scope), false));
                 }
                 // Which repositories of the organisation may ask for it is not on record.
                 "organization_secret" => {
@@ -217,12 +213,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn checks(reviewers: &HashMap<String, bool>, environment: &str) -> Checks {
-    match reviewers.get(&environment.to_lowercase()) {
-        Some(true) => (1, 0),
-        Some(false) => (0, 0),
-        None => (0, 1),
-    }
+/// Whether environments ask for reviewers, by `owner/name/environment` in lower case.
+pub(super) fn reviewers(evidence: &Evidence) -> HashMap<String, bool> {
+    let environments = evidence.identities.iter().filter(|row| row.kind == "environment");
+    environments
+        .filter_map(|row| Some((row.native_id.strip_prefix("env:")?.to_lowercase(), asks_for_review(row))))
+        .collect()
 }
 
 /// How far a grant lets its holder write. Deploy keys are not bound by scopes; apps and tokens

@@ -58,7 +58,8 @@ impl<'a> Guard<'a> {
     }
 }
 
-fn asks_for_review(environment: &Identity) -> bool {
+/// Whether an environment asks for reviewers.
+pub(crate) fn asks_for_review(environment: &Identity) -> bool {
     let count = environment.tags.iter().find_map(|tag| tag.strip_prefix("required_reviewers="));
     count.is_some_and(|count| count != "0")
 }

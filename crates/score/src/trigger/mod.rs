@@ -12,6 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decide::asks_for_review;
 pub(crate) use origin::{is_outsiders_event, is_proposal};
 
 use crate::Error;
