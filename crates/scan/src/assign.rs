@@ -1,7 +1,9 @@
 //! Secrets that no provider gave a form: `name = value`, and what stands before a value.
 
+mod by_lanes;
+
 use crate::gate::{entropy, is_mixed, is_placeholder};
-use crate::lanes::{self, Lanes};
+use crate::lanes::Lanes;
 use aho_corasick::AhoCorasick;
 use memchr::memmem;
 use regex_automata::Span;
@@ -74,6 +76,8 @@ pub(crate) struct Assignment {
 
 pub(crate) struct Assignments {
     names: AhoCorasick,
+    options: memmem::Finder<'static>,
+    spoken: memmem::Finder<'static>,
 }
 
 /// What a name announces.
@@ -93,32 +97,27 @@ impl Assignments {
             .match_kind(aho_corasick::MatchKind::LeftmostLongest)
             .ascii_case_insensitive(true)
             .build(NAMES.map(|(name, _)| name))?;
-        Ok(Self { names })
+        Ok(Self { names, options: memmem::Finder::new(b" -"), spoken: memmem::Finder::new(b" is ") })
     }
 
     /// Reads what stands around every `=` and `:`, and behind the options of a command.
-    pub(crate) fn find(&self, text: &[u8], found: impl FnMut(Announced)) {
-        self.find_where(text, |_| true, found);
+    pub(crate) fn find(&self, text: &[u8], mut found: impl FnMut(Announced)) {
+        let signs = memchr::memchr2_iter(b'=', b':', text);
+        self.at_signs(text, signs, &mut found);
+        let spots = self.options.find_iter(text).chain(self.spoken.find_iter(text));
+        self.at_spots(text, spots, &mut found);
     }
 
     /// The same, quicker, for a text whose lanes are known.
-    pub(crate) fn find_in_lanes(&self, text: &[u8], lanes: &Lanes, found: impl FnMut(Announced)) {
-        let may_announce = |sign| {
-            lanes.names.as_ref().is_none_or(|names| may_have_name(names, sign))
-                && may_have_value(text, &lanes.solid, sign)
-        };
-        self.find_where(text, may_announce, found);
+    pub(crate) fn find_in_lanes(&self, text: &[u8], lanes: &Lanes, mut found: impl FnMut(Announced)) {
+        self.at_signs(text, by_lanes::signs(text, lanes), &mut found);
+        self.at_spots(text, by_lanes::spots(text, lanes), &mut found);
     }
 
-    fn find_where(
-        &self,
-        text: &[u8],
-        may_announce: impl Fn(usize) -> bool,
-        mut found: impl FnMut(Announced),
-    ) {
+    fn at_signs(&self, text: &[u8], signs: impl Iterator<Item = usize>, found: &mut impl FnMut(Announced)) {
         let mut done = 0;
-        for at in memchr::memchr2_iter(b'=', b':', text) {
-            if at < done || !may_announce(at) {
+        for at in signs {
+            if at < done {
                 continue;
             }
             if let Some(announced) = self.at_sign(text, at) {
@@ -130,13 +129,17 @@ impl Assignments {
                 found(announced);
             }
         }
-        for at in memmem::find_iter(text, b" -") {
-            if let Some(assignment) = self.option(text, at + 1) {
-                found(Announced::Assignment(assignment));
-            }
-        }
-        for at in memmem::find_iter(text, b" is ") {
-            if let Some(assignment) = self.spoken(text, at) {
+    }
+
+    /// Reads what stands behind ` -` and ` is `.
+    fn at_spots(&self, text: &[u8], spots: impl Iterator<Item = usize>, found: &mut impl FnMut(Announced)) {
+        for at in spots {
+            let assignment = match text.get(at + 1) {
+                Some(b'-') => self.option(text, at + 1),
+                Some(b'i') if text.get(at + 3) == Some(&b' ') => self.spoken(text, at),
+                _ => None,
+            };
+            if let Some(assignment) = assignment {
                 found(Announced::Assignment(assignment));
             }
         }
@@ -172,8 +175,7 @@ impl Assignments {
 
     fn at_sign(&self, text: &[u8], sign: usize) -> Option<Announced> {
         let before = text.get(..sign)?;
-        let lead = before.iter().rev().take(3).take_while(|byte| b"\"'\\ ".contains(byte)).count();
-        let name_end = sign - lead;
+        let name_end = sign - lead_before(before);
         if !text.get(name_end.checked_sub(1)?).is_some_and(in_name) {
             return None;
         }
@@ -265,6 +267,11 @@ fn is_possible(value: &[u8]) -> bool {
     value.len() >= MIN_VALUE_BYTES && (value.len() >= LIKELY_BYTES || value.iter().any(u8::is_ascii_digit))
 }
 
+/// Quotes and blanks between a name and its sign.
+fn lead_before(text: &[u8]) -> usize {
+    text.iter().rev().take(3).take_while(|byte| b"\"'\\ ".contains(byte)).count()
+}
+
 fn name_before_end(text: &[u8], end: usize) -> Span {
     let before = text.get(..end).unwrap_or_default();
     let length = before.iter().rev().take(MAX_NAME_BYTES).take_while(|byte| in_name(byte)).count();
@@ -343,31 +350,6 @@ fn value_from(text: &[u8], at: usize) -> Span {
 /// Whether a value without quotes ends here.
 pub(crate) fn ends_bare(byte: u8) -> bool {
     BARE_ENDS[usize::from(byte)]
-}
-
-/// Bytes behind a sign in which its value begins: two of the sign, four blanks, three
-/// quotes, or a scheme and a blank.
-const REACH: usize = 16;
-
-/// Whether a part of a secret's name begins within [`MAX_NAME_BYTES`] and three quotes or
-/// blanks before a sign.
-fn may_have_name(names: &[u64], sign: usize) -> bool {
-    let before = |bytes: usize| sign.checked_sub(bytes).map(|at| lanes::from(names, at));
-    match (before(64), before(128)) {
-        (Some(near), Some(far)) => near | far != 0,
-        (Some(near), None) => near != 0 || lanes::from(names, 0) != 0,
-        _ => lanes::from(names, 0) != 0,
-    }
-}
-
-/// Whether a value of enough bytes, or a quoted one, may follow a sign.
-fn may_have_value(text: &[u8], solid: &[u64], sign: usize) -> bool {
-    let solid = lanes::from(solid, sign + 1);
-    let two = solid & solid >> 1;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
-    let near = text.get(sign + 1..text.len().min(sign + 1 + 6)).unwrap_or_default();
-    eight & ((1 << REACH) - 1) != 0 || near.iter().any(|byte| QUOTES[usize::from(*byte)])
 }
 
 const QUOTES: [bool; 256] = table(b"\"'\\`");

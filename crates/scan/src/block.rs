@@ -1,5 +1,6 @@
 //! Text cut into lines, and lines gathered into blocks that stay in the processor's cache.
 
+use crate::lanes::{self, Breaks, Classifier, LANE};
 use crate::memo::{HashKey, MIN_LINE_BYTES, Memo};
 use crate::view::{self, BOM, View};
 use regex_automata::Span;
@@ -18,8 +19,19 @@ pub(crate) struct Line {
     /// Where it begins in the text, with its prefix.
     pub(crate) text: usize,
     hash: u128,
+    /// Of the line before it; 0 if that has none.
+    before: u128,
     /// Whether something was found or begun in it.
     pub(crate) is_dirty: bool,
+    /// Whether the line before it had a say in that, and no other.
+    pub(crate) leans: bool,
+}
+
+impl Line {
+    /// A line that is never remembered.
+    fn unique(view: usize, text: usize) -> Self {
+        Self { view, text, hash: 0, before: 0, is_dirty: true, leans: false }
+    }
 }
 
 /// Visible lines, each with its line end.
@@ -52,15 +64,21 @@ impl Block {
     }
 
     /// Hands the lines that stayed clean to the memo.
-    pub(crate) fn remember(&self, memo: &mut Memo) {
+    pub(crate) fn remember(&self, memo: &mut Memo, key: &HashKey) {
         if memo.is_on() && self.window.is_none() {
             for line in self.lines.iter().filter(|line| !line.is_dirty && line.hash != 0) {
-                memo.insert(line.hash);
+                if line.leans {
+                    memo.insert_behind(key, line.before, line.hash);
+                } else {
+                    memo.insert(line.hash);
+                }
             }
         }
     }
 }
 
+/// A part of a text whose line ends are found together.
+const MAP_BYTES: usize = 16 << 10;
 /// So many lines are looked up in the memo together.
 const BATCH: usize = 32;
 
@@ -70,36 +88,41 @@ struct Ahead {
     start: usize,
     end: usize,
     cut: usize,
+    special: Special,
     hash: u128,
+    before: u128,
+}
+
+/// Where a line has escapes or carriage returns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    Nowhere,
+    /// One that is the last byte of the line, most often the return of a line end.
+    Last,
+    Somewhere,
 }
 
 /// Reads a text line by line.
 pub(crate) struct Lines<'t> {
     text: &'t [u8],
     at: usize,
-    /// The next escape or carriage return; lines before it are copied as they are.
-    special: usize,
+    map: Map<'t>,
     /// The rest of a line that is searched in windows.
     long: Option<Span>,
     /// Lines that were looked up in the memo together, from `at` on.
     batch: Vec<Ahead>,
     next: usize,
     known: u64,
+    /// Hash of the last line that was looked up; 0 where there is none.
+    last: u128,
     pub(crate) skipped_bytes: usize,
 }
 
 impl<'t> Lines<'t> {
-    pub(crate) fn new(text: &'t [u8]) -> Self {
+    pub(crate) fn new(text: &'t [u8], classifier: &'t Classifier) -> Self {
         let at = if text.starts_with(BOM) { BOM.len() } else { 0 };
-        let mut lines =
-            Self { text, at, special: 0, long: None, batch: Vec::new(), next: 0, known: 0, skipped_bytes: 0 };
-        lines.find_special();
-        lines
-    }
-
-    fn find_special(&mut self) {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        self.special = memchr::memchr2(0x1b, b'\r', rest).map_or(usize::MAX, |found| self.at + found);
+        let map = Map { text, classifier, part: Span::from(0..0), breaks: Breaks::default() };
+        Self { text, at, map, long: None, batch: Vec::new(), next: 0, known: 0, last: 0, skipped_bytes: 0 }
     }
 
     /// Fills `block` with lines the memo does not know; false at the end of the text.
@@ -119,10 +142,10 @@ impl<'t> Lines<'t> {
                 self.line(block, line, is_known);
                 continue;
             }
-            let Some(rest) = self.text.get(self.at..).filter(|rest| !rest.is_empty()) else {
+            if self.at >= self.text.len() {
                 return !block.lines.is_empty();
-            };
-            let end = memchr::memchr(b'\n', rest).map_or(self.text.len(), |found| self.at + found);
+            }
+            let end = self.map.line_end(self.at);
             if end - self.at <= WINDOW_BYTES {
                 self.group(block, self.at, end);
                 continue;
@@ -138,51 +161,49 @@ impl<'t> Lines<'t> {
         self.batch.clear();
         self.next = 0;
         let mut at = self.at;
-        while self.batch.len() < BATCH
-            && let Some(rest) = self.text.get(at..).filter(|rest| !rest.is_empty())
-        {
-            let end = memchr::memchr(b'\n', rest).map_or(self.text.len(), |found| at + found);
+        while self.batch.len() < BATCH && at < self.text.len() {
+            let end = self.map.line_end(at);
             let line = &self.text[at..end];
             let prefix = view::prefix(line);
             if line.len() > WINDOW_BYTES || prefix.is_gitlab && self.goes_on(end) {
                 break;
             }
-            let hash = memo.map_or(0, |(_, key)| key.hash(&line[prefix.len..]));
-            self.batch.push(Ahead { start: at, end, cut: at + prefix.len, hash });
+            let hash = memo.map_or(0, |(_, key)| hash(key, &line[prefix.len..]));
+            let before = std::mem::replace(&mut self.last, hash);
+            let special = self.map.special(Span::from(at + prefix.len..end));
+            self.batch.push(Ahead { start: at, end, cut: at + prefix.len, special, hash, before });
             at = end + 1;
         }
-        self.known = memo.map_or(0, |(memo, _)| memo.known(self.batch.iter().map(|line| line.hash)));
+        if let Some((memo, key)) = memo {
+            self.known = memo.known(self.batch.iter().map(|line| line.hash));
+            for at in lanes::ones(!self.known & lanes::low(self.batch.len())) {
+                let line = &self.batch[at];
+                self.known |= u64::from(memo.known_behind(key, line.before, line.hash)) << at;
+            }
+        }
     }
 
     fn line(&mut self, block: &mut Block, line: Ahead, is_known: bool) {
-        let Ahead { start, end, cut, hash } = line;
+        let Ahead { start, end, cut, special, hash, before } = line;
         self.at = end + 1;
         let visible = &self.text[cut..end];
         if is_known || visible.len() < MIN_LINE_BYTES {
-            return self.pass(start);
+            self.skipped_bytes += self.at.min(self.text.len()) - start;
+            return;
         }
-        block.lines.push(Line { view: block.view.bytes.len(), text: start, hash, is_dirty: false });
-        if self.special >= end {
-            if end < self.text.len() {
+        let view = block.view.bytes.len();
+        block.lines.push(Line { view, text: start, hash, before, is_dirty: false, leans: false });
+        match special {
+            Special::Nowhere if end < self.text.len() => {
                 return block.view.push(&self.text[cut..=end], cut);
             }
-            block.view.push(visible, cut);
-        } else {
-            // Most often the carriage return of a line end.
-            match visible.strip_suffix(b"\r") {
-                Some(bare) if self.special == end - 1 => block.view.push(bare, cut),
-                _ => block.view.push_visible(visible, cut),
+            Special::Nowhere => block.view.push(visible, cut),
+            Special::Last if visible.ends_with(b"\r") => {
+                block.view.push(&visible[..visible.len() - 1], cut);
             }
-            self.find_special();
+            _ => block.view.push_visible(visible, cut),
         }
         block.view.push(b"\n", end);
-    }
-
-    fn pass(&mut self, start: usize) {
-        self.skipped_bytes += self.at.min(self.text.len()) - start;
-        if self.special < self.at {
-            self.find_special();
-        }
     }
 
     /// Whether the line behind `end` carries on the one before.
@@ -193,7 +214,8 @@ impl<'t> Lines<'t> {
 
     /// A line and those that carry it on, as one.
     fn group(&mut self, block: &mut Block, start: usize, mut end: usize) {
-        block.lines.push(Line { view: block.view.bytes.len(), text: start, hash: 0, is_dirty: true });
+        block.lines.push(Line::unique(block.view.bytes.len(), start));
+        self.last = 0;
         let mut from = start;
         loop {
             let line = &self.text[from..end];
@@ -203,12 +225,10 @@ impl<'t> Lines<'t> {
                 break;
             }
             from = end + 1;
-            let rest = &self.text[from..];
-            end = memchr::memchr(b'\n', rest).map_or(self.text.len(), |found| from + found);
+            end = self.map.line_end(from);
         }
         block.view.push(b"\n", end);
         self.at = end + 1;
-        self.find_special();
     }
 
     /// The next part of a long line. Neighbours share [`OVERLAP_BYTES`]; a match counts in
@@ -219,7 +239,8 @@ impl<'t> Lines<'t> {
         let is_last = end == line.end;
         let part = &self.text[line.start..end];
         let cut = if is_first { view::prefix(part).len } else { 0 };
-        block.lines.push(Line { view: 0, text: self.at, hash: 0, is_dirty: true });
+        block.lines.push(Line::unique(0, self.at));
+        self.last = 0;
         block.view.push_visible(&part[cut..], line.start + cut);
         block.view.push(b"\n", end);
         let half = OVERLAP_BYTES / 2;
@@ -229,10 +250,77 @@ impl<'t> Lines<'t> {
         if is_last {
             self.long = None;
             self.at = line.end + 1;
-            self.find_special();
         } else {
             self.long = Some(Span::from(end - OVERLAP_BYTES..line.end));
         }
+    }
+}
+
+/// Hash of a line, which may be short.
+fn hash(key: &HashKey, line: &[u8]) -> u128 {
+    if line.len() >= MIN_LINE_BYTES {
+        return key.hash(line);
+    }
+    let mut padded = [0; MIN_LINE_BYTES];
+    padded[..line.len()].copy_from_slice(line);
+    key.hash(&padded)
+}
+
+/// Where the lines of a part of a text end; the part moves along.
+struct Map<'t> {
+    text: &'t [u8],
+    classifier: &'t Classifier,
+    part: Span,
+    breaks: Breaks,
+}
+
+impl Map<'_> {
+    /// Where the line ends that `at` is in.
+    fn line_end(&mut self, at: usize) -> usize {
+        if at >= self.part.end {
+            self.part = Span::from(at..self.text.len().min(at + MAP_BYTES));
+            self.classifier.breaks(&self.text[self.part.range()], &mut self.breaks);
+        }
+        let from = at - self.part.start;
+        let mut lane = from / LANE;
+        let mut bits = self.breaks.ends.get(lane).copied().unwrap_or_default() & u64::MAX << (from % LANE);
+        while bits == 0 {
+            lane += 1;
+            match self.breaks.ends.get(lane) {
+                Some(more) => bits = *more,
+                None => {
+                    let rest = &self.text[self.part.end..];
+                    return memchr::memchr(b'\n', rest).map_or(self.text.len(), |at| self.part.end + at);
+                }
+            }
+        }
+        self.part.start + lane * LANE + bits.trailing_zeros() as usize
+    }
+
+    /// What a part of a line holds whose end was found last.
+    fn special(&self, line: Span) -> Special {
+        let found = if line.end > self.part.end {
+            memchr::memchr2(0x1b, b'\r', &self.text[line.range()]).map(|at| line.start + at)
+        } else {
+            self.first_special(line)
+        };
+        match found {
+            None => Special::Nowhere,
+            Some(at) if at + 1 == line.end => Special::Last,
+            Some(_) => Special::Somewhere,
+        }
+    }
+
+    fn first_special(&self, line: Span) -> Option<usize> {
+        let (from, to) = (line.start - self.part.start, line.end - self.part.start);
+        let mut lane = from / LANE;
+        let mut bits = self.breaks.specials.get(lane)? & u64::MAX << (from % LANE);
+        while bits == 0 {
+            lane += 1;
+            bits = *self.breaks.specials.get(lane).filter(|_| lane * LANE < to)?;
+        }
+        let at = lane * LANE + bits.trailing_zeros() as usize;
+        (at < to).then_some(self.part.start + at)
     }
 }
 

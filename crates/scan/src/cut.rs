@@ -8,7 +8,7 @@
 
 use crate::assign::Announced;
 use crate::engine::{Hit, Worker};
-use crate::join::Source;
+use crate::join::{Source, Start};
 use crate::matcher::{Event, Found};
 use crate::runs::{self, DASH, DIGIT, TOKEN};
 use crate::seam::{Seam, are_siblings, is_odd, may_go_on, plain_tail, raw_token_end};
@@ -176,16 +176,16 @@ impl Worker<'_> {
         token: &[u8],
         is_pure: bool,
         sweep: &mut Sweep,
-    ) {
-        let Some(before) = block::line_before(text, at) else { return };
+    ) -> Start {
+        let Some(before) = block::line_before(text, at) else { return Start::Something };
         if !raw_token_end(text, before) {
-            return;
+            return Start::NothingBehind;
         }
         // A quick look, where there is no third part and nothing to take out.
         if !is_pure && let Some(head) = plain_tail(text, before) {
             let window = Zeroizing::new([head, token].concat());
             if !self.has_lead(&window, head.len()) {
-                return;
+                return Start::NothingBehind;
             }
         }
         let mut first = View::default();
@@ -193,7 +193,7 @@ impl Worker<'_> {
         let end = first.bytes.len();
         let start = token_start(&first.bytes);
         if start == end || end < 2 {
-            return;
+            return Start::NothingBehind;
         }
         let head = Span::from(start..end);
         let seam = Seam::behind(text, &first, head, (before.end, end), false);
@@ -203,6 +203,7 @@ impl Worker<'_> {
             let seam = Seam::behind(text, &first, head, (before.end, end), true);
             self.over(&seam, sweep);
         }
+        Start::Something
     }
 
     /// A long random run at the end of a line, as keys that are marked at their end have it.

@@ -9,6 +9,7 @@ mod respelled;
 pub(crate) use hex::dump_line;
 pub(crate) use respelled::{json, percent, reversed, spaced};
 
+use crate::lanes::{self, LANE};
 use crate::runs;
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -95,7 +96,15 @@ fn long_part_end(text: &[u8], run: Span) -> usize {
 
 /// What a run of word characters encodes: base 64 or hex. Gives the end of what was
 /// decoded.
-pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(Decoded)) -> usize {
+///
+/// Of a word that `may_be_text` says no of, only what is compressed is read.
+pub(crate) fn run(
+    text: &[u8],
+    word: Span,
+    floor: usize,
+    may_be_text: bool,
+    mut found: impl FnMut(Decoded),
+) -> usize {
     if hex::parts(text, word, &mut found) {
         return word.end;
     }
@@ -103,6 +112,9 @@ pub(crate) fn run(text: &[u8], word: Span, floor: usize, mut found: impl FnMut(D
     let low = floor.max(word.start.saturating_sub(MAX_COMPRESSED_LEAD_BYTES)).min(word.start);
     let mut start = word.start - runs::trailing(&text[low..word.start], BASE64);
     if !is_compressed(&text[start..]) {
+        if !may_be_text {
+            return word.end;
+        }
         start = start.max(word.start.saturating_sub(MAX_LEAD_BYTES));
     }
     let mut end = word.end;
@@ -167,6 +179,28 @@ const PLACES: [u8; 256] = {
     }
     places
 };
+
+/// Whether a letter can have a place, 0 to 2, in a group of four that encodes ASCII.
+pub(crate) fn can_have_place(letter: u8, place: u32) -> bool {
+    PLACES[usize::from(letter)] >> place & 1 != 0
+}
+
+/// Groups of letters that [`may_be_text`] looks at: fewer than [`promising`].
+const QUICK_GROUPS: usize = 3;
+
+/// Whether letters may begin somewhere in a long run or shortly before it that decode to
+/// ASCII: a quick look at many places at once, where [`promising`] looks at few.
+pub(crate) fn may_be_text(places: &[Vec<u64>; 3], word: Span) -> bool {
+    let part = Span::from(word.start.saturating_sub(MAX_LEAD_BYTES)..word.end + 3);
+    // So many of 64 places have all their letters in view.
+    const STEP: usize = LANE - 4 * QUICK_GROUPS + 2;
+    let [first, second, third] = places;
+    part.range().step_by(STEP).any(|at| {
+        let [first, second, third] = [first, second, third].map(|bits| lanes::from(bits, at));
+        let group = first & second >> 1 & third >> 2;
+        group & group >> 4 & group >> 8 & ((1 << STEP.min(part.end - at)) - 1) != 0
+    })
+}
 
 /// The alignments, one bit each, at which the letters may decode to ASCII.
 fn promising(letters: &[u8]) -> u8 {
@@ -328,12 +362,12 @@ mod tests {
         };
         let mut done = 0;
         let mut lanes = crate::lanes::Lanes::default();
-        crate::lanes::Classifier::new(&[]).fill(text.as_bytes(), &mut lanes);
+        crate::lanes::Classifier::new(&[], &[]).fill(text.as_bytes(), &mut lanes);
         runs::find(text.as_bytes(), &lanes.words, |found| {
             if let runs::Run::Word(span) = found
                 && span.start >= done
             {
-                done = run(text.as_bytes(), span, done, &mut add);
+                done = run(text.as_bytes(), span, done, may_be_text(&lanes.places, span), &mut add);
             }
         });
         percent(text.as_bytes(), &mut add);

@@ -8,6 +8,7 @@ use crate::check::manifest::Manifests;
 use crate::check::{self, Checked};
 use crate::depth::{Budget, Depth};
 use crate::gitleaks::ForeignMatcher;
+use crate::join::Edge;
 use crate::known::{self, KnownSecrets};
 use crate::lanes::{Classifier, Lanes};
 use crate::mask::{self, MaskSimulations};
@@ -62,6 +63,8 @@ pub(crate) struct State {
     /// One per depth of decoding.
     pub(crate) blocks: Vec<Block>,
     pub(crate) lanes: Lanes,
+    /// Of the block at hand.
+    pub(crate) edges: Vec<Edge>,
     /// What is read of a stream.
     pub(crate) piece: Vec<u8>,
 }

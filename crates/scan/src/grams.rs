@@ -3,10 +3,10 @@
 //! One load, one product and one bit per position decide that nothing begins there. Unlike
 //! in an automaton no step waits for the one before, and the bits stay in the first cache.
 
-use crate::lanes::{self, LANE};
+use crate::lanes::{self, LANE, Lead};
 use regex_automata::Span;
 
-const HASH_BITS: u32 = 16;
+pub(crate) const HASH_BITS: u32 = 16;
 /// Upper to lower case in each of three bytes; other bytes change, too, which the
 /// comparison of the whole literal puts right.
 const FOLD: u32 = 0x0020_2020;
@@ -30,7 +30,9 @@ impl Grams {
         let mut places = Vec::new();
         let mut bits = vec![0; 1 << (HASH_BITS - 6)];
         for (number, literal) in literals.iter().enumerate() {
-            let (at, three) = literal.windows(3).enumerate().max_by_key(|(_, three)| rarity(three))?;
+            // With one more byte behind them, if there is one: that is looked at, too.
+            let width = literal.len().clamp(3, 4);
+            let (at, three) = literal.windows(width).enumerate().max_by_key(|(_, bytes)| rarity(bytes))?;
             let gram = u32::from_le_bytes([three[0], three[1], three[2], 0]) | fold;
             places.push((gram, u32::try_from(number).ok()?, u32::try_from(at).ok()?));
             let hash = hash(gram);
@@ -41,33 +43,44 @@ impl Grams {
         Some(Self { bits, places, slots, literals: literals.to_vec(), fold })
     }
 
-    /// Three bytes of each literal: where they are not, no literal is.
-    pub(crate) fn triples(&self) -> Vec<[u8; 3]> {
-        let triple = |(gram, ..): &(u32, u32, u32)| {
+    /// Three or four bytes of each literal: where they are not, no literal is.
+    pub(crate) fn leads(&self) -> Vec<Lead> {
+        let lead = |(gram, number, at): &(u32, u32, u32)| {
             let [one, two, three, _] = gram.to_le_bytes();
-            [one, two, three]
+            ([one, two, three], self.literals[*number as usize].get(*at as usize + 3).copied())
         };
-        let mut triples: Vec<[u8; 3]> = self.places.iter().map(triple).collect();
-        triples.dedup();
-        triples
+        let mut leads: Vec<Lead> = self.places.iter().map(lead).collect();
+        leads.sort_unstable();
+        leads.dedup();
+        leads
     }
 
     /// Every literal of a text, of which `leads` has a bit for each position where one of
-    /// [`Self::triples`] may stand.
+    /// [`Self::leads`] may stand.
     pub(crate) fn find_marked(&self, text: &[u8], leads: &[u64], mut found: impl FnMut(usize, Span)) {
-        let Some(bits) = self.bits.first_chunk::<{ 1 << (HASH_BITS - 6) }>() else { return };
         let all = Span::from(0..text.len());
         for (lane, marks) in leads.iter().enumerate() {
-            let mut marks = *marks;
-            while marks != 0 {
-                let at = lane * LANE + marks.trailing_zeros() as usize;
-                marks &= marks - 1;
-                let Some(three) = text.get(at..).and_then(|rest| rest.first_chunk::<3>()) else { return };
-                let gram = u32::from_le_bytes([three[0], three[1], three[2], 0]);
-                let hash = hash(gram);
-                if bits[hash >> 6] >> (hash & 63) & 1 != 0 {
-                    self.check(text, all, at, gram, &mut found);
-                }
+            self.find_at(text, all, lane * LANE, *marks, &mut found);
+        }
+    }
+
+    /// Those in `part` of which three bytes may stand where `marks` has a bit, from `at` on.
+    pub(crate) fn find_at(
+        &self,
+        text: &[u8],
+        part: Span,
+        at: usize,
+        marks: u64,
+        mut found: impl FnMut(usize, Span),
+    ) {
+        let Some(bits) = self.bits.first_chunk::<{ 1 << (HASH_BITS - 6) }>() else { return };
+        for bit in lanes::ones(marks) {
+            let at = at + bit;
+            let Some(three) = text.get(at..).and_then(|rest| rest.first_chunk::<3>()) else { return };
+            let gram = u32::from_le_bytes([three[0], three[1], three[2], 0]);
+            let hash = hash(gram);
+            if bits[hash >> 6] >> (hash & 63) & 1 != 0 {
+                self.check(text, part, at, gram, &mut found);
             }
         }
     }
@@ -170,21 +183,21 @@ fn slots(places: &[(u32, u32, u32)]) -> Option<Vec<u16>> {
     Some(slots)
 }
 
-fn hash(gram: u32) -> usize {
+pub(crate) fn hash(gram: u32) -> usize {
     (gram.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
-/// How seldom three bytes stand together in logs, roughly: neighbours of one kind, as in
+/// How seldom a few bytes stand together in logs, roughly: neighbours of one kind, as in
 /// words, do so more often.
-fn rarity(three: &[u8]) -> std::cmp::Reverse<usize> {
+fn rarity(bytes: &[u8]) -> std::cmp::Reverse<usize> {
     let kind = |byte: u8| match byte {
         b'a'..=b'z' => 0,
         b'A'..=b'Z' => 1,
         b'0'..=b'9' => 2,
         _ => 3,
     };
-    let alike = three.windows(2).filter(|pair| kind(pair[0]) == kind(pair[1])).count();
-    std::cmp::Reverse(three.iter().map(|byte| lanes::commonness(*byte)).sum::<usize>() + alike)
+    let alike = bytes.windows(2).filter(|pair| kind(pair[0]) == kind(pair[1])).count();
+    std::cmp::Reverse(bytes.iter().map(|byte| lanes::commonness(*byte)).sum::<usize>() + alike)
 }
 
 #[cfg(test)]
@@ -242,7 +255,7 @@ mod tests {
                 let owned: Vec<Vec<u8>> = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
                 let grams = Grams::new(&owned, false).unwrap();
                 let mut lanes = lanes::Lanes::default();
-                lanes::Classifier::new(&grams.triples()).fill(text.as_bytes(), &mut lanes);
+                lanes::Classifier::new(&grams.leads(), &[]).fill(text.as_bytes(), &mut lanes);
                 let mut found = Vec::new();
                 if let Some(leads) = &lanes.leads {
                     grams.find_marked(text.as_bytes(), leads, |literal, span| found.push((literal, span.start)));

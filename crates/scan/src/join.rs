@@ -5,16 +5,17 @@
 //! them the block holds. Every line that starts something here is marked, so that it is
 //! never remembered as clean.
 
-use crate::block::Block;
+use crate::block::{Block, Line};
 use crate::cut::{has_random_part, looks_random};
 use crate::decode;
 use crate::depth::{Budget, Depth};
 use crate::engine::Worker;
+use crate::lanes::{self, LANE, Lanes};
 use crate::matcher::{Event, Found};
 use crate::runs::{self, DASH, HEX, MIN_RUN, PLUS, TOKEN, WORD};
 use crate::search::Sweep;
 use crate::view::View;
-use crate::wrap::is_base64_line;
+use crate::wrap::{MIN_WRAPPED_BYTES, is_base64_line};
 use memchr::memmem;
 use regex_automata::Span;
 
@@ -103,35 +104,41 @@ impl Worker<'_> {
         budget: &mut Budget,
         sweep: &mut Sweep,
     ) {
-        let bytes = &source.view.bytes;
-        for index in 0..block.lines.len() {
-            let start = block.lines[index].view;
-            let end = block.lines.get(index + 1).map_or(bytes.len(), |next| next.view);
-            let line = Span::from(start..end.saturating_sub(1).max(start));
-            let is_dirty = self.line_end(source, line, sweep)
-                | self.line_start(source, line, block.lines[index].text, depth, budget, sweep);
-            block.lines[index].is_dirty |= is_dirty;
+        let bytes = source.view.bytes.as_slice();
+        let mut due = std::mem::take(&mut self.state.edges);
+        // Decoding fills the lanes anew, so all lines are asked first.
+        edges(bytes, &block.lines, &self.state.lanes, &mut due);
+        for Edge { index, line, tail, is_start } in due.drain(..) {
+            let at = block.lines[index].text;
+            let is_dirty = tail.is_some_and(|tail| self.line_end(source, line, &tail, sweep));
+            let start = if is_start {
+                self.line_start(source, line, at, depth, budget, sweep)
+            } else {
+                Start::Nothing
+            };
+            let line = &mut block.lines[index];
+            line.is_dirty |= is_dirty || start == Start::Something;
+            line.leans |= start == Start::NothingBehind;
         }
+        self.state.edges = due;
     }
 
     /// A line that ends with what may be the beginning of a secret; whether it does.
-    fn line_end(&mut self, source: &Source<'_>, line: Span, sweep: &mut Sweep) -> bool {
+    fn line_end(&mut self, source: &Source<'_>, line: Span, tail: &Tail, sweep: &mut Sweep) -> bool {
         let visible = &source.view.bytes[line.range()];
-        let Some(tail) = Tail::of(visible) else { return false };
         let mut is_dirty = false;
-        if tail.is_odd && (MIN_TAIL..MIN_RUN).contains(&tail.word) {
+        if tail.is_short {
             let tail = Span::from(line.end - tail.word..line.end);
             self.short_tail(source, tail, &mut is_dirty, sweep);
         }
-        if tail.token >= MIN_OPEN_RUN
-            && tail.is_base64
-            && let Some(run) = open_run(visible)
+        if tail.may_be_open
+            && let Some(run) = open_run(visible, tail.word)
         {
             is_dirty = true;
             self.open_run(source, Span::from(line.end - run..line.end), sweep);
         }
-        if (tail.has_sign || tail.token >= MIN_RUN)
-            && let Some(name) = assigned(visible, |name| self.scanner.context.knows(name))
+        if tail.may_be_assigned
+            && let Some(name) = assigned(visible, tail.token, |name| self.scanner.context.knows(name))
         {
             is_dirty = true;
             self.assignment_goes_on(source, Span::from(line.start + name..line.end), sweep);
@@ -139,8 +146,7 @@ impl Worker<'_> {
         is_dirty
     }
 
-    /// A line that begins with a long run: the rest of a token, wrapped base 64, a hex dump;
-    /// whether it does.
+    /// A line that begins with a long run: the rest of a token, wrapped base 64, a hex dump.
     fn line_start(
         &mut self,
         source: &Source<'_>,
@@ -149,112 +155,188 @@ impl Worker<'_> {
         depth: Depth,
         budget: &mut Budget,
         sweep: &mut Sweep,
-    ) -> bool {
+    ) -> Start {
         let visible = &source.view.bytes[line.range()];
-        let lead = visible.iter().take(16).take_while(|byte| **byte == b' ').count();
-        let visible = &visible[lead..];
-        if runs::leading(&visible[..visible.len().min(6)], TOKEN) < 6 {
-            return false;
-        }
-        if runs::leading(&visible[..6], runs::HEX) == 6 && decode::dump_line(visible, &mut Vec::new()) {
+        let visible = &visible[indent(visible)..];
+        if is_hex(visible) && decode::dump_line(visible, &mut Vec::new()) {
             self.dump(source.text, at, depth, budget, sweep);
-            return true;
+            return Start::Something;
         }
         let token = &visible[..runs::leading(visible, TOKEN)];
-        let mut is_dirty = false;
-        if token.len() >= MIN_RUN && is_base64_line(visible) {
-            is_dirty = true;
+        let mut start = Start::Nothing;
+        if token.len() >= MIN_WRAPPED_BYTES && is_base64_line(visible) {
+            start = Start::Something;
             self.wrapped(source.text, at, depth, budget, sweep);
         }
         if token.len() >= MIN_REST && has_random_part(token) {
-            is_dirty = true;
-            self.rest_of_token(source.text, at, token, token.len() == visible.len(), sweep);
+            let rest = self.rest_of_token(source.text, at, token, token.len() == visible.len(), sweep);
+            start = start.max(rest);
         }
-        is_dirty
+        start
     }
 }
 
-/// The token that ends a line, as far as [`MIN_OPEN_RUN`] bytes show it.
+/// What the beginning of a line is part of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Start {
+    Nothing,
+    /// Nothing, as the line before it says.
+    NothingBehind,
+    /// Something, or other lines say that it is nothing.
+    Something,
+}
+
+/// A line whose end or beginning may belong to another's.
+pub(crate) struct Edge {
+    index: usize,
+    /// Without its line end.
+    line: Span,
+    /// What it ends with, if that may go on.
+    tail: Option<Tail>,
+    /// Whether what it begins with may have begun before.
+    is_start: bool,
+}
+
+/// The lines that are worth a closer look, by the lanes of their block.
+fn edges(bytes: &[u8], lines: &[Line], lanes: &Lanes, due: &mut Vec<Edge>) {
+    for (index, line) in lines.iter().enumerate() {
+        let end = lines.get(index + 1).map_or(bytes.len(), |next| next.view);
+        let line = Span::from(line.view..end.saturating_sub(1).max(line.view));
+        let (tail, is_start) = (Tail::of(bytes, line, lanes), may_have_begun(bytes, line, lanes));
+        if tail.is_some() || is_start {
+            due.push(Edge { index, line, tail, is_start });
+        }
+    }
+}
+
+/// Blanks before the text of a line.
+fn indent(line: &[u8]) -> usize {
+    line.iter().take(16).take_while(|byte| **byte == b' ').count()
+}
+
+/// As hex dumps begin.
+fn is_hex(visible: &[u8]) -> bool {
+    visible.first_chunk::<6>().is_some_and(|six| six.iter().all(|byte| runs::is(*byte, HEX)))
+}
+
+/// Whether a line begins as dumps, lines of base 64 and the rests of tokens do.
+fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> bool {
+    let start = line.start + indent(&bytes[line.range()]);
+    let token = lanes::from(&lanes.tokens, start).trailing_ones() as usize;
+    if token < 6 {
+        return false;
+    }
+    let is_random = token >= MIN_REST && {
+        // Of long ones the beginning does not tell.
+        let odd = lanes::from(&lanes.odd, start) & lanes::low(token);
+        token == LANE || odd.count_ones() > 1 || odd != 0 && bytes[start..start + token].contains(&b'@')
+    };
+    is_random || token >= MIN_WRAPPED_BYTES && start + token == line.end || is_hex(&bytes[start..line.end])
+}
+
+/// What the token that ends a line may be.
+#[derive(Clone, Copy)]
 struct Tail {
     token: usize,
-    /// How much of it is word characters.
+    /// How many word characters end the line; [`LANE`] may be more.
     word: usize,
-    /// Whether it has what words have not.
-    is_odd: bool,
-    has_sign: bool,
-    /// Whether it is all standard base 64.
-    is_base64: bool,
+    /// The beginning of a token, too short for a run.
+    is_short: bool,
+    /// The beginning of a key that is marked near its end.
+    may_be_open: bool,
+    may_be_assigned: bool,
 }
 
-/// Classes of the bytes of a token: word characters, other letters of base 64, what words
-/// have not, signs of assignments, and all others.
-const LETTER: u8 = 1;
-const SLASH: u8 = 2;
-const ODD: u8 = 4;
-const SIGN: u8 = 8;
-const OTHER: u8 = 16;
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
-            b'a'..=b'z' => LETTER,
-            b'0'..=b'9' | b'A'..=b'Z' => LETTER | ODD,
-            b'_' => LETTER | ODD | OTHER,
-            b'-' => LETTER | OTHER,
-            b'+' | b'/' => SLASH,
-            b'=' | b':' => SIGN,
-            b'.' | b'~' | b'@' | b'!' => OTHER,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    kinds
-};
-
 impl Tail {
-    fn of(line: &[u8]) -> Option<Self> {
-        let (mut seen, mut token, mut word) = (0, 0, 0);
-        for byte in line.iter().rev().take(MIN_OPEN_RUN) {
-            let kind = KINDS[usize::from(*byte)];
-            if kind == 0 {
-                break;
-            }
-            word += usize::from(word == token && kind & LETTER != 0);
-            token += 1;
-            seen |= kind;
+    fn of(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<Self> {
+        let before = |bits: &[u64]| lanes::before(bits, line.end);
+        let token = before(&lanes.tokens).leading_ones() as usize;
+        if token == 0 {
+            return None;
         }
+        let word = before(&lanes.words).leading_ones() as usize;
+        // Bits of so many last bytes, the last one highest.
+        let last = |bits: u64, count: usize| bits & !lanes::low(LANE - count);
+        let odd = before(&lanes.odd);
+        let start =
+            if token < LANE { line.end - token } else { lanes::start_of_ones(&lanes.tokens, line.end) };
         let tail = Self {
-            token,
+            token: line.end - start,
             word,
-            is_odd: seen & ODD != 0,
-            has_sign: seen & SIGN != 0,
-            is_base64: seen & (SIGN | OTHER) == 0,
+            is_short: (MIN_TAIL..MIN_RUN).contains(&word) && last(odd, token.min(MIN_OPEN_RUN)) != 0,
+            may_be_open: token >= MIN_OPEN_RUN && may_be_open(bytes, line, word, odd),
+            may_be_assigned: may_be_assigned(bytes, line, token, last(before(&lanes.signs), token)),
         };
-        (tail.is_odd && word >= MIN_TAIL || tail.has_sign || token >= MIN_RUN).then_some(tail)
+        (tail.is_short || tail.may_be_open || tail.may_be_assigned).then_some(tail)
     }
+}
+
+/// Whether a line with so many word characters at its end may end with a key that
+/// [`open_run`] finds; `odd` is what of them is odd.
+fn may_be_open(bytes: &[u8], line: Span, word: usize, odd: u64) -> bool {
+    if goes_on(&bytes[line.range()], word) {
+        return true;
+    }
+    let odd = odd & !lanes::low(LANE - word.max(1));
+    word >= MIN_OPEN_RUN && odd.count_ones() as usize * 4 >= word
+}
+
+/// Whether base 64 that ends a line is longer than its word characters at the end.
+fn goes_on(line: &[u8], word: usize) -> bool {
+    word == LANE || matches!(line[..line.len() - word].last(), Some(b'+' | b'/'))
+}
+
+/// Whether [`assigned`] may find something in a line that ends with a token of so many
+/// bytes; `signs` are those among them, the last byte highest.
+fn may_be_assigned(bytes: &[u8], line: Span, token: usize, signs: u64) -> bool {
+    if token == LANE {
+        return true;
+    }
+    // A name stands before the sign, and no path behind it.
+    let counts = |back: usize| {
+        let sign = line.end - 1 - back;
+        let is_name = sign > line.start && bytes[sign - 1] != b' ';
+        back > 0 && is_name && bytes[sign + 1] != b'/'
+    };
+    let mut signs = signs;
+    while signs != 0 {
+        let back = signs.leading_zeros() as usize;
+        if counts(back) {
+            return true;
+        }
+        signs &= u64::MAX >> (back + 1);
+    }
+    token >= MIN_RUN && is_quoted(bytes, line, token)
+}
+
+/// Whether a blank or a quote stands before the token that ends a line, as in `x = "…`.
+fn is_quoted(bytes: &[u8], line: Span, token: usize) -> bool {
+    let before = &bytes[line.start..line.end - token];
+    let lead = before.iter().rev().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
+    lead > 0 && matches!(before[..before.len() - lead], [.., b'=' | b':'])
 }
 
 /// The length of a run at the end of a line that may be the beginning of a key that is
 /// marked near its end. Digests are no such run.
-fn open_run(line: &[u8]) -> Option<usize> {
-    let run = runs::trailing(line, BASE64);
+fn open_run(line: &[u8], word: usize) -> Option<usize> {
+    let run = if goes_on(line, word) { runs::trailing(line, BASE64) } else { word };
     if !(MIN_OPEN_RUN..MAX_OPEN_RUN).contains(&run) {
         return None;
     }
     let (before, bytes) = line.split_at(line.len() - run);
     let is_digest = matches!(run, 40 | 64) && runs::leading(bytes, HEX) == run;
     // Names of classes and tests have fewer capitals and digits, and dots before them.
-    let odd = bytes.iter().filter(|byte| KINDS[usize::from(**byte)] & ODD != 0).count();
+    let is_odd = |byte: &&u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || **byte == b'_';
+    let odd = bytes.iter().filter(is_odd).count();
     let is_dense = odd * 4 >= run && !before.ends_with(b".");
     let is_standard = !bytes.iter().any(|byte| runs::is(*byte, DASH));
     (is_dense && is_standard && !is_digest && looks_random(bytes)).then_some(run)
 }
 
-/// Whether a line ends in an assignment to a name that tells a secret: where it begins.
-fn assigned(line: &[u8], is_known: impl Fn(&[u8]) -> bool) -> Option<usize> {
-    let low = line.len().saturating_sub(MAX_ASSIGNED);
-    let start = line.len() - runs::trailing(&line[low..], TOKEN);
+/// Whether a line that ends in a token of so many bytes ends in an assignment to a name that
+/// tells a secret: where it begins.
+fn assigned(line: &[u8], token: usize, is_known: impl Fn(&[u8]) -> bool) -> Option<usize> {
+    let start = line.len() - token.min(MAX_ASSIGNED);
     let before = &line[..start];
     let lead = before.iter().rev().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
     let outer =

@@ -3,31 +3,63 @@
 //! A byte is looked up by its halves: one table says for each low half which high halves
 //! make a byte of the set, one names the bit of each high half (W. Muła, "SIMD-ized
 //! checking if a set contains a byte"). Several literals at once are found the same way,
-//! by three bytes of each, eight groups to a byte (the Teddy algorithm of Hyperscan): what
+//! by four bytes of each, eight groups to a byte (the Teddy algorithm of Hyperscan): what
 //! is marked may be the beginning of one, what is not is none.
 
-use crate::{assign, runs};
 #[cfg(target_arch = "x86_64")]
-use pulp::x86::V3;
+#[path = "vectors.rs"]
+mod vectors;
+
+use crate::matcher::wordy;
+use crate::{assign, decode, runs};
 
 /// Bytes of a lane.
 pub(crate) const LANE: usize = 64;
-/// Groups of literals.
-const GROUPS: usize = 16;
 
 /// One bit per byte of a text.
 #[derive(Default)]
 pub(crate) struct Lanes {
     /// Letters, digits, `_` and `-`.
     pub(crate) words: Vec<u64>,
+    /// Letters, digits and `_`.
+    pub(crate) wordy: Vec<u64>,
     /// What a token may consist of ([`runs::TOKEN`]).
     pub(crate) tokens: Vec<u64>,
     /// What a value without quotes may consist of ([`assign::ends_bare`]).
     pub(crate) solid: Vec<u64>,
+    /// What words have not: digits, capitals and `_`.
+    pub(crate) odd: Vec<u64>,
+    /// Signs of assignments: `=` and `:`.
+    pub(crate) signs: Vec<u64>,
+    /// Blanks before a dash or before `is`.
+    pub(crate) spots: Vec<u64>,
+    /// Letters of base 64 by the places in a group of four that they can have where they
+    /// encode ASCII ([`decode::can_have_place`]).
+    pub(crate) places: [Vec<u64>; 3],
     /// Three bytes of what names of secrets are made of ([`assign::NAMES`]); as `leads`.
     pub(crate) names: Option<Vec<u64>>,
     /// Where one of the literals may begin; `None` if that is not known.
     pub(crate) leads: Option<Vec<u64>>,
+    /// As `leads`, for literals that stand in tokens only.
+    pub(crate) inner: Option<Vec<u64>>,
+}
+
+/// Line ends, and what a terminal does not show: one bit per byte.
+#[derive(Default)]
+pub(crate) struct Breaks {
+    pub(crate) ends: Vec<u64>,
+    /// Escapes and carriage returns.
+    pub(crate) specials: Vec<u64>,
+}
+
+impl Lanes {
+    fn clear(&mut self) {
+        let Self { words, wordy, tokens, solid, odd, signs, spots, places, names, leads, inner } = self;
+        (*names, *leads, *inner) = (None, None, None);
+        for bits in [words, wordy, tokens, solid, odd, signs, spots].into_iter().chain(places) {
+            bits.clear();
+        }
+    }
 }
 
 /// The first position from `at` on whose bit is 0.
@@ -48,12 +80,35 @@ pub(crate) fn end_of_ones(bits: &[u64], at: usize) -> usize {
     }
 }
 
+/// Places of the ones of a lane.
+pub(crate) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = bits.trailing_zeros() as usize;
+        let is_one = bits != 0;
+        bits &= bits.wrapping_sub(1);
+        is_one.then_some(at)
+    })
+}
+
+/// So many ones, from the lowest bit on.
+pub(crate) fn low(count: usize) -> u64 {
+    if count < LANE { (1 << count) - 1 } else { u64::MAX }
+}
+
 /// 64 bits from `at` on.
 pub(crate) fn from(bits: &[u64], at: usize) -> u64 {
     let (lane, shift) = (at / LANE, at % LANE);
     let low = bits.get(lane).copied().unwrap_or_default() >> shift;
     let high = bits.get(lane + 1).copied().unwrap_or_default();
     if shift == 0 { low } else { low | high << (LANE - shift) }
+}
+
+/// The 64 bits before `at`, the last of them highest.
+pub(crate) fn before(bits: &[u64], at: usize) -> u64 {
+    let (lane, shift) = (at / LANE, at % LANE);
+    let low = lane.checked_sub(1).and_then(|lane| bits.get(lane)).copied().unwrap_or_default();
+    let high = bits.get(lane).copied().unwrap_or_default();
+    if shift == 0 { low } else { low >> shift | high << (LANE - shift) }
 }
 
 /// Where the ones that end before `at` begin.
@@ -73,6 +128,9 @@ pub(crate) fn start_of_ones(bits: &[u64], at: usize) -> usize {
     }
     0
 }
+
+/// Three bytes of a literal and the one behind them, if the literal has it.
+pub(crate) type Lead = ([u8; 3], Option<u8>);
 
 /// Tables for the two halves of a byte.
 #[derive(Clone, Copy)]
@@ -98,13 +156,24 @@ impl Halves {
         self.high[usize::from(byte >> 4)] |= group;
     }
 
+    /// Adds one of the four bytes of a literal, or all, if it has none there.
+    fn add_of(&mut self, (three, fourth): &Lead, at: usize, group: u8) {
+        match three.get(at).or(fourth.as_ref()) {
+            Some(byte) => self.add(*byte, group),
+            None => {
+                let Self { low, high } = self;
+                low.iter_mut().chain(high).for_each(|groups| *groups |= group);
+            }
+        }
+    }
+
     /// Groups that may hold `byte`.
     fn of(&self, byte: u8) -> u8 {
         self.low[usize::from(byte & 15)] & self.high[usize::from(byte >> 4)]
     }
 
     /// The bits of a lane, without vectors.
-    fn bits(&self, chunk: &[u8; LANE + 2]) -> u64 {
+    fn bits(&self, chunk: &[u8; LANE + 3]) -> u64 {
         chunk.iter().take(LANE).rev().fold(0, |bits, byte| bits << 1 | u64::from(self.of(*byte) != 0))
     }
 }
@@ -115,72 +184,114 @@ pub(crate) struct Classifier {
     tokens: Halves,
     /// All that is not solid.
     hollow: Halves,
-    /// For each of three bytes, eight groups a table.
-    triples: [[Halves; 3]; GROUPS / 8],
+    odd: Halves,
+    places: [Halves; 3],
+    /// For each of four bytes, eight groups a table.
+    leads: [[Halves; 4]; 2],
+    inner: [Halves; 4],
     names: [Halves; 3],
     #[cfg(target_arch = "x86_64")]
-    simd: Option<V3>,
+    vectors: Option<vectors::Vectors>,
 }
 
 impl Classifier {
-    /// `triples`: three bytes of each literal, and how common they are in logs.
-    pub(crate) fn new(triples: &[[u8; 3]]) -> Self {
-        let mut groups: [Vec<[u8; 3]>; GROUPS] = Default::default();
-        let mut shares = [1.0; 128];
-        for (share, byte) in shares.iter_mut().zip(0..) {
-            *share = 2_f64.powi(commonness(byte) as i32);
-        }
-        for triple in triples {
-            // Where it adds least to what the group takes for one of its own.
-            let cost = |group: &Vec<[u8; 3]>| {
-                let with: Vec<[u8; 3]> = group.iter().chain([triple]).copied().collect();
-                chance(&shares, &with) - chance(&shares, group)
-            };
-            if let Some(best) = groups.iter_mut().min_by(|a, b| cost(a).total_cmp(&cost(b))) {
-                best.push(*triple);
-            }
-        }
-        let mut tables = [[Halves::EMPTY; 3]; GROUPS / 8];
-        for (number, group) in groups.iter().enumerate() {
-            for triple in group {
-                for (table, byte) in tables[number / 8].iter_mut().zip(triple) {
-                    table.add(*byte, 1 << (number % 8));
-                }
-            }
-        }
+    /// Bytes of each literal: of those that may stand anywhere, and of those that stand in
+    /// tokens.
+    pub(crate) fn new(everywhere: &[Lead], in_tokens: &[Lead]) -> Self {
         Self {
             words: Halves::set(|byte| runs::is(byte, runs::WORD)),
             tokens: Halves::set(|byte| runs::is(byte, runs::TOKEN)),
             hollow: Halves::set(assign::ends_bare),
-            triples: tables,
+            odd: Halves::set(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'_'),
+            places: [0, 1, 2].map(|place| Halves::set(|byte| decode::can_have_place(byte, place))),
+            leads: grouped(everywhere),
+            inner: grouped::<1>(in_tokens)[0],
             names: names(),
             #[cfg(target_arch = "x86_64")]
-            simd: V3::try_new(),
+            vectors: vectors::Vectors::of_processor(),
         }
     }
 
     /// The lanes of a text; bits behind its end are 0.
     pub(crate) fn fill(&self, text: &[u8], lanes: &mut Lanes) {
-        lanes.words.clear();
-        lanes.tokens.clear();
-        lanes.solid.clear();
         #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = self.simd {
-            lanes.leads.get_or_insert_default().clear();
-            lanes.names.get_or_insert_default().clear();
-            return simd.vectorize(
-                #[inline(always)]
-                || self.vectors(simd, text, lanes),
-            );
+        if let Some(vectors) = self.vectors {
+            return vectors.fill(self, text, lanes);
         }
-        lanes.leads = None;
-        lanes.names = None;
+        self.fill_slowly(text, lanes);
+    }
+
+    /// The line ends and specials of a text; bits behind its end are 0.
+    pub(crate) fn breaks(&self, text: &[u8], breaks: &mut Breaks) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(vectors) = self.vectors {
+            return vectors.breaks(text, breaks);
+        }
+        breaks.fill_slowly(text);
+    }
+
+    /// Without vectors.
+    fn fill_slowly(&self, text: &[u8], lanes: &mut Lanes) {
+        lanes.clear();
         for chunk in chunks(text) {
             lanes.words.push(self.words.bits(&chunk));
+            lanes.wordy.push(bits(&chunk, |three| wordy(three.first())));
             lanes.tokens.push(self.tokens.bits(&chunk));
             lanes.solid.push(!self.hollow.bits(&chunk));
+            lanes.odd.push(self.odd.bits(&chunk));
+            for (lane, place) in lanes.places.iter_mut().zip(&self.places) {
+                lane.push(place.bits(&chunk));
+            }
+            lanes.signs.push(bits(&chunk, |three| matches!(three[0], b'=' | b':')));
+            lanes.spots.push(bits(&chunk, |three| three.starts_with(b" -") || three == b" is"));
         }
     }
+}
+
+/// The bits of a lane for what three bytes begin.
+fn bits(chunk: &[u8; LANE + 3], holds: impl Fn(&[u8]) -> bool) -> u64 {
+    chunk.windows(3).rev().fold(0, |bits, three| bits << 1 | u64::from(holds(three)))
+}
+
+impl Breaks {
+    fn fill_slowly(&mut self, text: &[u8]) {
+        self.ends.clear();
+        self.specials.clear();
+        for chunk in chunks(text) {
+            self.ends.push(bits(&chunk, |three| three[0] == b'\n'));
+            self.specials.push(bits(&chunk, |three| matches!(three[0], b'\r' | 0x1b)));
+        }
+    }
+}
+
+/// Tables of four bytes of each literal, for each of them, with eight groups a table.
+fn grouped<const TABLES: usize>(leads: &[Lead]) -> [[Halves; 4]; TABLES] {
+    // And how often each takes something for its own.
+    let mut groups: Vec<(Vec<Lead>, f64)> = vec![(Vec::new(), 0.0); 8 * TABLES];
+    let mut shares = [1.0; 128];
+    for (share, byte) in shares.iter_mut().zip(0..) {
+        *share = 2_f64.powi(commonness(byte) as i32);
+    }
+    for lead in leads {
+        // Where it adds least to that.
+        let costs = groups.iter().map(|(group, chance)| {
+            let with: Vec<Lead> = group.iter().chain([lead]).copied().collect();
+            let with = self::chance(&shares, &with);
+            (with - chance, with)
+        });
+        let best = costs.enumerate().min_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b));
+        if let Some((at, (_, with))) = best {
+            groups[at].0.push(*lead);
+            groups[at].1 = with;
+        }
+    }
+    let mut tables = [[Halves::EMPTY; 4]; TABLES];
+    for (number, (group, _)) in groups.iter().enumerate() {
+        for (at, halves) in tables[number / 8].iter_mut().enumerate() {
+            group.iter().for_each(|lead| halves.add_of(lead, at, 1 << (number % 8)));
+        }
+    }
+    tables
 }
 
 /// Tables of three bytes of each part of a name, in either case.
@@ -198,130 +309,15 @@ fn names() -> [Halves; 3] {
 }
 
 /// Every lane of a text and the two bytes behind it.
-fn chunks(text: &[u8]) -> impl Iterator<Item = [u8; LANE + 2]> {
+fn chunks(text: &[u8]) -> impl Iterator<Item = [u8; LANE + 3]> {
     (0..text.len()).step_by(LANE).map(|at| {
         let rest = &text[at..];
         rest.first_chunk().copied().unwrap_or_else(|| {
-            let mut last = [0; LANE + 2];
+            let mut last = [0; LANE + 3];
             last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
             last
         })
     })
-}
-
-#[cfg(target_arch = "x86_64")]
-mod vectors {
-    use super::{Classifier, Halves, LANE, Lanes};
-    use pulp::x86::V3;
-    use std::arch::x86_64::__m256i;
-
-    /// Bytes of a vector.
-    const HALF: usize = LANE / 2;
-
-    #[derive(Clone, Copy)]
-    struct Tables {
-        low: __m256i,
-        high: __m256i,
-    }
-
-    impl Tables {
-        #[inline(always)]
-        fn load(halves: &Halves) -> Self {
-            Self { low: pulp::cast([halves.low; 2]), high: pulp::cast([halves.high; 2]) }
-        }
-
-        /// Groups that may hold each byte.
-        #[inline(always)]
-        fn of(self, simd: V3, bytes: Bytes) -> __m256i {
-            let low = simd.avx2._mm256_shuffle_epi8(self.low, bytes.low);
-            simd.avx2._mm256_and_si256(low, simd.avx2._mm256_shuffle_epi8(self.high, bytes.high))
-        }
-    }
-
-    /// Halves of 32 bytes.
-    #[derive(Clone, Copy)]
-    struct Bytes {
-        low: __m256i,
-        high: __m256i,
-    }
-
-    #[inline(always)]
-    fn bytes(simd: V3, chunk: &[u8; LANE + 2], at: usize) -> Bytes {
-        let Some(bytes) = chunk[at..].first_chunk::<HALF>() else { unreachable!() };
-        let bytes: __m256i = pulp::cast(*bytes);
-        let mask = simd.avx._mm256_set1_epi8(15);
-        Bytes {
-            low: simd.avx2._mm256_and_si256(bytes, mask),
-            high: simd.avx2._mm256_and_si256(simd.avx2._mm256_srli_epi16::<4>(bytes), mask),
-        }
-    }
-
-    /// One bit per byte that is not 0.
-    #[inline(always)]
-    fn bits(simd: V3, bytes: __m256i) -> u64 {
-        let is_zero = simd.avx2._mm256_cmpeq_epi8(bytes, simd.avx._mm256_setzero_si256());
-        u64::from(!simd.avx2._mm256_movemask_epi8(is_zero).cast_unsigned())
-    }
-
-    /// Groups that may hold three bytes beginning at each of 32.
-    #[inline(always)]
-    fn triple(simd: V3, tables: [Tables; 3], one: Bytes, two: Bytes, three: Bytes) -> __m256i {
-        let both = simd.avx2._mm256_and_si256(tables[0].of(simd, one), tables[1].of(simd, two));
-        simd.avx2._mm256_and_si256(both, tables[2].of(simd, three))
-    }
-
-    #[inline(always)]
-    fn load(halves: &[Halves; 3]) -> [Tables; 3] {
-        [Tables::load(&halves[0]), Tables::load(&halves[1]), Tables::load(&halves[2])]
-    }
-
-    impl Classifier {
-        // Closures would be compiled for processors without vectors, so there are none.
-        #[inline(always)]
-        pub(super) fn vectors(&self, simd: V3, text: &[u8], lanes: &mut Lanes) {
-            let (word, token) = (Tables::load(&self.words), Tables::load(&self.tokens));
-            let (hollow, names) = (Tables::load(&self.hollow), load(&self.names));
-            let (first, second) = (load(&self.triples[0]), load(&self.triples[1]));
-            let mut at = 0;
-            let mut last;
-            while at < text.len() {
-                let rest = &text[at..];
-                let chunk = match rest.first_chunk() {
-                    Some(chunk) => chunk,
-                    None => {
-                        last = [0; LANE + 2];
-                        last[..rest.len()].copy_from_slice(rest);
-                        &last
-                    }
-                };
-                let (mut word_bits, mut token_bits, mut hollow_bits) = (0, 0, 0);
-                let (mut lead_bits, mut name_bits) = (0, 0);
-                let mut half = 0;
-                while half < LANE {
-                    let (one, two) = (bytes(simd, chunk, half), bytes(simd, chunk, half + 1));
-                    let three = bytes(simd, chunk, half + 2);
-                    let leads = simd.avx2._mm256_or_si256(
-                        triple(simd, first, one, two, three),
-                        triple(simd, second, one, two, three),
-                    );
-                    word_bits |= bits(simd, word.of(simd, one)) << half;
-                    token_bits |= bits(simd, token.of(simd, one)) << half;
-                    hollow_bits |= bits(simd, hollow.of(simd, one)) << half;
-                    lead_bits |= bits(simd, leads) << half;
-                    name_bits |= bits(simd, triple(simd, names, one, two, three)) << half;
-                    half += HALF;
-                }
-                lanes.words.push(word_bits);
-                lanes.tokens.push(token_bits);
-                lanes.solid.push(!hollow_bits);
-                if let (Some(leads), Some(names)) = (&mut lanes.leads, &mut lanes.names) {
-                    leads.push(lead_bits);
-                    names.push(name_bits);
-                }
-                at += LANE;
-            }
-        }
-    }
 }
 
 /// Characters of run logs by how common they are, each group half as common as the next
@@ -344,57 +340,16 @@ pub(crate) fn commonness(byte: u8) -> usize {
     COMMONNESS.iter().position(|group| group.contains(&byte)).unwrap_or_default()
 }
 
-/// How often a group takes three bytes for its own: the product of its shares of bytes.
-fn chance(shares: &[f64; 128], group: &[[u8; 3]]) -> f64 {
+/// How often a group takes four bytes for its own: the product of its shares of bytes.
+fn chance(shares: &[f64; 128], group: &[Lead]) -> f64 {
     let share = |at: usize| {
         let mut halves = Halves::EMPTY;
-        group.iter().for_each(|triple| halves.add(triple[at], 1));
+        group.iter().for_each(|lead| halves.add_of(lead, at, 1));
         (0..128).filter(|byte| halves.of(*byte) != 0).map(|byte| shares[usize::from(byte)]).sum::<f64>()
     };
-    if group.is_empty() { 0.0 } else { (0..3).map(share).product() }
+    if group.is_empty() { 0.0 } else { (0..4).map(share).product() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bit(lanes: &[u64], at: usize) -> bool {
-        lanes[at / LANE] >> (at % LANE) & 1 != 0
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn bits_are_those_of_single_bytes(
-            text: Vec<u8>,
-            ascii in "([ -~]{0,40}(PassWord|api-key|TOKEN|value)?){0,4}",
-        ) {
-            let triples = [*b"ghp", *b"_tk", *b"://", *b"\xff\x00a"];
-            let classifier = Classifier::new(&triples);
-            for text in [text.as_slice(), ascii.as_bytes(), b"xghp_tk://\xff\x00a"] {
-                let mut lanes = Lanes::default();
-                classifier.fill(text, &mut lanes);
-                let portable: Vec<u64> = chunks(text).map(|chunk| classifier.words.bits(&chunk)).collect();
-                proptest::prop_assert_eq!(&lanes.words, &portable);
-                for (at, byte) in text.iter().enumerate() {
-                    let is_word = byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-                    proptest::prop_assert_eq!(bit(&lanes.words, at), is_word);
-                    proptest::prop_assert_eq!(bit(&lanes.tokens, at), runs::is(*byte, runs::TOKEN));
-                    proptest::prop_assert_eq!(bit(&lanes.solid, at), !assign::ends_bare(*byte));
-                    proptest::prop_assert_eq!(from(&lanes.words, at) & 1 != 0, is_word);
-                    let named = |part: &str| {
-                        text[at..].get(..part.len()).is_some_and(|there| there.eq_ignore_ascii_case(part.as_bytes()))
-                    };
-                    if let (Some(names), true) = (&lanes.names, assign::name_parts().any(named)) {
-                        proptest::prop_assert!(from(names, at) & 0xfff != 0);
-                    }
-                    let run = runs::leading(&text[at..], runs::WORD);
-                    proptest::prop_assert_eq!(end_of_ones(&lanes.words, at), at + run);
-                    let run = runs::trailing(&text[..at], runs::WORD);
-                    proptest::prop_assert_eq!(start_of_ones(&lanes.words, at), at - run);
-                    let begins = triples.iter().any(|triple| text[at..].starts_with(triple));
-                    proptest::prop_assert!(!begins || lanes.leads.as_ref().is_none_or(|leads| bit(leads, at)));
-                }
-            }
-        }
-    }
-}
+#[path = "lanes_tests.rs"]
+mod tests;

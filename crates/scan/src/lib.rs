@@ -1,5 +1,6 @@
 //! Finds leaked secrets in run-log text, and names them without keeping their value.
 
+mod affixes;
 mod allow;
 mod anomaly;
 mod armour;
@@ -16,8 +17,10 @@ mod gitleaks;
 mod grams;
 mod implied;
 mod join;
+mod keywords;
 pub mod known;
 mod lanes;
+mod leads;
 mod mask;
 mod matcher;
 mod memo;

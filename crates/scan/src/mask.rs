@@ -229,13 +229,8 @@ impl Masker {
         if let Some(form) = (self.refuses)(value) {
             return MaskSimulation::missed(form);
         }
-        let forms = self.forms(value);
-        let matching = |part: &Span| forms.iter().find(|(_, form)| occurs(text, *part, form));
-        let found: Vec<_> = parts.iter().map(matching).collect();
-        match found.first() {
-            Some(Some((form, _))) if found.iter().all(Option::is_some) => {
-                MaskSimulation { outcome: MaskOutcome::Masked, form }
-            }
+        match self.registered(text, parts, value) {
+            Some(form) => MaskSimulation { outcome: MaskOutcome::Masked, form },
             _ if !is_one_line && encodings.is_empty() => MaskSimulation::missed("multi_line"),
             _ => MaskSimulation::missed(self.reason(text, parts, value, encodings)),
         }
@@ -250,13 +245,26 @@ impl Masker {
     }
 
     /// Everything the platform registers for a value.
-    fn forms(&self, value: &[u8]) -> Vec<(&'static str, Bytes)> {
+    fn forms(&self, value: &[u8]) -> impl Iterator<Item = (&'static str, Bytes)> {
         let whole = std::iter::once(value);
-        let is_line = |line: &&[u8]| self.lines == Lines::Each && !line.is_empty() && *line != value;
+        let is_line = move |line: &&[u8]| self.lines == Lines::Each && !line.is_empty() && *line != value;
         let lines = value.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii).filter(is_line);
         let encoded =
             |value| self.encoders.iter().filter_map(move |(name, encode)| Some((*name, encode(value)?)));
-        whole.chain(lines).flat_map(encoded).filter(|(_, form)| !form.is_empty()).collect()
+        whole.chain(lines).flat_map(encoded).filter(|(_, form)| !form.is_empty())
+    }
+
+    /// The registered form that stands in the first part, if one stands in each.
+    fn registered(&self, text: &[u8], parts: &[Span], value: &[u8]) -> Option<&'static str> {
+        // Most often it is the first form: the others need not be made.
+        if let [part] = parts {
+            return self.forms(value).find(|(_, form)| occurs(text, *part, form)).map(|(name, _)| name);
+        }
+        let forms: Vec<_> = self.forms(value).collect();
+        let in_part =
+            |part: &Span| forms.iter().find(|(_, form)| occurs(text, *part, form)).map(|(name, _)| *name);
+        let found: Option<Vec<_>> = parts.iter().map(in_part).collect();
+        found?.first().copied()
     }
 
     /// Why none of the registered forms stands there.
@@ -316,6 +324,10 @@ impl Masker {
 
 /// Whether `form` stands in the line of `part` and reaches into it.
 fn occurs(text: &[u8], part: Span, form: &[u8]) -> bool {
+    // Most often it is all of the part.
+    if text.get(part.range()) == Some(form) {
+        return !form.is_empty();
+    }
     let margin = form.len().saturating_sub(1);
     let low = part.start.saturating_sub(margin);
     let before = text.get(low..part.start).unwrap_or_default();

@@ -4,15 +4,14 @@
 //! wide as the pattern can match. Nothing matches across a line end here: what does, is
 //! the business of `join`. Reversed keywords share the first automaton.
 
-use crate::grams::Grams;
-use crate::lanes::Classifier;
+use crate::affixes::{Affixes, Edge};
+use crate::keywords::{Finder, Keywords, MAX_VECTOR};
+use crate::lanes::{Classifier, Lanes};
 use crate::profile::Profile;
 use crate::runs::{self, TOKEN};
 use crate::seam::is_full;
 use crate::tier::{self, Tier};
 use crate::{Error, Rule};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
-use memchr::memmem;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::{captures::Captures, syntax};
 use regex_automata::{Anchored, Input, Span};
@@ -26,9 +25,6 @@ pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
 const MIN_REVERSED_BYTES: usize = 3;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
-/// So many keywords are searched for without a table, and so many on their own.
-const MAX_VECTOR: usize = 48;
-const MAX_SINGLE: usize = 4;
 /// What announces a secret of several lines.
 pub(crate) const ARMOUR: &str = "-----BEGIN ";
 
@@ -79,58 +75,10 @@ impl Compiled {
     }
 }
 
-/// Keywords of the rules of one tier.
-struct Keywords {
-    finder: Finder,
-    /// Rule and direction of each keyword.
-    owners: Vec<(usize, bool)>,
-}
-
-enum Finder {
-    None,
-    /// By three bytes of each keyword.
-    Grams(Grams),
-    /// A table, where a keyword is shorter than that.
-    Table(AhoCorasick),
-    /// Vector searches: one for each keyword that begins with punctuation, as many lines
-    /// do, and one for all others together.
-    Vector {
-        single: Vec<(usize, memmem::Finder<'static>)>,
-        others: Option<(packed::Searcher, Vec<usize>)>,
-    },
-}
-
-impl Finder {
-    fn find(&self, text: &[u8], part: Span, mut found: impl FnMut(usize, Span)) {
-        match self {
-            Self::None => {}
-            Self::Grams(grams) => grams.find(text, part, found),
-            Self::Table(table) => {
-                for hit in table.find_overlapping_iter(aho_corasick::Input::new(text).range(part.range())) {
-                    found(hit.pattern().as_usize(), Span::from(hit.range()));
-                }
-            }
-            Self::Vector { single, others } => {
-                let bytes = &text[part.range()];
-                for (pattern, finder) in single {
-                    for at in finder.find_iter(bytes) {
-                        let at = part.start + at;
-                        found(*pattern, Span::from(at..at + finder.needle().len()));
-                    }
-                }
-                if let Some((searcher, patterns)) = others {
-                    for hit in searcher.find_iter(bytes) {
-                        let span = Span::from(part.start + hit.start()..part.start + hit.end());
-                        found(patterns[hit.pattern().as_usize()], span);
-                    }
-                }
-            }
-        }
-    }
-}
-
 pub(crate) struct Matcher {
     tiers: [Keywords; 4],
+    /// The first tier again, for tokens whose lanes are known.
+    affixes: Option<Affixes>,
     rules: Vec<Compiled>,
 }
 
@@ -142,16 +90,24 @@ impl Matcher {
     pub(crate) fn new(rules: &[Rule]) -> Result<Self, Error> {
         let mut compiled = Vec::new();
         let mut literals: [Vec<(Vec<u8>, usize, bool)>; 4] = Default::default();
+        let mut edges = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let (rule_compiled, tier) = compile(rule)?;
             for keyword in &rule.keywords {
                 let keyword = keyword.as_bytes();
+                // Elsewhere `confirm` takes none of these.
+                let is_edge = rule_compiled.is_prefix && !rule_compiled.names_secret;
+                let edge = |is_reversed| if is_edge { Edge::of(keyword, is_reversed) } else { Edge::Any };
                 literals[tier as usize].push((keyword.to_vec(), index, false));
+                if tier == Tier::Token {
+                    edges.push(edge(false));
+                }
                 let is_token = keyword.iter().all(|byte| runs::is(*byte, TOKEN));
                 // Backwards, tokens with a long run are looked at only.
                 if is_token && !rule_compiled.names_secret && keyword.len() >= MIN_REVERSED_BYTES {
                     let backwards = keyword.iter().rev().copied().collect();
                     literals[Tier::Token as usize].push((backwards, index, true));
+                    edges.push(edge(true));
                 }
             }
             compiled.push(rule_compiled);
@@ -161,13 +117,15 @@ impl Matcher {
         if any.len() > MAX_VECTOR {
             any.append(&mut line);
         }
+        let in_tokens: Vec<Vec<u8>> = token.iter().map(|(literal, ..)| literal.clone()).collect();
+        let affixes = Affixes::new(&in_tokens, &edges);
         let tiers = [
-            keywords(token, Tier::Token)?,
-            keywords(line, Tier::Line)?,
-            keywords(near, Tier::Near)?,
-            keywords(any, Tier::Any)?,
+            Keywords::new(token, Tier::Token)?,
+            Keywords::new(line, Tier::Line)?,
+            Keywords::new(near, Tier::Near)?,
+            Keywords::new(any, Tier::Any)?,
         ];
-        Ok(Self { tiers, rules: compiled })
+        Ok(Self { tiers, affixes, rules: compiled })
     }
 
     /// Whether a tier has any.
@@ -177,10 +135,11 @@ impl Matcher {
 
     /// Finds where keywords of every line may stand.
     pub(crate) fn classifier(&self) -> Classifier {
-        match &self.tiers[Tier::Any as usize].finder {
-            Finder::Grams(grams) => Classifier::new(&grams.triples()),
-            _ => Classifier::new(&[]),
-        }
+        let everywhere = match &self.tiers[Tier::Any as usize].finder {
+            Finder::Grams(grams) => grams.leads(),
+            _ => Vec::new(),
+        };
+        Classifier::new(&everywhere, &self.affixes.as_ref().map_or_else(Vec::new, Affixes::leads))
     }
 
     pub(crate) fn caches(&self) -> Caches {
@@ -201,6 +160,24 @@ impl Matcher {
         let Keywords { finder, owners } = &self.tiers[tier as usize];
         let mut confirm = self.confirming(owners, caches, text, profile, &mut found);
         finder.find(text, part, &mut confirm);
+    }
+
+    /// What the keywords of tokens lead to in one of them, whole.
+    pub(crate) fn find_in_token(
+        &self,
+        caches: &mut Caches,
+        text: &[u8],
+        token: Span,
+        lanes: &Lanes,
+        profile: &mut Option<Box<Profile>>,
+        mut found: impl FnMut(Event),
+    ) {
+        let Keywords { finder, owners } = &self.tiers[Tier::Token as usize];
+        let mut confirm = self.confirming(owners, caches, text, profile, &mut found);
+        match (&self.affixes, &lanes.inner) {
+            (Some(affixes), Some(inner)) => affixes.find(text, token, lanes, inner, &mut confirm),
+            _ => finder.find(text, token, &mut confirm),
+        }
     }
 
     /// The same for the keywords of every line in all of a text, which may begin where
@@ -281,17 +258,18 @@ impl Matcher {
         let to = memchr::memchr(b'\n', after).map_or(limit, |at| keyword.end + at);
         let rest = text.get(keyword.end..to)?;
         let is_line_end = to == text.len() || text.get(to) == Some(&b'\n');
-        let is_full = is_line_end && ends_full_line(text, to);
-        let is_cut = is_line_end && (is_full || unquoted(rest).iter().all(|byte| runs::is(*byte, TOKEN)));
+        let is_full = || is_line_end && ends_full_line(text, to);
+        let is_token = || unquoted(rest).iter().all(|byte| runs::is(*byte, TOKEN));
+        let is_cut = || is_line_end && (is_token() || is_full());
         if compiled.rare.is_some_and(|rare| memchr::memchr(rare, rest).is_none()) {
             // A name and the beginning of a password; most addresses have a path.
             let sign = memchr::memchr2(b':', b'/', rest).and_then(|at| rest.get(at));
-            let may_go_on = !compiled.names_secret || sign.map_or(is_full, |sign| *sign == b':');
-            return (is_cut && may_go_on).then_some(Event::Dangling { rule, keyword });
+            let may_go_on = !compiled.names_secret || sign.map_or_else(is_full, |sign| *sign == b':');
+            return (may_go_on && is_cut()).then_some(Event::Dangling { rule, keyword });
         }
         match self.search(caches, rule, text, keyword, to) {
             Some(found) => Some(Event::Found(found)),
-            None => is_cut.then_some(Event::Dangling { rule, keyword }),
+            None => is_cut().then_some(Event::Dangling { rule, keyword }),
         }
     }
 
@@ -364,53 +342,6 @@ impl Matcher {
     }
 }
 
-fn keywords(literals: Vec<(Vec<u8>, usize, bool)>, tier: Tier) -> Result<Keywords, Error> {
-    let owners = literals.iter().map(|(_, rule, is_reversed)| (*rule, *is_reversed)).collect();
-    let literals: Vec<Vec<u8>> = literals.into_iter().map(|(literal, ..)| literal).collect();
-    if literals.is_empty() {
-        return Ok(Keywords { finder: Finder::None, owners });
-    }
-    if tier == Tier::Any
-        && literals.len() <= MAX_VECTOR
-        && let Some(finder) = vector(&literals)
-    {
-        return Ok(Keywords { finder, owners });
-    }
-    if let Some(grams) = Grams::new(&literals, tier == Tier::Near) {
-        return Ok(Keywords { finder: Finder::Grams(grams), owners });
-    }
-    let table = AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::DFA))
-        .match_kind(MatchKind::Standard)
-        .ascii_case_insensitive(tier == Tier::Near)
-        .build(literals)?;
-    Ok(Keywords { finder: Finder::Table(table), owners })
-}
-
-/// Vector searches for keywords, if one that is taken cannot hide another.
-fn vector(literals: &[Vec<u8>]) -> Option<Finder> {
-    let is_single = |literal: &[u8]| literal.first().is_some_and(u8::is_ascii_punctuation);
-    let (alone, together): (Vec<usize>, Vec<usize>) =
-        (0..literals.len()).partition(|at| literals.get(*at).is_some_and(|literal| is_single(literal)));
-    let rest: Vec<Vec<u8>> = together.iter().map(|at| literals[*at].clone()).collect();
-    if alone.len() > MAX_SINGLE || overlaps(&rest) {
-        return None;
-    }
-    let single = alone.iter().map(|at| (*at, memmem::Finder::new(&literals[*at]).into_owned())).collect();
-    let others = if rest.is_empty() { None } else { Some((packed::Searcher::new(&rest)?, together)) };
-    Some(Finder::Vector { single, others })
-}
-
-/// Whether a keyword can hide another from a search that takes one at a time.
-fn overlaps(literals: &[Vec<u8>]) -> bool {
-    literals.iter().enumerate().any(|(at, one)| {
-        literals.iter().enumerate().any(|(other_at, other)| {
-            let ends = (1..one.len().min(other.len())).any(|length| one.ends_with(&other[..length]));
-            at != other_at && (ends || memmem::find(one, other).is_some())
-        })
-    })
-}
-
 fn token_around(text: &[u8], part: Span) -> Span {
     let low = part.start.saturating_sub(MAX_REVERSED_BYTES);
     let start = part.start - runs::trailing(&text[low..part.start], TOKEN);
@@ -433,7 +364,7 @@ fn ends_full_line(text: &[u8], to: usize) -> bool {
     is_full(to - start)
 }
 
-fn wordy(byte: Option<&u8>) -> bool {
+pub(crate) fn wordy(byte: Option<&u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 

@@ -2,11 +2,12 @@
 //!
 //! A line may be skipped when nothing starts in it whatever stands around it. The search
 //! keeps that promise: everything that spans lines is started by a line that is never
-//! remembered here and reads its neighbours from the text itself.
+//! remembered here and reads its neighbours from the text itself. Only what it starts with
+//! the line before it may be remembered, together with that line.
 
 /// Shorter lines hold no secret and are not hashed.
 pub(crate) const MIN_LINE_BYTES: usize = 8;
-const WAYS: usize = 4;
+const WAYS: usize = 8;
 const ENTRY_BYTES: usize = 16;
 
 /// Keys of the hash; unknown to whoever writes logs, so that nobody can make a line
@@ -15,24 +16,47 @@ const ENTRY_BYTES: usize = 16;
 pub(crate) struct HashKey(pub(crate) [u64; 4]);
 
 impl HashKey {
-    /// Two lanes of folded 64-bit products; of [`MIN_LINE_BYTES`] at least.
+    /// Four lanes of folded 64-bit products; of [`MIN_LINE_BYTES`] at least.
     pub(crate) fn hash(&self, line: &[u8]) -> u128 {
         let [k0, k1, k2, k3] = self.0;
-        let mut one = k0 ^ line.len() as u64;
-        let mut two = k1 ^ (line.len() as u64).rotate_left(32);
-        let mut chunks = line.chunks_exact(16);
+        let length = line.len() as u64;
+        let mut one = k0 ^ length;
+        let mut two = k1 ^ length.rotate_left(32);
+        let (mut three, mut four) = (k2, k3);
+        let mut chunks = line.chunks_exact(32);
         for chunk in &mut chunks {
-            let (a, b) = words(chunk);
+            // No lane waits for another.
+            let ((a, b), (c, d)) = (words(&chunk[..16]), words(&chunk[16..]));
             one = fold(one ^ a, k2 ^ b);
             two = fold(two ^ b, k3 ^ a);
+            three = fold(three ^ c, k0 ^ d);
+            four = fold(four ^ d, k1 ^ c);
         }
-        if !chunks.remainder().is_empty() {
+        let rest = chunks.remainder();
+        if rest.len() >= 16 {
+            let (c, d) = words(&rest[..16]);
+            three = fold(three ^ c, k0 ^ d);
+            four = fold(four ^ d, k1 ^ c);
+        }
+        if !rest.len().is_multiple_of(16) {
             // The last bytes, some of them for the second time: the length tells which.
             let (a, b) = words(line.last_chunk::<16>().map_or(line, |last| last));
             one = fold(one ^ a, k2 ^ b);
             two = fold(two ^ b, k3 ^ a);
         }
+        let (one, two) = (one ^ three.rotate_left(17), two ^ four.rotate_left(29));
         u128::from(fold(one ^ k3, two ^ k0)) << 64 | u128::from(fold(two ^ k2, one ^ k1))
+    }
+}
+
+impl HashKey {
+    /// Of two lines, by their hashes, if both have one.
+    fn both(&self, before: u128, line: u128) -> Option<u128> {
+        let [k0, k1, ..] = self.0;
+        let one = fold(before as u64 ^ k1, (line >> 64) as u64 ^ k0);
+        let two = fold((before >> 64) as u64 ^ k0, line as u64 ^ k1);
+        let both = u128::from(one ^ line as u64) << 64 | u128::from(two ^ one);
+        (before != 0 && line != 0).then_some(both)
     }
 }
 
@@ -46,22 +70,31 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// Fills one cache line.
-#[derive(Clone)]
+/// Halves of hashes: fills one cache line.
+#[derive(Clone, Default)]
 #[repr(align(64))]
-struct Bucket([u128; WAYS]);
+struct Bucket([u64; WAYS]);
 
 /// A set of hashes; when a bucket is full, the oldest goes.
+///
+/// The upper half of a hash says where it stands, the lower one is compared: a line is
+/// taken for another with a chance of 2^-61, and what is looked up stays in the cache.
 #[derive(Default)]
 pub(crate) struct Memo {
     buckets: Vec<Bucket>,
+    /// One bit for lines that are clean behind some line and perhaps not behind others.
+    leaning: Vec<u64>,
 }
 
+/// Bits of [`Memo::leaning`].
+const LEANING: usize = 1 << 20;
+
 impl Memo {
-    /// Room for about `lines` hashes, 16 bytes each; none at 0.
+    /// Room for about `lines` hashes, 8 bytes each; none at 0.
     pub(crate) fn with_capacity(lines: usize) -> Self {
         let buckets = if lines == 0 { 0 } else { (lines / WAYS).next_power_of_two() };
-        Self { buckets: vec![Bucket([0; WAYS]); buckets] }
+        let leaning = if lines == 0 { 0 } else { LEANING / 64 };
+        Self { buckets: vec![Bucket::default(); buckets], leaning: vec![0; leaning] }
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -69,7 +102,7 @@ impl Memo {
     }
 
     fn index(&self, hash: u128) -> usize {
-        (hash as usize) & (self.buckets.len() - 1)
+        (hash >> 64) as usize & (self.buckets.len() - 1)
     }
 
     /// Which of up to 64 hashes are known, one bit each. Without a branch between them, so
@@ -79,26 +112,55 @@ impl Memo {
             return 0;
         }
         hashes.enumerate().fold(0, |known, (at, hash)| {
-            let is_known =
-                self.buckets[self.index(hash)].0.iter().fold(false, |found, entry| found | (*entry == hash));
+            let bucket = &self.buckets[self.index(hash)].0;
+            let is_known = bucket.iter().fold(false, |found, entry| found | (*entry == hash as u64));
             known | u64::from(is_known) << at
         })
+    }
+
+    /// Whether a line is known to be clean behind the one `before` it.
+    pub(crate) fn known_behind(&self, key: &HashKey, before: u128, line: u128) -> bool {
+        let (word, bit) = leaning(line);
+        self.leaning.get(word).is_some_and(|bits| bits >> bit & 1 != 0)
+            && key.both(before, line).is_some_and(|both| self.known(std::iter::once(both)) != 0)
+    }
+
+    /// Remembers a line that is clean behind the one `before` it.
+    pub(crate) fn insert_behind(&mut self, key: &HashKey, before: u128, line: u128) {
+        let (word, bit) = leaning(line);
+        if let (Some(bits), Some(both)) = (self.leaning.get_mut(word), key.both(before, line)) {
+            *bits |= 1 << bit;
+            self.insert(both);
+        }
     }
 
     pub(crate) fn insert(&mut self, hash: u128) {
         if self.is_on() {
             let at = self.index(hash);
             let bucket = &mut self.buckets[at].0;
-            if !bucket.contains(&hash) {
+            if !bucket.contains(&(hash as u64)) {
                 bucket.rotate_right(1);
-                bucket[0] = hash;
+                bucket[0] = hash as u64;
             }
         }
     }
 
+    /// What is known, for a memo of the same room: of the upper halves as much as it needs.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u128> {
-        self.buckets.iter().flat_map(|bucket| bucket.0).filter(|hash| *hash != 0)
+        let of = |(at, bucket): (usize, &Bucket)| {
+            bucket
+                .0
+                .into_iter()
+                .filter(|half| *half != 0)
+                .map(move |half| (at as u128) << 64 | u128::from(half))
+        };
+        self.buckets.iter().enumerate().flat_map(of)
     }
+}
+
+fn leaning(hash: u128) -> (usize, usize) {
+    let bit = (hash >> 32) as usize % LEANING;
+    (bit / 64, bit % 64)
 }
 
 /// `label` and the hashes, 16 bytes each.
@@ -137,14 +199,19 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_kept_comes_back() {
         let mut memo = Memo::with_capacity(64);
-        (1..=1000).for_each(|hash| memo.insert(hash));
+        let hash = |number: u128| number << 64 | number;
+        (1..=1000).for_each(|number| memo.insert(hash(number)));
         let kept: Vec<u128> = memo.hashes().collect();
         assert_eq!(kept.len(), 64);
         assert!(memo.known(kept.iter().copied()) == u64::MAX);
-        assert_eq!(memo.known([1000, 1].into_iter()), 0b01);
+        assert_eq!(memo.known([hash(1000), hash(1)].into_iter()), 0b01);
         let bytes = to_bytes(7, &kept);
         assert_eq!(from_bytes(7, &bytes), Some(kept));
         assert_eq!(from_bytes(8, &bytes), None);
-        assert_eq!(from_bytes(7, &bytes[1..]), None);
+        memo.insert_behind(&KEY, hash(6), hash(7));
+        assert!(memo.known_behind(&KEY, hash(6), hash(7)) && memo.known([hash(7)].into_iter()) == 0);
+        assert!(!memo.known_behind(&KEY, hash(7), hash(6)) && !memo.known_behind(&KEY, hash(5), hash(7)));
+        memo.insert_behind(&KEY, 0, hash(8));
+        assert!(!memo.known_behind(&KEY, 0, hash(8)));
     }
 }

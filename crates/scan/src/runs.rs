@@ -153,7 +153,7 @@ mod tests {
     fn all(text: &str) -> Vec<(bool, String)> {
         let mut runs = Vec::new();
         let mut lanes = Lanes::default();
-        Classifier::new(&[]).fill(text.as_bytes(), &mut lanes);
+        Classifier::new(&[], &[]).fill(text.as_bytes(), &mut lanes);
         find(text.as_bytes(), &lanes.words, |run| {
             let (is_word, span) = match run {
                 Run::Word(span) => (true, span),

@@ -8,12 +8,9 @@ use crate::depth::{Budget, Depth};
 use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
-use crate::lanes::{self, Lanes};
-use crate::matcher::{Event, Found};
+use crate::matcher::Found;
 use crate::profile::Stage;
 use crate::resolve::overlap;
-use crate::runs::{self, Run};
-use crate::tier::Tier;
 use crate::view::View;
 use crate::{Confidence, Scanner};
 use regex_automata::Span;
@@ -33,15 +30,6 @@ pub(crate) struct Sweep {
     pub(crate) together: Vec<Span>,
 }
 
-/// What the runs and keywords of a block lead to.
-#[derive(Default)]
-struct Leads {
-    words: Vec<Span>,
-    spaced: Vec<Span>,
-    found: Vec<Found>,
-    events: Vec<Event>,
-}
-
 impl Worker<'_> {
     /// Hits of a text and of what it encodes, by offset.
     pub(crate) fn text(&mut self, text: &[u8], depth: Depth, budget: &mut Budget) -> Vec<Hit> {
@@ -50,7 +38,7 @@ impl Worker<'_> {
         }
         let mut block = self.state.blocks.pop().unwrap_or_default();
         let mut sweep = Sweep::default();
-        let mut lines = Lines::new(text);
+        let mut lines = Lines::new(text, &self.scanner.classifier);
         loop {
             let started = self.clock().filter(|_| depth.is_top());
             let memo = depth.is_top().then_some((&self.state.memo, &self.scanner.hash_key));
@@ -61,7 +49,7 @@ impl Worker<'_> {
             }
             self.block(text, &mut block, depth, budget, &mut sweep);
             if depth.is_top() {
-                block.remember(&mut self.state.memo);
+                block.remember(&mut self.state.memo, &self.scanner.hash_key);
             }
         }
         if let Some(profile) = self.profile.as_mut().filter(|_| depth.is_top()) {
@@ -134,119 +122,6 @@ impl Worker<'_> {
             }
         }
         block.view = view;
-    }
-
-    /// Long runs, then the keywords of the lines that have them.
-    fn leads(&mut self, block: &mut Block) -> Leads {
-        let started = self.clock();
-        let text = &block.view.bytes;
-        let mut leads = Leads::default();
-        let (mut tokens, mut lines, mut near): (Vec<Span>, Vec<Span>, Vec<Span>) = Default::default();
-        let mut line = 0;
-        self.scanner.classifier.fill(text, &mut self.state.lanes);
-        let Lanes { words, tokens: in_tokens, .. } = &self.state.lanes;
-        let has = |tier| self.scanner.matcher.has_keywords(tier);
-        let (has_line, has_near) = (has(Tier::Line), has(Tier::Near));
-        runs::find(text, words, |run| match run {
-            Run::Spaced(span) => leads.spaced.push(span),
-            Run::Word(span) => {
-                while block.lines.get(line + 1).is_some_and(|next| next.view <= span.start) {
-                    line += 1;
-                }
-                let end = block.lines.get(line + 1).map_or(text.len(), |next| next.view);
-                let whole = Span::from(block.lines.get(line).map_or(0, |line| line.view)..end);
-                if has_line {
-                    extend(&mut lines, whole);
-                }
-                if tokens.last().is_none_or(|last| last.end < span.end) {
-                    let start = lanes::start_of_ones(in_tokens, span.start);
-                    tokens.push(Span::from(start..lanes::end_of_ones(in_tokens, span.end)));
-                }
-                if has_near
-                    && near.last().is_none_or(|last| last.end < whole.end)
-                    && text[span.range()].iter().any(u8::is_ascii_digit)
-                {
-                    extend(&mut near, whole);
-                }
-                leads.words.push(span);
-            }
-        });
-        self.spent(Stage::Runs, started);
-        let started = self.clock();
-        let Leads { found, events, .. } = &mut leads;
-        let Self { scanner, state, profile, .. } = self;
-        let mut add = |event| match event {
-            Event::Found(one) => found.push(one),
-            other => events.push(other),
-        };
-        for (tier, parts) in [(Tier::Token, tokens), (Tier::Line, lines), (Tier::Near, near)] {
-            for part in parts {
-                scanner.matcher.find(&mut state.caches, tier, text, part, profile, &mut add);
-            }
-        }
-        let marks = state.lanes.leads.as_deref();
-        scanner.matcher.find_everywhere(&mut state.caches, text, marks, profile, &mut add);
-        self.spent(Stage::Keywords, started);
-        leads
-    }
-
-    /// Everything in a block that may be an encoding of something else, as far as the
-    /// budget goes: many small streams may inflate to more than memory holds. And what
-    /// was paid for.
-    fn candidates(
-        &self,
-        view: &View,
-        block: &Block,
-        leads: &mut Leads,
-        sweep: &Sweep,
-        budget: &mut Budget,
-    ) -> (Vec<Decoded>, Vec<Span>) {
-        let text = view.bytes.as_slice();
-        let (mut all, mut costly) = (Vec::new(), Vec::new());
-        let mut add = |decoded: Decoded| {
-            let (span, before) = (decoded.span, budget.excess);
-            let at = view.origin(span.start);
-            let is_allowed = budget.allows(span.len(), decoded.bytes.len(), at);
-            if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
-                budget.hit(at);
-            }
-            if budget.excess != before || !is_allowed {
-                costly.push(span);
-            }
-            if is_allowed {
-                all.push(decoded);
-            }
-        };
-        let mut done = 0;
-        let mut line = 0;
-        for word in &leads.words {
-            if let Some(span) = dashed(text, *word) {
-                decode::spaced(text, span, &mut add);
-                continue;
-            }
-            if word.start < done {
-                continue;
-            }
-            while block.lines.get(line + 1).is_some_and(|next| next.view <= word.start) {
-                line += 1;
-            }
-            let at = block.lines.get(line).map_or(0, |line| line.text);
-            if !sweep.together.iter().any(|span| span.start <= at && at < span.end) {
-                done = decode::run(text, *word, done, &mut add);
-            }
-        }
-        decode::gzip(text, &mut add);
-        decode::percent(text, &mut add);
-        decode::json(text, &mut add);
-        for span in leads.spaced.drain(..) {
-            decode::spaced(text, span, &mut add);
-        }
-        for event in &leads.events {
-            if let Event::Backwards(span) = event {
-                add(decode::reversed(text, *span));
-            }
-        }
-        (all, costly)
     }
 
     /// Looks at decoded bytes and adds what the text itself did not show.
@@ -400,23 +275,4 @@ fn name_before(text: &[u8], at: usize) -> Option<String> {
     let low = at.saturating_sub(NAME_REACH_BYTES);
     let from = memchr::memrchr(b'\n', text.get(low..at)?).map_or(low, |found| low + found + 1);
     assign::name_before(text.get(from..)?, at - from)
-}
-
-/// A run of single characters with a dash or an underscore after each.
-fn dashed(text: &[u8], word: Span) -> Option<Span> {
-    let at = |at: usize| text.get(word.start + at).filter(|byte| matches!(byte, b'-' | b'_'));
-    let turns =
-        |from: usize| at(from).is_some_and(|sign| [2, 4].iter().all(|step| at(from + step) == Some(sign)));
-    match (turns(0), turns(1)) {
-        (true, false) => runs::spaced(text, word.start + 3),
-        (false, true) => runs::spaced(text, word.start + 2),
-        _ => None,
-    }
-}
-
-fn extend(parts: &mut Vec<Span>, line: Span) {
-    match parts.last_mut() {
-        Some(last) if last.end >= line.start => last.end = line.end,
-        _ => parts.push(line),
-    }
 }

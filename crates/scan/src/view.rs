@@ -130,9 +130,24 @@ pub(crate) struct Prefix {
     pub(crate) is_gitlab: bool,
 }
 
+/// Whether a line begins as those of GitHub and Azure, by far the commonest, and goes on.
+fn is_github(line: &[u8]) -> bool {
+    const SIGNS: [u64; 2] = [u64::from_le_bytes(*b"\0\0\0\0-\0\0-"), u64::from_le_bytes(*b"\0\0T\0\0:\0\0")];
+    const MASKS: [u64; 2] = [0xff00_00ff_0000_0000, 0x0000_ff00_00ff_0000];
+    let Some(stamp) = line.first_chunk::<GITHUB_BYTES>() else { return false };
+    let word = |at: usize| stamp[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    (word(0) & MASKS[0], word(8) & MASKS[1]) == SIGNS.into()
+        && (stamp[16], stamp[19], stamp[27], stamp[28]) == (b':', b'.', b'Z', b' ')
+        && stamp[0].is_ascii_digit()
+        && stamp[18].is_ascii_digit()
+}
+
 /// The platform's prefix of a line.
 pub(crate) fn prefix(line: &[u8]) -> Prefix {
     let none = Prefix::default();
+    if is_github(line) {
+        return Prefix { len: GITHUB_BYTES, ..none };
+    }
     let from = usize::from(line.first() == Some(&b'['));
     let Some(stamp) = line.get(from..from + 20) else { return none };
     let fits = stamp[4] == b'-' && stamp[7] == b'-' && stamp[10] == b'T' && stamp[13] == b':';
@@ -140,10 +155,7 @@ pub(crate) fn prefix(line: &[u8]) -> Prefix {
         return none;
     }
     let mut at = from + 19;
-    if line.get(27..29) == Some(b"Z ") {
-        // GitHub and Azure, by far the commonest.
-        at = 27;
-    } else if line[at] == b'.' {
+    if line[at] == b'.' {
         at += 1 + line.iter().skip(at + 1).take(9).take_while(|byte| byte.is_ascii_digit()).count();
     }
     if line.get(at) != Some(&b'Z') {
@@ -243,6 +255,7 @@ mod tests {
         assert_eq!(length(b"2026-11-02T09:14:07.1234567Z"), 28);
         assert_eq!(length(b"2026-11-02T09:14:07.123456Z 00O a"), 32);
         assert!(prefix(b"2026-11-02T09:14:07.123456Z 01E+a").continues);
+        assert_eq!(length(b"2026-11-02T09:14:07Z abcdeZ "), 21);
         for line in [&b"2026-11-02 09:14:07 a"[..], b"2026-11-02T09:14", b"", b"2026-11-02T09:14:07.123 a"] {
             assert_eq!(length(line), 0);
         }

@@ -12,7 +12,7 @@ use regex_automata::Span;
 use zeroize::Zeroizing;
 
 /// Lines of base 64 are at least so long.
-const MIN_WRAPPED_BYTES: usize = 24;
+pub(crate) const MIN_WRAPPED_BYTES: usize = 24;
 
 const BASE64: u8 = WORD | PLUS;
 
