@@ -31,14 +31,12 @@ impl Importer for Travis {
 
     fn recognise_text(&self, file: TextFile<'_>) -> Option<Recognised> {
         let head = file.bytes.get(..file.bytes.len().min(64 << 10)).unwrap_or_default();
-        let begins = |marker: &[u8]| {
-            memchr::memmem::find_iter(head, marker).any(|at| {
-                let before = head.get(..at).unwrap_or_default();
-                before.is_empty() || before.ends_with(b"\n") || before.ends_with(b"\x1b[0K")
-            })
-        };
-        (begins(FOLD_START) || begins(TIME_START))
-            .then(|| Recognised::new("job_log", "folds or times of a Travis job at the start of lines"))
+        let begins = memchr::memmem::find_iter(head, b"travis_").any(|at| {
+            let (before, rest) = head.split_at(at);
+            (rest.starts_with(FOLD_START) || rest.starts_with(TIME_START))
+                && (before.is_empty() || before.ends_with(b"\n") || before.ends_with(b"\x1b[0K"))
+        });
+        begins.then(|| Recognised::new("job_log", "folds or times of a Travis job at the start of lines"))
     }
 
     fn import_text(

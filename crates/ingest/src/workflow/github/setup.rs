@@ -37,7 +37,9 @@ enum Group {
 
 impl Setup {
     /// Without any of these there is no setup section, and no step that could end it.
-    pub(super) const TELLS: [&[u8]; 3] = [b"Current runner version: ", b"Complete job name: ", b"##[group]"];
+    pub(super) const TELLS: [&[u8]; 3] = [Self::RUNNER, b"Complete job name: ", b"##[group]"];
+    /// The one of them that is no word of `steps`.
+    pub(super) const RUNNER: &[u8] = b"Current runner version: ";
 
     /// Sections have tens of lines, and a few for each action: lines from here on tell only
     /// where what stands before the first step ends.

@@ -160,10 +160,10 @@ static TELLING: LazyLock<(AhoCorasick, Option<packed::Searcher>)> = LazyLock::ne
 });
 
 /// Offsets of these words.
-fn told(text: &[u8]) -> Box<dyn Iterator<Item = usize> + '_> {
+fn told(text: &[u8]) -> Vec<usize> {
     match &*TELLING {
-        (_, Some(vectors)) => Box::new(vectors.find_iter(text).map(|found| found.start())),
-        (automaton, None) => Box::new(automaton.find_iter(text).map(|found| found.start())),
+        (_, Some(vectors)) => vectors.find_iter(text).map(|found| found.start()).collect(),
+        (automaton, None) => automaton.find_iter(text).map(|found| found.start()).collect(),
     }
 }
 
@@ -173,7 +173,9 @@ fn told(text: &[u8]) -> Box<dyn Iterator<Item = usize> + '_> {
 /// at each of them.
 pub(crate) fn telling(text: &[u8]) -> Vec<Line<'_>> {
     let mut kept = Telling { text, kept: Vec::new(), done: 0, in_header: false };
-    let has_setup = Setup::TELLS.iter().any(|tell| memchr::memmem::find(text, tell).is_some());
+    let told = told(text);
+    let has_setup = memchr::memmem::find(text, Setup::RUNNER).is_some()
+        || told.iter().any(|at| Setup::TELLS.iter().any(|tell| text[*at..].starts_with(tell)));
     for line in lines(text).take(Setup::MAX_LINES) {
         kept.push(line);
         if !has_setup || Setup::ends_at(line.text) {
@@ -183,7 +185,7 @@ pub(crate) fn telling(text: &[u8]) -> Vec<Line<'_>> {
     kept.header();
     let coloured = coloured(text);
     let mut coloured = coloured.iter().copied().peekable();
-    let mut told = told(text).peekable();
+    let mut told = told.into_iter().peekable();
     loop {
         while told.next_if(|at| *at < kept.done).is_some() {}
         while coloured.next_if(|at| *at < kept.done).is_some() {}
@@ -217,6 +219,7 @@ fn coloured(text: &[u8]) -> Vec<usize> {
         from = end + 1;
     }
     let mut lines: Vec<usize> = told(&plain)
+        .into_iter()
         .filter_map(|at| begins.get(begins.partition_point(|(begin, _)| *begin <= at).checked_sub(1)?))
         .map(|(_, begin)| *begin)
         .collect();
