@@ -3,7 +3,7 @@
 //! Expansion is the parent's score less its score without the handoff's edges.
 
 use crate::factors::Factors;
-use crate::graph::build::{job_label, unseen_child};
+use crate::graph::build::{job_label, unseen_child, workflow_label};
 use crate::graph::csr::Csr;
 use crate::graph::reach::Search;
 use crate::graph::{Graph, Node, View, closure, scale};
@@ -293,8 +293,8 @@ impl<'a> Blast<'a> {
         let name = job.map_or("*", |job| job.name.as_str());
         match (run, child) {
             (None, Some(handoff)) => {
-                let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
-                format!("{} {} / {name}", part(&handoff.child_repo), part(&handoff.child_workflow))
+                let of = workflow_label(handoff.child_repo.as_deref(), handoff.child_workflow.as_deref());
+                format!("{of} / {name}")
             }
             (run, _) => job_label(run, name),
         }

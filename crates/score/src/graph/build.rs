@@ -55,12 +55,23 @@ pub(crate) fn build(evidence: &Evidence, facts: &Facts<'_>, weights: &Weights) -
     builder.links.freeze()
 }
 
+/// `repo workflow`, as far as known.
+pub(crate) fn workflow_label(repo: Option<&str>, workflow: Option<&str>) -> String {
+    match (repo, workflow) {
+        (None, None) => "unknown workflow".to_owned(),
+        _ => format!("{} {}", repo.unwrap_or("?"), workflow.unwrap_or("?")),
+    }
+}
+
+/// The same for a run's.
+pub(crate) fn run_label(run: Option<&Run>) -> String {
+    let workflow = run.and_then(|run| run.workflow_name.as_deref().or(run.workflow_path.as_deref()));
+    workflow_label(run.and_then(|run| run.repo.as_deref()), workflow)
+}
+
 /// `repo workflow / job`, as far as known.
 pub(crate) fn job_label(run: Option<&Run>, job: &str) -> String {
-    let repo = run.and_then(|run| run.repo.as_deref()).unwrap_or("?");
-    let workflow =
-        run.and_then(|run| run.workflow_name.as_deref().or(run.workflow_path.as_deref())).unwrap_or("?");
-    format!("{repo} {workflow} / {job}")
+    format!("{} / {job}", run_label(run))
 }
 
 /// Node that stands for a child nobody saw.
@@ -147,8 +158,7 @@ impl<'a> Builder<'a> {
     fn unseen(&mut self, handoff: &Handoff) -> Key {
         let parent = handoff.parent_run_key.and_then(|run| self.runs.get(&run).copied());
         let repo = handoff.child_repo.as_deref().or_else(|| parent.and_then(|run| run.repo.as_deref()));
-        let label =
-            format!("{} {} / ?", repo.unwrap_or("?"), handoff.child_workflow.as_deref().unwrap_or("?"));
+        let label = format!("{} / ?", workflow_label(repo, handoff.child_workflow.as_deref()));
         let node = self.links.node(unseen_child(handoff), "job", label, self.weights.node().job);
         if let Some(repo) = repo {
             self.worst_token(node, repo);

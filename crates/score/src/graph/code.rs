@@ -13,7 +13,7 @@
 //! - A job whose environment asks for reviewers costs +1; where that is not on record the
 //!   check is `unproven`.
 
-use super::build::Builder;
+use super::build::{Builder, run_label};
 use super::links::Link;
 use crate::trigger::asks_for_review;
 use leakgraph_model::tables::{Grant, Job, Run, identity_key};
@@ -48,11 +48,9 @@ impl<'a> Builder<'a> {
     /// Runs below their workflows, jobs below their runs, people and apps above them.
     pub(super) fn runs(&mut self) {
         for run in &self.evidence.runs {
-            let repo = run.repo.as_deref().unwrap_or("?");
-            let name = run.workflow_name.as_deref().or(run.workflow_path.as_deref()).unwrap_or("?");
             let id = run.platform_run_id.as_deref().unwrap_or("?");
             let attempt = run.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(" ({attempt})"));
-            let label = format!("{repo} {name} #{id}{}", attempt.unwrap_or_default());
+            let label = format!("{} #{id}{}", run_label(Some(run)), attempt.unwrap_or_default());
             self.links.node(run.run_key, "run", label, 0.0);
             self.workflow(run);
             self.starts(run);

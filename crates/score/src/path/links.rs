@@ -3,7 +3,7 @@
 use super::DelegationWeights;
 use super::facts::{Held, Known, SKEW_SECONDS};
 use super::hops::{Hop, Unit};
-use crate::graph::build::job_label;
+use crate::graph::build::{job_label, run_label, workflow_label};
 use leakgraph_model::scored::DelegationLink;
 use leakgraph_model::tables::{Activity, IdentityUsed};
 use leakgraph_model::{Evidence, Key, Timestamp};
@@ -352,12 +352,12 @@ fn names(held: &Held) -> Vec<String> {
 /// `repo workflow`, or `repo workflow / job`.
 pub(super) fn label(known: &Known<'_>, unit: Unit) -> String {
     let run = known.index.runs.get(&unit.run).copied();
-    let name = unit.job.map(|job| known.jobs.get(&job).map_or("?", |job| job.name.as_str()));
-    let label = job_label(run, name.unwrap_or_default());
-    name.is_none().then(|| label.strip_suffix(" / ").map(str::to_owned)).flatten().unwrap_or(label)
+    match unit.job {
+        Some(job) => job_label(run, known.jobs.get(&job).map_or("?", |job| job.name.as_str())),
+        None => run_label(run),
+    }
 }
 
 fn unseen(hop: &Hop<'_>) -> String {
-    let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
-    format!("{} {}", part(&hop.handoff.child_repo), part(&hop.handoff.child_workflow))
+    workflow_label(hop.handoff.child_repo.as_deref(), hop.handoff.child_workflow.as_deref())
 }
