@@ -295,8 +295,9 @@ fn may_be_assigned(bytes: &[u8], line: Span, token: usize, signs: u64) -> bool {
     // A name stands before the sign, and no path behind it.
     let counts = |back: usize| {
         let sign = line.end - 1 - back;
-        let is_name = sign > line.start && bytes[sign - 1] != b' ';
-        back > 0 && is_name && bytes[sign + 1] != b'/'
+        let name = &bytes[line.start..sign];
+        let ends_name = name.last_chunk::<MIN_NAME>().is_some_and(|last| last.iter().all(in_name));
+        back > 0 && ends_name && bytes[sign + 1] != b'/'
     };
     let mut signs = signs;
     while signs != 0 {
@@ -307,6 +308,10 @@ fn may_be_assigned(bytes: &[u8], line: Span, token: usize, signs: u64) -> bool {
         signs &= u64::MAX >> (back + 1);
     }
     token >= MIN_RUN && is_quoted(bytes, line, token)
+}
+
+fn in_name(byte: &u8) -> bool {
+    runs::is(*byte, WORD) || *byte == b'.'
 }
 
 /// Whether a blank or a quote stands before the token that ends a line, as in `x = "…`.
@@ -344,8 +349,7 @@ fn assigned(line: &[u8], token: usize, is_known: impl Fn(&[u8]) -> bool) -> Opti
     // The value may hold signs, too.
     let inner = memchr::memrchr2_iter(b'=', b':', &line[start..]).take(MAX_SIGNS).map(|at| start + at);
     let sign = |(sign, value): (usize, &[u8])| {
-        let in_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-.".contains(*byte);
-        let length = line[..sign].iter().rev().take(MAX_NAME).take_while(in_name).count();
+        let length = line[..sign].iter().rev().take(MAX_NAME).take_while(|byte| in_name(byte)).count();
         let name = &line[sign - length..sign];
         // Short values stand behind words and numbers of all kinds.
         let is_long = value.len() >= MIN_ASSIGNED || name.iter().any(|byte| runs::is(*byte, DASH));

@@ -90,13 +90,14 @@ impl ContextRules {
 
     /// Whether a name holds a word of some rule.
     pub(crate) fn knows(&self, name: &[u8]) -> bool {
-        let begins = |at: usize| {
-            let is_first = at.checked_sub(1).and_then(|before| name.get(before)).is_none_or(|before| {
-                b"_-.".contains(before) || !before.is_ascii_uppercase() && name[at].is_ascii_uppercase()
-            });
+        let mut before = b'_';
+        let begins = |(at, byte): (usize, &u8)| {
+            let is_first =
+                b"_-.".contains(&before) || byte.is_ascii_uppercase() && !before.is_ascii_uppercase();
+            before = *byte;
             is_first && self.stems.contains(stem(&name[at..]))
         };
-        (0..name.len()).any(begins) && names_secret(name) && self.words.is_match(&parts(name))
+        name.iter().enumerate().any(begins) && names_secret(name) && self.words.is_match(&parts(name))
     }
 }
 
