@@ -49,8 +49,10 @@ impl TextSink for Sink {
         let mut last = 0;
         for mark in &context.marks {
             assert!(mark.offset >= last && mark.offset <= bytes.len(), "{mark:?} of {}", bytes.len());
-            let before = mark.offset.checked_sub(1).map(|at| bytes[at]);
-            assert!(before.is_none_or(|byte| byte == b'\n'), "{mark:?} is inside a line");
+            // Runners of GitLab put several parts into one line, with returns between.
+            let before = &bytes[..mark.offset];
+            let begins = [&b"\n"[..], b"\r", b"\x1b[0K"].iter().any(|end| before.ends_with(end));
+            assert!(before.is_empty() || begins, "{mark:?} is inside a line");
             last = mark.offset;
         }
         self.0.push((context.path.clone(), bytes.to_vec()));

@@ -128,7 +128,9 @@ fn agree(found: &leakgraph_policy::Effective, grants: &[Grant]) {
     for action in
         own.iter().flat_map(|grant| &grant.actions).map(String::as_str).chain(["s3:GetObject"]).take(12)
     {
-        let id = Catalog::get().id(action).filter(|_| !action.contains(['*', '?']));
+        // Other platforms have actions without a service, as GitHub's scope `user`.
+        let is_of_aws = action.contains(':') && !action.contains(['*', '?']);
+        let id = Catalog::get().id(action).filter(|_| is_of_aws);
         for thing in &things {
             let answer = can(found.identity_key, &own, action, thing);
             let is_possible = id.is_none_or(|id| found.may.contains(id));

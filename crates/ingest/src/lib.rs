@@ -113,7 +113,7 @@ pub fn whole_job(path: &str) -> Option<&str> {
 /// From `offset` to the next mark, bytes belong to this place.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// Byte offset in the text.
+    /// Byte offset in the text: where a line begins, or a part of one behind a carriage return.
     pub offset: usize,
     /// The step.
     pub step_key: Option<Key>,

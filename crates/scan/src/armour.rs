@@ -18,7 +18,7 @@ impl Worker<'_> {
     /// A block from `-----BEGIN` to `-----END`.
     pub(crate) fn armoured(&mut self, text: &[u8], rule: usize, at: usize) -> Option<Hit> {
         let mut joined = View::default();
-        let mut line = Span::from(at..block::line_around(text, at).end.min(at + MAX_MATCH_BYTES));
+        let mut line = first_line(text, at);
         for _ in 0..MAX_ARMOUR_LINES {
             let from = joined.bytes.len();
             block::push_line(text, line, &mut joined);
@@ -57,6 +57,16 @@ impl Worker<'_> {
     }
 }
 
+/// The line of a beginning, from there to the next one. A line of nothing but beginnings
+/// must not be read as often as it has them.
+fn first_line(text: &[u8], at: usize) -> Span {
+    let reach = text.get(at..text.len().min(at + MAX_MATCH_BYTES)).unwrap_or_default();
+    let line = memchr::memchr(b'\n', reach).map_or(reach, |end| &reach[..end]);
+    let rest = line.get(ARMOUR.len()..).unwrap_or_default();
+    let length = memmem::find(rest, ARMOUR.as_bytes()).map_or(line.len(), |again| ARMOUR.len() + again);
+    Span::from(at..at + length)
+}
+
 /// An armoured block with each line at the margin.
 fn unindented(block: &[u8]) -> Vec<u8> {
     let begin = memmem::find(block, b"KEY-----").map_or(0, |at| at + 8);
@@ -70,4 +80,21 @@ fn unindented(block: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(&block[end..]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_reaches_to_the_next_or_to_the_end_of_its_line() {
+        let length = |text: &[u8]| first_line(text, 0).end;
+        assert_eq!(length(b"-----BEGIN RSA KEY-----\nabc"), 23);
+        assert_eq!(length(b"-----BEGIN RSA -----BEGIN RSA KEY-----"), 15);
+        assert_eq!(length(b"-----BEGIN -----BEGIN \n"), 11);
+        assert_eq!(
+            length(&[b"-----BEGIN ".as_slice(), &[b'a'; 2 * MAX_MATCH_BYTES]].concat()),
+            MAX_MATCH_BYTES
+        );
+    }
 }
