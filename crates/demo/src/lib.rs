@@ -242,7 +242,8 @@ mod tests {
     fn what_is_committed_is_what_is_generated() {
         let folder = tempfile::tempdir().unwrap();
         let manifest = generate(folder.path()).unwrap();
-        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/demo");
+        // Of this checkout: a path told at build time is another one's where checkouts share a target folder.
+        let committed = Path::new("../../datasets/demo");
         let expected = serde_json::to_string_pretty(&manifest).unwrap() + "\n";
         let mut files = vec![("expected.json", expected.clone())];
         for name in ["inventory/aws/account-authorization-details.json", "inventory/github/bundle.json"] {

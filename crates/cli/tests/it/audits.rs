@@ -6,7 +6,6 @@ use leakgraph_model::framework::Frameworks;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +32,7 @@ struct Scenario {
 }
 
 fn folder(path: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    std::fs::canonicalize("../..").expect("the checkout").join(path)
 }
 
 fn table() -> Vec<Case> {

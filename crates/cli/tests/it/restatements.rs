@@ -7,7 +7,6 @@
 use crate::{demo, leakgraph, stdout};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 type Row = Map<String, Value>;
 
@@ -18,7 +17,7 @@ struct Restatement {
 
 impl Restatement {
     fn all() -> Vec<Self> {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../queries/restatements");
+        let folder = std::fs::canonicalize("../../queries/restatements").expect("the restatements");
         let mut all: Vec<Self> = std::fs::read_dir(folder)
             .expect("the folder")
             .map(|entry| {
