@@ -3,10 +3,13 @@
 //! A token that a provider marks by its beginning is none where a letter precedes it, so
 //! most bytes need not be looked at. The few other literals are found by three bytes.
 
-use crate::grams::{Grams, hash};
+use crate::grams::{Grams, HASH_BITS, hash};
 use crate::lanes::{self, LANE, Lanes, Lead};
 use crate::matcher::wordy;
 use regex_automata::Span;
+
+/// Bits of a [`Table`].
+const BITS: usize = 1 << HASH_BITS;
 
 /// Where in a token a literal may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub(crate) struct Affixes {
 
 impl Affixes {
     /// `None` if a literal has fewer than three bytes.
-    pub(crate) fn new(literals: &[Vec<u8>], edges: &[Edge]) -> Option<Self> {
+    pub(crate) fn new(literals: Vec<Vec<u8>>, edges: &[Edge]) -> Option<Self> {
         let at = |edge: Edge| (0..literals.len()).filter(move |number| edges[*number] == edge);
         let inner_numbers: Vec<usize> = at(Edge::Any).collect();
         let inner: Vec<Vec<u8>> = inner_numbers.iter().map(|number| literals[*number].clone()).collect();
@@ -51,7 +54,7 @@ impl Affixes {
             ends: Table::new(at(Edge::End).map(|number| (number, &literals[number])), last)?,
             inner: Grams::new(&inner, false)?,
             inner_numbers,
-            literals: literals.to_vec(),
+            literals,
         })
     }
 
@@ -172,8 +175,6 @@ impl Table {
     }
 }
 
-const BITS: usize = 1 << crate::grams::HASH_BITS;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,7 +213,7 @@ mod tests {
         #[test]
         fn literals_are_found_at_their_edges_only(text in "[ab_-]{0,150}", lead in 0..70_usize) {
             let literals = LITERALS.map(|(literal, _)| literal.as_bytes().to_vec());
-            let affixes = Affixes::new(&literals, &LITERALS.map(|(_, edge)| edge)).unwrap();
+            let affixes = Affixes::new(literals.to_vec(), &LITERALS.map(|(_, edge)| edge)).unwrap();
             // As tokens stand in lines: with something else around.
             let text = format!("{} {text} ", "é".repeat(lead));
             let part = Span::from(2 * lead + 1..text.len() - 1);

@@ -281,20 +281,11 @@ impl Map<'_> {
             self.part = Span::from(at..self.text.len().min(at + MAP_BYTES));
             self.classifier.breaks(&self.text[self.part.range()], &mut self.breaks);
         }
-        let from = at - self.part.start;
-        let mut lane = from / LANE;
-        let mut bits = self.breaks.ends.get(lane).copied().unwrap_or_default() & u64::MAX << (from % LANE);
-        while bits == 0 {
-            lane += 1;
-            match self.breaks.ends.get(lane) {
-                Some(more) => bits = *more,
-                None => {
-                    let rest = &self.text[self.part.end..];
-                    return memchr::memchr(b'\n', rest).map_or(self.text.len(), |at| self.part.end + at);
-                }
-            }
+        if let Some(end) = lanes::next_one(&self.breaks.ends, at - self.part.start) {
+            return self.part.start + end;
         }
-        self.part.start + lane * LANE + bits.trailing_zeros() as usize
+        let rest = &self.text[self.part.end..];
+        memchr::memchr(b'\n', rest).map_or(self.text.len(), |end| self.part.end + end)
     }
 
     /// What a part of a line holds whose end was found last.
@@ -313,14 +304,9 @@ impl Map<'_> {
 
     fn first_special(&self, line: Span) -> Option<usize> {
         let (from, to) = (line.start - self.part.start, line.end - self.part.start);
-        let mut lane = from / LANE;
-        let mut bits = self.breaks.specials.get(lane)? & u64::MAX << (from % LANE);
-        while bits == 0 {
-            lane += 1;
-            bits = *self.breaks.specials.get(lane).filter(|_| lane * LANE < to)?;
-        }
-        let at = lane * LANE + bits.trailing_zeros() as usize;
-        (at < to).then_some(self.part.start + at)
+        // No further than the line: others have none for long.
+        let near = self.breaks.specials.get(..to.div_ceil(LANE))?;
+        lanes::next_one(near, from).filter(|at| *at < to).map(|at| self.part.start + at)
     }
 }
 

@@ -167,7 +167,7 @@ impl Worker<'_> {
     }
 
     /// A token whose beginning ends the line before the one at `at`; `token` is its rest, and
-    /// may be all of its line.
+    /// may be all of its line. Gives what that line's beginning is.
     #[inline(never)]
     pub(crate) fn rest_of_token(
         &mut self,

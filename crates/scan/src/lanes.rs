@@ -80,6 +80,17 @@ pub(crate) fn end_of_ones(bits: &[u64], at: usize) -> usize {
     }
 }
 
+/// The first position from `at` on whose bit is 1.
+pub(crate) fn next_one(bits: &[u64], at: usize) -> Option<usize> {
+    let mut lane = at / LANE;
+    let mut ones = bits.get(lane)? & u64::MAX << (at % LANE);
+    while ones == 0 {
+        lane += 1;
+        ones = *bits.get(lane)?;
+    }
+    Some(lane * LANE + ones.trailing_zeros() as usize)
+}
+
 /// Places of the ones of a lane.
 pub(crate) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {

@@ -58,6 +58,7 @@ fn check_reads(text: &[u8], lanes: &Lanes) {
             assert_eq!(before(words, at) >> (LANE - 1 - step) & 1 != 0, there);
         }
         assert_eq!(end_of_ones(words, at), at + runs::leading(&text[at..], runs::WORD));
+        assert_eq!(next_one(words, at), (at..text.len()).find(|at| runs::is(text[*at], runs::WORD)));
         assert_eq!(start_of_ones(words, at), at - runs::trailing(&text[..at], runs::WORD));
         let named = |part: &str| {
             text[at..].get(..part.len()).is_some_and(|there| there.eq_ignore_ascii_case(part.as_bytes()))

@@ -118,7 +118,7 @@ impl Matcher {
             any.append(&mut line);
         }
         let in_tokens: Vec<Vec<u8>> = token.iter().map(|(literal, ..)| literal.clone()).collect();
-        let affixes = Affixes::new(&in_tokens, &edges);
+        let affixes = Affixes::new(in_tokens, &edges);
         let tiers = [
             Keywords::new(token, Tier::Token)?,
             Keywords::new(line, Tier::Line)?,

@@ -47,9 +47,7 @@ impl HashKey {
         let (one, two) = (one ^ three.rotate_left(17), two ^ four.rotate_left(29));
         u128::from(fold(one ^ k3, two ^ k0)) << 64 | u128::from(fold(two ^ k2, one ^ k1))
     }
-}
 
-impl HashKey {
     /// Of two lines, by their hashes, if both have one.
     fn both(&self, before: u128, line: u128) -> Option<u128> {
         let [k0, k1, ..] = self.0;
@@ -82,7 +80,8 @@ struct Bucket([u64; WAYS]);
 #[derive(Default)]
 pub(crate) struct Memo {
     buckets: Vec<Bucket>,
-    /// One bit for lines that are clean behind some line and perhaps not behind others.
+    /// One bit for lines that are clean behind some line and perhaps not behind others; of
+    /// this run only.
     leaning: Vec<u64>,
 }
 
@@ -208,6 +207,7 @@ mod tests {
         let bytes = to_bytes(7, &kept);
         assert_eq!(from_bytes(7, &bytes), Some(kept));
         assert_eq!(from_bytes(8, &bytes), None);
+        assert_eq!(from_bytes(7, &bytes[1..]), None);
         memo.insert_behind(&KEY, hash(6), hash(7));
         assert!(memo.known_behind(&KEY, hash(6), hash(7)) && memo.known([hash(7)].into_iter()) == 0);
         assert!(!memo.known_behind(&KEY, hash(7), hash(6)) && !memo.known_behind(&KEY, hash(5), hash(7)));

@@ -1,6 +1,7 @@
 //! Exposure of each secret: where its fingerprint occurs, who could read it there, and whether
 //! it still lives. What the inventory does not show is unknown, never dead and never alive.
 
+use crate::graph::build::workflow_label;
 use crate::index::by_key;
 use crate::trust::TrustWeights;
 use leakgraph_model::scored::SecretExposure;
@@ -114,7 +115,7 @@ impl<'a> Known<'a> {
             workflows: texts(&|row| {
                 let run = run(row)?;
                 let workflow = run.workflow_path.as_ref().or(run.workflow_name.as_ref())?;
-                Some(format!("{} {workflow}", run.repo.as_deref().unwrap_or("?")))
+                Some(workflow_label(run.repo.as_deref(), Some(workflow)))
             }),
             places: texts(&|row| Some(row.place.clone())),
             names: texts(&|row| row.name.clone()),
