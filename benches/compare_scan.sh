@@ -1,10 +1,12 @@
 #!/bin/sh
-# Scans folders with Kingfisher --turbo and with leakgraph's scanner, in turn.
+# Scans folders with Kingfisher --turbo, with leakgraph's scanner and with the whole
+# command, `leakgraph scan`, in turn.
 # usage: compare_scan.sh KINGFISHER FOLDER...
 set -eu
 kingfisher=$1
 shift
-ours=${CARGO_TARGET_DIR:-target}/release/examples/scan_folder
+release=${CARGO_TARGET_DIR:-target}/release
+ours=$release/examples/scan_folder
 rounds=${ROUNDS:-5}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
@@ -19,20 +21,24 @@ median() { sort -n "$1" | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2
 
 for folder in "$@"; do
     megabytes=$(find "$folder" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum / 1e6 }')
-    : >"$out/theirs"
-    : >"$out/ours"
-    : >"$out/single"
+    for what in theirs ours single whole; do : >"$out/$what"; done
     round=0
     while [ $round -lt "$rounds" ]; do
         cpu unshare -rn "$kingfisher" scan "$folder" --turbo --no-validate --no-dedup --format json -o "$out/json" >>"$out/theirs"
         cpu "$ours" "$folder" --threads 2 >>"$out/ours"
         cpu "$ours" "$folder" --threads 1 >>"$out/single"
+        cpu "$release/leakgraph" scan --format csv "$folder" >>"$out/whole"
         round=$((round + 1))
     done
     theirs=$(median "$out/theirs")
-    for threads in ours single; do
-        mine=$(median "$out/$threads")
-        echo "$folder $threads $megabytes $theirs $mine" |
-            awk '{ printf "%s: %s MB; kingfisher --turbo %.1f MB per CPU second, %s %.1f: %.2f x\n", $1, $3, $3 / $4, $2 == "ours" ? "leakgraph on 2 threads" : "leakgraph on 1 thread", $3 / $5, $4 / $5 }'
+    for what in ours single whole; do
+        mine=$(median "$out/$what")
+        case $what in
+            ours) name="the scanner on 2 threads" ;;
+            single) name="the scanner on 1 thread" ;;
+            whole) name="leakgraph scan" ;;
+        esac
+        echo "$folder $megabytes $theirs $mine $name" |
+            awk '{ printf "%s: %s MB; kingfisher --turbo %.1f MB per CPU second (%s s), %s %.1f (%s s): %.2f x\n", $1, $2, $2 / $3, $3, substr($0, index($0, $5)), $2 / $4, $4, $3 / $4 }'
     done
 done

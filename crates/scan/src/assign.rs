@@ -110,8 +110,9 @@ impl Assignments {
 
     /// The same, quicker, for a text whose lanes are known.
     pub(crate) fn find_in_lanes(&self, text: &[u8], lanes: &Lanes, mut found: impl FnMut(Announced)) {
-        self.at_signs(text, by_lanes::signs(text, lanes), &mut found);
-        self.at_spots(text, by_lanes::spots(text, lanes), &mut found);
+        let marks = by_lanes::Marks::of(text, lanes);
+        self.at_signs(text, marks.signs.into_iter(), &mut found);
+        self.at_spots(text, marks.spots.into_iter(), &mut found);
     }
 
     fn at_signs(&self, text: &[u8], signs: impl Iterator<Item = usize>, found: &mut impl FnMut(Announced)) {
@@ -350,6 +351,11 @@ fn value_from(text: &[u8], at: usize) -> Span {
 /// Whether a value without quotes ends here.
 pub(crate) fn ends_bare(byte: u8) -> bool {
     BARE_ENDS[usize::from(byte)]
+}
+
+/// Whether a byte may stand between a name and its sign, or a value and its.
+pub(crate) fn is_soft(byte: u8) -> bool {
+    byte == b' ' || QUOTES[usize::from(byte)]
 }
 
 const QUOTES: [bool; 256] = table(b"\"'\\`");

@@ -3,6 +3,7 @@
 use crate::lanes::{self, Breaks, Classifier, LANE};
 use crate::memo::{HashKey, MIN_LINE_BYTES, Memo};
 use crate::view::{self, BOM, View};
+use pulp::NullaryFnOnce;
 use regex_automata::Span;
 
 /// A block is searched when it holds so much.
@@ -64,7 +65,7 @@ impl Block {
     }
 
     /// Hands the lines that stayed clean to the memo.
-    pub(crate) fn remember(&self, memo: &mut Memo, key: &HashKey) {
+    pub(crate) fn remember(&self, memo: &Memo, key: &HashKey) {
         if memo.is_on() && self.window.is_none() {
             for line in self.lines.iter().filter(|line| !line.is_dirty && line.hash != 0) {
                 if line.leans {
@@ -82,15 +83,13 @@ const MAP_BYTES: usize = 16 << 10;
 /// So many lines are looked up in the memo together.
 const BATCH: usize = 32;
 
-/// A line that was hashed ahead.
+/// A line that was hashed ahead; the one before it ends where it begins.
 #[derive(Clone, Copy)]
 struct Ahead {
-    start: usize,
     end: usize,
     cut: usize,
     special: Special,
     hash: u128,
-    before: u128,
 }
 
 /// Where a line has escapes or carriage returns.
@@ -113,16 +112,38 @@ pub(crate) struct Lines<'t> {
     batch: Vec<Ahead>,
     next: usize,
     known: u64,
-    /// Hash of the last line that was looked up; 0 where there is none.
-    last: u128,
+    /// Hash of the line before those; 0 where there is none.
+    before: u128,
     pub(crate) skipped_bytes: usize,
 }
 
 impl<'t> Lines<'t> {
     pub(crate) fn new(text: &'t [u8], classifier: &'t Classifier) -> Self {
         let at = if text.starts_with(BOM) { BOM.len() } else { 0 };
-        let map = Map { text, classifier, part: Span::from(0..0), breaks: Breaks::default() };
-        Self { text, at, map, long: None, batch: Vec::new(), next: 0, known: 0, last: 0, skipped_bytes: 0 }
+        let map = Map {
+            text,
+            classifier,
+            part: Span::from(0..0),
+            breaks: Breaks::default(),
+            has_specials: false,
+            ends: Vec::new(),
+        };
+        Self {
+            text,
+            at,
+            map,
+            long: None,
+            batch: Vec::with_capacity(BATCH),
+            next: 0,
+            known: 0,
+            before: 0,
+            skipped_bytes: 0,
+        }
+    }
+
+    /// Offsets in the text, and how many lines end before each.
+    pub(crate) fn into_ends(self) -> Vec<(usize, usize)> {
+        self.map.ends
     }
 
     /// Fills `block` with lines the memo does not know; false at the end of the text.
@@ -134,12 +155,11 @@ impl<'t> Lines<'t> {
         }
         while block.view.bytes.len() < BLOCK_BYTES {
             if self.next == self.batch.len() {
-                self.look_ahead(memo);
+                lanes::compiled_for_processor(LookAhead { lines: self, memo });
             }
-            if let Some(line) = self.batch.get(self.next).copied() {
-                let is_known = self.known >> self.next & 1 != 0;
-                self.next += 1;
-                self.line(block, line, is_known);
+            if self.next < self.batch.len() {
+                let known = (self.known >> self.next).trailing_ones() as usize;
+                self.skip(known.min(self.batch.len() - self.next), block);
                 continue;
             }
             if self.at >= self.text.len() {
@@ -157,7 +177,9 @@ impl<'t> Lines<'t> {
     }
 
     /// Splits and hashes the lines to come, up to one that needs other treatment.
+    #[inline(always)]
     fn look_ahead(&mut self, memo: Option<(&Memo, &HashKey)>) {
+        self.before = self.batch.last().map_or(self.before, |line| line.hash);
         self.batch.clear();
         self.next = 0;
         let mut at = self.at;
@@ -168,26 +190,54 @@ impl<'t> Lines<'t> {
             if line.len() > WINDOW_BYTES || prefix.is_gitlab && self.goes_on(end) {
                 break;
             }
-            let hash = memo.map_or(0, |(_, key)| hash(key, &line[prefix.len..]));
-            let before = std::mem::replace(&mut self.last, hash);
-            let special = self.map.special(Span::from(at + prefix.len..end));
-            self.batch.push(Ahead { start: at, end, cut: at + prefix.len, special, hash, before });
+            let cut = at + prefix.len;
+            let hash = match memo {
+                Some((memo, key)) => {
+                    let hash = hash(key, &self.text[cut..end]);
+                    memo.prefetch(hash);
+                    hash
+                }
+                None => 0,
+            };
+            let special = self.map.special(Span::from(cut..end));
+            self.batch.push(Ahead { end, cut, special, hash });
             at = end + 1;
         }
         if let Some((memo, key)) = memo {
             self.known = memo.known(self.batch.iter().map(|line| line.hash));
             for at in lanes::ones(!self.known & lanes::low(self.batch.len())) {
-                let line = &self.batch[at];
-                self.known |= u64::from(memo.known_behind(key, line.before, line.hash)) << at;
+                let is_known = memo.known_behind(key, self.before(at), self.batch[at].hash);
+                self.known |= u64::from(is_known) << at;
             }
         }
     }
 
-    fn line(&mut self, block: &mut Block, line: Ahead, is_known: bool) {
-        let Ahead { start, end, cut, special, hash, before } = line;
-        self.at = end + 1;
+    /// Hash of the line before one of the batch.
+    #[inline(always)]
+    fn before(&self, at: usize) -> u128 {
+        at.checked_sub(1).map_or(self.before, |at| self.batch[at].hash)
+    }
+
+    /// Passes over so many lines of the batch, and takes the one behind them, if there is one.
+    fn skip(&mut self, known: usize, block: &mut Block) {
+        if known > 0 {
+            self.next += known;
+            let to = self.batch[self.next - 1].end + 1;
+            self.skipped_bytes += to.min(self.text.len()) - self.at;
+            self.at = to;
+        }
+        if let Some(line) = self.batch.get(self.next).copied() {
+            let before = self.before(self.next);
+            self.next += 1;
+            self.line(block, line, before);
+        }
+    }
+
+    fn line(&mut self, block: &mut Block, line: Ahead, before: u128) {
+        let Ahead { end, cut, special, hash } = line;
+        let start = std::mem::replace(&mut self.at, end + 1);
         let visible = &self.text[cut..end];
-        if is_known || visible.len() < MIN_LINE_BYTES {
+        if visible.len() < MIN_LINE_BYTES {
             self.skipped_bytes += self.at.min(self.text.len()) - start;
             return;
         }
@@ -206,6 +256,12 @@ impl<'t> Lines<'t> {
         block.view.push(b"\n", end);
     }
 
+    /// From here on no line is known before the next.
+    fn forget(&mut self) {
+        self.batch.clear();
+        (self.next, self.before) = (0, 0);
+    }
+
     /// Whether the line behind `end` carries on the one before.
     fn goes_on(&self, end: usize) -> bool {
         let next = self.text.get(end + 1..).unwrap_or_default();
@@ -215,7 +271,7 @@ impl<'t> Lines<'t> {
     /// A line and those that carry it on, as one.
     fn group(&mut self, block: &mut Block, start: usize, mut end: usize) {
         block.lines.push(Line::unique(block.view.bytes.len(), start));
-        self.last = 0;
+        self.forget();
         let mut from = start;
         loop {
             let line = &self.text[from..end];
@@ -240,7 +296,7 @@ impl<'t> Lines<'t> {
         let part = &self.text[line.start..end];
         let cut = if is_first { view::prefix(part).len } else { 0 };
         block.lines.push(Line::unique(0, self.at));
-        self.last = 0;
+        self.forget();
         block.view.push_visible(&part[cut..], line.start + cut);
         block.view.push(b"\n", end);
         let half = OVERLAP_BYTES / 2;
@@ -256,7 +312,23 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// [`Lines::look_ahead`] for [`lanes::compiled_for_processor`].
+struct LookAhead<'l, 't, 'm> {
+    lines: &'l mut Lines<'t>,
+    memo: Option<(&'m Memo, &'m HashKey)>,
+}
+
+impl NullaryFnOnce for LookAhead<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.lines.look_ahead(self.memo);
+    }
+}
+
 /// Hash of a line, which may be short.
+#[inline(always)]
 fn hash(key: &HashKey, line: &[u8]) -> u128 {
     if line.len() >= MIN_LINE_BYTES {
         return key.hash(line);
@@ -272,14 +344,20 @@ struct Map<'t> {
     classifier: &'t Classifier,
     part: Span,
     breaks: Breaks,
+    has_specials: bool,
+    /// Where parts begin, and how many lines end before.
+    ends: Vec<(usize, usize)>,
 }
 
 impl Map<'_> {
     /// Where the line ends that `at` is in.
+    #[inline(always)]
     fn line_end(&mut self, at: usize) -> usize {
         if at >= self.part.end {
+            self.count(at);
             self.part = Span::from(at..self.text.len().min(at + MAP_BYTES));
             self.classifier.breaks(&self.text[self.part.range()], &mut self.breaks);
+            self.has_specials = self.breaks.specials.iter().any(|bits| *bits != 0);
         }
         if let Some(end) = lanes::next_one(&self.breaks.ends, at - self.part.start) {
             return self.part.start + end;
@@ -288,8 +366,21 @@ impl Map<'_> {
         memchr::memchr(b'\n', rest).map_or(self.text.len(), |end| self.part.end + end)
     }
 
+    /// Notes how many lines end before `at`, where the next part begins.
+    fn count(&mut self, at: usize) {
+        let within: u32 = self.breaks.ends.iter().map(|bits| bits.count_ones()).sum();
+        // The last line of a part may end behind it.
+        let behind = usize::from(!self.part.is_empty() && at > self.part.end);
+        let before = self.ends.last().map_or(0, |(_, ends)| *ends);
+        self.ends.push((at, before + within as usize + behind));
+    }
+
     /// What a part of a line holds whose end was found last.
+    #[inline(always)]
     fn special(&self, line: Span) -> Special {
+        if !self.has_specials && line.end <= self.part.end {
+            return Special::Nowhere;
+        }
         let found = if line.end > self.part.end {
             memchr::memchr2(0x1b, b'\r', &self.text[line.range()]).map(|at| line.start + at)
         } else {
@@ -302,6 +393,7 @@ impl Map<'_> {
         }
     }
 
+    #[inline(always)]
     fn first_special(&self, line: Span) -> Option<usize> {
         let (from, to) = (line.start - self.part.start, line.end - self.part.start);
         // No further than the line: others have none for long.

@@ -10,8 +10,8 @@ use crate::assign::Announced;
 use crate::engine::{Hit, Worker};
 use crate::join::{Source, Start};
 use crate::matcher::{Event, Found};
-use crate::runs::{self, DASH, DIGIT, TOKEN};
-use crate::seam::{Seam, are_siblings, is_odd, may_go_on, plain_tail, raw_token_end};
+use crate::runs::{self, DASH, DIGIT, LOWER, TOKEN, UPPER};
+use crate::seam::{Seam, are_siblings, is_odd, may_go_on, plain_tail, push_plain, raw_token_end};
 use crate::search::Sweep;
 use crate::tier::Tier;
 use crate::view::View;
@@ -181,11 +181,12 @@ impl Worker<'_> {
         if !raw_token_end(text, before) {
             return Start::NothingBehind;
         }
-        // A quick look, where there is no third part and nothing to take out.
-        if !is_pure && let Some(head) = plain_tail(text, before) {
-            let window = Zeroizing::new([head, token].concat());
-            if !self.has_lead(&window, head.len()) {
-                return Start::NothingBehind;
+        // A quick look, where there is nothing to take out.
+        if let Some(head) = plain_tail(text, before) {
+            let mut window = Zeroizing::new([head, token].concat());
+            let is_whole = !is_pure || push_plain(text, block::line_around(text, at).end, &mut window);
+            if is_whole && !self.has_lead(&window, head.len()) {
+                return if is_pure { Start::Something } else { Start::NothingBehind };
             }
         }
         let mut first = View::default();
@@ -345,34 +346,60 @@ fn token_start(line: &[u8]) -> usize {
 /// Whether a token has a part between its signs that looks random. Paths and places in
 /// files have none, though they have digits. What stands before an `@` may be short.
 pub(crate) fn has_random_part(token: &[u8]) -> bool {
-    let (mut start, mut digits, mut turns) = (0, 0, 0);
-    let mut was_lower = false;
-    for (at, byte) in token.iter().chain(b"/").enumerate() {
-        if runs::is(*byte, runs::WORD) {
-            digits += usize::from(byte.is_ascii_digit());
-            turns += usize::from(was_lower && byte.is_ascii_uppercase());
-            was_lower = byte.is_ascii_lowercase();
-            continue;
+    let mut start = 0;
+    loop {
+        let rest = &token[start..];
+        let (mut counts, mut length) = (Counts::default(), 0);
+        for byte in rest {
+            let class = runs::CLASSES[usize::from(*byte)];
+            if class & runs::WORD == 0 {
+                break;
+            }
+            counts.add(class);
+            length += 1;
         }
-        // Most parts are told by their counts alone.
-        let may_be = at - start >= MIN_PART && (digits >= 2 || turns >= 2);
-        if may_be && looks_random(&token[start..at]) {
+        if length >= MIN_PART && counts.look_random(length) {
             return true;
         }
-        if *byte == b'@' && start == 0 && digits + turns > 0 {
-            return true;
+        match rest.get(length) {
+            None => return false,
+            Some(b'@') if start == 0 && counts.digits + counts.turns > 0 => return true,
+            Some(_) => start += length + 1,
         }
-        (start, digits, turns, was_lower) = (at + 1, 0, 0, false);
     }
-    false
 }
 
-/// Digits among letters, or letters of both cases in turn, as words do not have.
+/// Whether a part of a token has digits among letters, or letters of both cases in turn, as
+/// words do not have.
 pub(crate) fn looks_random(part: &[u8]) -> bool {
-    let digits = part.iter().filter(|byte| runs::is(**byte, DIGIT)).count();
-    let letters = part.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let turns =
-        part.windows(2).filter(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase()).count();
-    let dashes = part.iter().filter(|byte| runs::is(**byte, DASH)).count();
-    dashes * 3 <= part.len() && (digits >= 2 && letters >= 2 || turns >= 2)
+    let mut counts = Counts::default();
+    part.iter().for_each(|byte| counts.add(runs::CLASSES[usize::from(*byte)]));
+    counts.look_random(part.len())
+}
+
+/// What a part of a token is made of.
+#[derive(Default)]
+struct Counts {
+    digits: usize,
+    letters: usize,
+    dashes: usize,
+    /// Lower case letters that capitals follow.
+    turns: usize,
+    last: u8,
+}
+
+impl Counts {
+    /// Adds a byte by its class.
+    #[inline(always)]
+    fn add(&mut self, class: u8) {
+        self.digits += usize::from(class & DIGIT != 0);
+        self.letters += usize::from(class & (LOWER | UPPER) != 0);
+        self.dashes += usize::from(class & DASH != 0);
+        self.turns += usize::from(self.last & LOWER != 0 && class & UPPER != 0);
+        self.last = class;
+    }
+
+    fn look_random(&self, length: usize) -> bool {
+        self.dashes * 3 <= length && (self.digits >= 2 && self.letters >= 2 || self.turns >= 2)
+    }
 }

@@ -10,6 +10,7 @@ pub(crate) use hex::dump_line;
 pub(crate) use respelled::{json, percent, reversed, spaced};
 
 use crate::lanes::{self, LANE};
+use crate::leads::Word;
 use crate::runs;
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -61,12 +62,12 @@ const SEXTETS: [u8; 256] = {
 };
 
 /// Base 64 of a gzip stream wherever its header stands: random letters may have `+` and
-/// `/` so often that no run among them is long.
-pub(crate) fn gzip(text: &[u8], mut found: impl FnMut(Decoded)) {
+/// `/` so often that no run among them is long. `heads` are the places of `H4sI`.
+pub(crate) fn gzip(text: &[u8], heads: impl Iterator<Item = usize>, mut found: impl FnMut(Decoded)) {
     // The run that was read last, where its last long part of word characters ends, and
     // what was decoded of it: each header of many in one run must not cost the whole run.
     let (mut end, mut long_end, mut done) = (0, 0, 0);
-    for at in memchr::memmem::find_iter(text, b"H4sI") {
+    for at in heads {
         if at >= end {
             end = at + runs::leading(&text[at..], BASE64);
             long_end = long_part_end(text, Span::from(at..end));
@@ -98,19 +99,13 @@ fn long_part_end(text: &[u8], run: Span) -> usize {
 /// decoded.
 ///
 /// Of a word that `may_be_text` says no of, only what is compressed is read.
-pub(crate) fn run(
-    text: &[u8],
-    word: Span,
-    floor: usize,
-    may_be_text: bool,
-    mut found: impl FnMut(Decoded),
-) -> usize {
+pub(crate) fn run(text: &[u8], word: &Word, floor: usize, mut found: impl FnMut(Decoded)) -> usize {
+    let Word { span: word, lead, may_be_text, .. } = *word;
     if hex::parts(text, word, &mut found) {
         return word.end;
     }
     // `+` and `/` are rare in encoded text, but common in paths and in what is compressed.
-    let low = floor.max(word.start.saturating_sub(MAX_COMPRESSED_LEAD_BYTES)).min(word.start);
-    let mut start = word.start - runs::trailing(&text[low..word.start], BASE64);
+    let mut start = lead.max(floor.min(word.start));
     if !is_compressed(&text[start..]) {
         if !may_be_text {
             return word.end;
@@ -129,6 +124,19 @@ pub(crate) fn run(
         });
     }
     decoded_to
+}
+
+/// Where the letters of base 64 around `at` begin, but not before `floor`; `letters` has
+/// their bits.
+#[inline(always)]
+pub(crate) fn base64_start(letters: &[u64], at: usize, floor: usize) -> usize {
+    lanes::start_of_ones(letters, at).max(floor).max(at.saturating_sub(MAX_COMPRESSED_LEAD_BYTES))
+}
+
+/// Whether a long run with what stands before it shows none of what [`run`] reads.
+#[inline(always)]
+pub(crate) fn is_plain(text: &[u8], lead: usize, word: Span) -> bool {
+    word.len() < hex::MIN_HEX_BYTES && !is_compressed(&text[lead..])
 }
 
 /// So much of a run before its long part may be text, too.
@@ -189,16 +197,16 @@ pub(crate) fn can_have_place(letter: u8, place: u32) -> bool {
 const QUICK_GROUPS: usize = 3;
 
 /// Whether letters may begin somewhere in a long run or shortly before it that decode to
-/// ASCII: a quick look at many places at once, where [`promising`] looks at few.
-pub(crate) fn may_be_text(places: &[Vec<u64>; 3], word: Span) -> bool {
+/// ASCII: a quick look at many places at once ([`lanes::Lanes::triples`]), where
+/// [`promising`] looks at few.
+#[inline(always)]
+pub(crate) fn may_be_text(triples: &[u64], word: Span) -> bool {
     let part = Span::from(word.start.saturating_sub(MAX_LEAD_BYTES)..word.end + 3);
-    // So many of 64 places have all their letters in view.
-    const STEP: usize = LANE - 4 * QUICK_GROUPS + 2;
-    let [first, second, third] = places;
+    // So many of 64 places have all their groups in view.
+    const STEP: usize = LANE - 4 * (QUICK_GROUPS - 1);
     part.range().step_by(STEP).any(|at| {
-        let [first, second, third] = [first, second, third].map(|bits| lanes::from(bits, at));
-        let group = first & second >> 1 & third >> 2;
-        group & group >> 4 & group >> 8 & ((1 << STEP.min(part.end - at)) - 1) != 0
+        let groups = lanes::from(triples, at);
+        groups & groups >> 4 & groups >> 8 & lanes::low(STEP.min(part.end - at)) != 0
     })
 }
 
@@ -250,6 +258,7 @@ fn is_text(letters: &[u8]) -> bool {
 }
 
 /// The first letters of gzip (RFC 1952), or of zlib (RFC 1950) at one of its four levels.
+#[inline(always)]
 fn is_compressed(letters: &[u8]) -> bool {
     letters.starts_with(b"H4sI")
         || letters.first_chunk::<2>().is_some_and(|two| matches!(two, b"eJ" | b"eN" | b"eA" | b"eF"))
@@ -363,15 +372,14 @@ mod tests {
         let mut done = 0;
         let mut lanes = crate::lanes::Lanes::default();
         crate::lanes::Classifier::new(&[], &[]).fill(text.as_bytes(), &mut lanes);
-        runs::find(text.as_bytes(), &lanes.words, |found| {
-            if let runs::Run::Word(span) = found
-                && span.start >= done
-            {
-                done = run(text.as_bytes(), span, done, may_be_text(&lanes.places, span), &mut add);
+        for word in &crate::leads::runs(text.as_bytes(), &lanes).words {
+            if word.span.start >= done {
+                done = run(text.as_bytes(), word, done, &mut add);
             }
-        });
-        percent(text.as_bytes(), &mut add);
-        json(text.as_bytes(), &mut add);
+        }
+        let escapes: Vec<usize> = memchr::memchr2_iter(b'%', b'\\', text.as_bytes()).collect();
+        percent(text.as_bytes(), &escapes, &mut add);
+        json(text.as_bytes(), &escapes, &mut add);
         all
     }
 
@@ -423,7 +431,7 @@ mod tests {
         for decoys in [0, 1, 50] {
             let mut found = 0;
             let text = format!("{}{stream} x", "H4sI/".repeat(decoys));
-            gzip(text.as_bytes(), |decoded| {
+            gzip(text.as_bytes(), memchr::memmem::find_iter(text.as_bytes(), b"H4sI"), |decoded| {
                 found += 1;
                 assert!(decoded.bytes.starts_with(b"k: "));
                 assert_eq!(decoded.span.start, 5 * decoys);

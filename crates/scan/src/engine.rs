@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
-/// Clean lines a thread remembers unless told otherwise, 16 bytes each.
+/// Clean lines that are remembered unless told otherwise, 8 bytes each.
 const MEMO_LINES: usize = 1 << 18;
 
 /// Compiled rules and the fingerprint key.
@@ -46,9 +46,8 @@ pub struct Scanner {
     pub(crate) known: Option<KnownSecrets>,
     allow: Allow,
     pub(crate) hash_key: HashKey,
-    memo_lines: usize,
-    /// Clean lines of earlier runs.
-    clean: Mutex<Vec<u128>>,
+    /// Clean lines.
+    pub(crate) memo: Memo,
     /// Scratch space of workers that are done, for those to come.
     idle: Mutex<Vec<State>>,
     /// How much of streams is read ahead.
@@ -59,12 +58,15 @@ pub struct Scanner {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) caches: Caches,
-    pub(crate) memo: Memo,
     /// One per depth of decoding.
     pub(crate) blocks: Vec<Block>,
     pub(crate) lanes: Lanes,
+    /// The same of what texts encode: much shorter, and blocks grow slowly.
+    pub(crate) inner_lanes: Lanes,
     /// Of the block at hand.
     pub(crate) edges: Vec<Edge>,
+    /// Offsets in the last text, and how many lines end before each.
+    pub(crate) line_ends: Vec<(usize, usize)>,
     /// What is read of a stream.
     pub(crate) piece: Vec<u8>,
 }
@@ -97,8 +99,7 @@ impl Scanner {
             known: None,
             allow: Allow::new(),
             hash_key: hash_key(&key, rules.hash()),
-            memo_lines,
-            clean: Mutex::default(),
+            memo: Memo::with_capacity(memo_lines),
             idle: Mutex::default(),
             pieces: Pieces::default(),
             key,
@@ -125,34 +126,28 @@ impl Scanner {
         Ok(self)
     }
 
-    /// Sets how many clean lines each thread remembers, 16 bytes each; 0 turns it off.
-    /// Results are the same for every number.
+    /// Sets how many clean lines are remembered, 8 bytes each; 0 turns it off. Results are
+    /// the same for every number.
     #[must_use]
     pub fn with_memo_lines(mut self, lines: usize) -> Self {
         if self.rules.custom.foreign.is_empty() {
-            self.memo_lines = lines;
+            self.memo = Memo::with_capacity(lines);
         }
         self
     }
 
     /// The lines found clean so far, for a later run; only hashes under the key and the
-    /// rules of this scanner. Call it when workers are dropped.
+    /// rules of this scanner.
     pub fn export_memo(&self) -> Vec<u8> {
-        let mut all = Memo::with_capacity(self.memo_lines);
-        lock(&self.clean).iter().for_each(|hash| all.insert(*hash));
-        for state in lock(&self.idle).iter() {
-            state.memo.hashes().for_each(|hash| all.insert(hash));
-        }
-        let hashes: Vec<u128> = all.hashes().collect();
+        let hashes: Vec<u128> = self.memo.hashes().collect();
         memo::to_bytes(self.memo_label(), &hashes)
     }
 
     /// Takes over what an earlier run exported; false if it had other rules, another key
-    /// or another format. Workers made before do not know these lines.
+    /// or another format.
     pub fn import_memo(&self, bytes: &[u8]) -> bool {
         let Some(hashes) = memo::from_bytes(self.memo_label(), bytes) else { return false };
-        *lock(&self.clean) = hashes;
-        lock(&self.idle).clear();
+        hashes.into_iter().for_each(|hash| self.memo.insert(hash));
         true
     }
 
@@ -163,11 +158,7 @@ impl Scanner {
     /// A worker with its own scratch space; one per thread.
     pub fn worker(&self) -> Worker<'_> {
         let idle = lock(&self.idle).pop();
-        let state = idle.unwrap_or_else(|| {
-            let mut memo = Memo::with_capacity(self.memo_lines);
-            lock(&self.clean).iter().for_each(|hash| memo.insert(*hash));
-            State { caches: self.matcher.caches(), memo, ..State::default() }
-        });
+        let state = idle.unwrap_or_else(|| State { caches: self.matcher.caches(), ..State::default() });
         Worker { scanner: self, state, profile: None, path: String::new() }
     }
 
@@ -300,6 +291,12 @@ impl Worker<'_> {
         let (mut line, mut counted) = (1, 0);
         for hit in hits {
             let span = hit.span;
+            let known = self.state.line_ends.partition_point(|(at, _)| *at <= span.start);
+            if let Some((at, ends)) = known.checked_sub(1).map(|known| self.state.line_ends[known])
+                && at > counted
+            {
+                (line, counted) = (ends + 1, at);
+            }
             line += memchr::memchr_iter(b'\n', text.get(counted..span.start).unwrap_or_default()).count();
             counted = counted.max(span.start);
             let value = hit.value.clone();

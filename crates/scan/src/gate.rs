@@ -1,9 +1,12 @@
 //! What keeps noise out: entropy and placeholders.
 
+use aho_corasick::AhoCorasick;
 pub(crate) use leakgraph_model::entropy;
+use std::sync::LazyLock;
 
 /// Words that only stand where a value should be.
-const STAND_INS: [&[u8]; 22] = [
+const STAND_INS: [&[u8]; 23] = [
+    b"***",
     b"example",
     b"placeholder",
     b"changeme",
@@ -28,31 +31,35 @@ const STAND_INS: [&[u8]; 22] = [
     b"n/a",
 ];
 
+/// Words that are no values.
+const WORDS: [&[u8]; 14] = [
+    b"password",
+    b"passwd",
+    b"secret",
+    b"token",
+    b"true",
+    b"false",
+    b"null",
+    b"none",
+    b"test",
+    b"postgres",
+    b"root",
+    b"admin",
+    b"guest",
+    b"user",
+];
+
+/// All of [`STAND_INS`] in either case.
+static ANY_STAND_IN: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let builder = AhoCorasick::builder().ascii_case_insensitive(true).build(STAND_INS);
+    builder.expect("constant words")
+});
+
 /// Whether a value is a mask, a reference or an example and no secret.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
-    let is_word = [
-        &b"password"[..],
-        b"passwd",
-        b"secret",
-        b"token",
-        b"true",
-        b"false",
-        b"null",
-        b"none",
-        b"test",
-        b"postgres",
-        b"root",
-        b"admin",
-        b"guest",
-        b"user",
-    ]
-    .contains(&lower.as_slice());
-    is_word
+    WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
         || value.starts_with(b"$")
-        || has(b"***")
-        || STAND_INS.iter().any(|word| has(word))
+        || ANY_STAND_IN.is_match(value)
         || value.windows(4).any(|four| four.iter().all(|byte| Some(byte) == four.first()) && value.len() < 24)
 }
 

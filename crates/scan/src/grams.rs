@@ -65,6 +65,7 @@ impl Grams {
     }
 
     /// Those in `part` of which three bytes may stand where `marks` has a bit, from `at` on.
+    #[inline(always)]
     pub(crate) fn find_at(
         &self,
         text: &[u8],

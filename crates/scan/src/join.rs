@@ -16,13 +16,15 @@ use crate::runs::{self, DASH, HEX, MIN_RUN, PLUS, TOKEN, WORD};
 use crate::search::Sweep;
 use crate::view::View;
 use crate::wrap::{MIN_WRAPPED_BYTES, is_base64_line};
-use memchr::memmem;
+use pulp::NullaryFnOnce;
 use regex_automata::Span;
 
 /// The least of a token that shows at the end of a line.
 const MIN_TAIL: usize = 5;
 /// The least of a token that shows at the beginning of the next.
 const MIN_REST: usize = 11;
+/// So much of it tells whether it is random.
+const MAX_JUDGED: usize = 512;
 /// Behind a match this much of a token may end its line.
 const MAX_REST: usize = 64;
 /// Keys that are marked near their ends have 40 to 88 letters.
@@ -31,6 +33,8 @@ const MAX_OPEN_RUN: usize = 88;
 /// The least of a value that shows before a line's end, and the most that is looked at.
 const MIN_ASSIGNED: usize = 5;
 const MAX_ASSIGNED: usize = 4096;
+/// What stands between `kind` and the name of the kind, both included.
+const MAX_KIND_LEAD: usize = 10;
 const MIN_NAME: usize = 4;
 const MAX_NAME: usize = 80;
 const MAX_SIGNS: usize = 4;
@@ -68,7 +72,16 @@ impl Worker<'_> {
                     block.mark(*keyword);
                     sweep.hits.extend(self.carried_on(source, *rule, *keyword, false));
                 }
-                Event::Found(_) | Event::Backwards(_) => {}
+                Event::Manifest { at } => {
+                    if view.bytes[at.saturating_sub(MAX_KIND_LEAD)..*at]
+                        .windows(4)
+                        .any(|four| four == b"kind")
+                    {
+                        block.mark(Span::from(*at..*at + 1));
+                        self.manifest(source.text, view.origin(*at), &mut sweep.hits);
+                    }
+                }
+                Event::Found(_) | Event::Backwards(_) | Event::Gzip { .. } => {}
             }
         }
         for found in source.found {
@@ -83,12 +96,6 @@ impl Worker<'_> {
             if is_line_end == Some(&b'\n') && self.scanner.matcher.may_go_on(found.rule, found.span.len()) {
                 block.mark(found.span);
                 sweep.hits.extend(self.carried_on(source, found.rule, found.span, true));
-            }
-        }
-        for at in memmem::find_iter(&view.bytes, b"Secret") {
-            if view.bytes[at.saturating_sub(10)..at].windows(4).any(|four| four == b"kind") {
-                block.mark(Span::from(at..at + 1));
-                self.manifest(source.text, view.origin(at), &mut sweep.hits);
             }
         }
         self.lines(source, block, depth, budget, sweep);
@@ -107,7 +114,8 @@ impl Worker<'_> {
         let bytes = source.view.bytes.as_slice();
         let mut due = std::mem::take(&mut self.state.edges);
         // Decoding fills the lanes anew, so all lines are asked first.
-        edges(bytes, &block.lines, &self.state.lanes, &mut due);
+        let lanes = &self.state.lanes;
+        lanes::compiled_for_processor(Edges { bytes, lines: &block.lines, lanes, due: &mut due });
         for Edge { index, line, tail, is_start } in due.drain(..) {
             let at = block.lines[index].text;
             let is_dirty = tail.is_some_and(|tail| self.line_end(source, line, &tail, sweep));
@@ -168,7 +176,7 @@ impl Worker<'_> {
             start = Start::Something;
             self.wrapped(source.text, at, depth, budget, sweep);
         }
-        if token.len() >= MIN_REST && has_random_part(token) {
+        if token.len() >= MIN_REST && has_random_part(&token[..token.len().min(MAX_JUDGED)]) {
             let rest = self.rest_of_token(source.text, at, token, token.len() == visible.len(), sweep);
             start = start.max(rest);
         }
@@ -198,20 +206,38 @@ pub(crate) struct Edge {
 }
 
 /// The lines that are worth a closer look, by the lanes of their block.
-fn edges(bytes: &[u8], lines: &[Line], lanes: &Lanes, due: &mut Vec<Edge>) {
-    for (index, line) in lines.iter().enumerate() {
-        let end = lines.get(index + 1).map_or(bytes.len(), |next| next.view);
-        let line = Span::from(line.view..end.saturating_sub(1).max(line.view));
-        let (tail, is_start) = (Tail::of(bytes, line, lanes), may_have_begun(bytes, line, lanes));
-        if tail.is_some() || is_start {
-            due.push(Edge { index, line, tail, is_start });
+struct Edges<'a> {
+    bytes: &'a [u8],
+    lines: &'a [Line],
+    lanes: &'a Lanes,
+    due: &'a mut Vec<Edge>,
+}
+
+impl NullaryFnOnce for Edges<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { bytes, lines, lanes, due } = self;
+        for (index, line) in lines.iter().enumerate() {
+            let end = lines.get(index + 1).map_or(bytes.len(), |next| next.view);
+            let line = Span::from(line.view..end.saturating_sub(1).max(line.view));
+            let (tail, is_start) = (Tail::of(bytes, line, lanes), may_have_begun(bytes, line, lanes));
+            if tail.is_some() || is_start {
+                due.push(Edge { index, line, tail, is_start });
+            }
         }
     }
 }
 
 /// Blanks before the text of a line.
+#[inline(always)]
 fn indent(line: &[u8]) -> usize {
-    line.iter().take(16).take_while(|byte| **byte == b' ').count()
+    const BLANKS: u128 = u128::from_ne_bytes([b' '; 16]);
+    match line.first_chunk() {
+        Some(first) => ((u128::from_le_bytes(*first) ^ BLANKS).trailing_zeros() / 8) as usize,
+        None => line.iter().take_while(|byte| **byte == b' ').count(),
+    }
 }
 
 /// As hex dumps begin.
@@ -220,6 +246,7 @@ fn is_hex(visible: &[u8]) -> bool {
 }
 
 /// Whether a line begins as dumps, lines of base 64 and the rests of tokens do.
+#[inline(always)]
 fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> bool {
     let start = line.start + indent(&bytes[line.range()]);
     let token = lanes::from(&lanes.tokens, start).trailing_ones() as usize;
@@ -227,9 +254,12 @@ fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> bool {
         return false;
     }
     let is_random = token >= MIN_REST && {
-        // Of long ones the beginning does not tell.
+        // Of long ones the beginning does not tell, if it is no row of dots.
         let odd = lanes::from(&lanes.odd, start) & lanes::low(token);
-        token == LANE || odd.count_ones() > 1 || odd != 0 && bytes[start..start + token].contains(&b'@')
+        let is_dotted = token == LANE && lanes::from(&lanes.words, start) == 0;
+        token == LANE && !is_dotted
+            || odd.count_ones() > 1
+            || odd != 0 && bytes[start..start + token].contains(&b'@')
     };
     is_random || token >= MIN_WRAPPED_BYTES && start + token == line.end || is_hex(&bytes[start..line.end])
 }
@@ -248,6 +278,7 @@ struct Tail {
 }
 
 impl Tail {
+    #[inline(always)]
     fn of(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<Self> {
         let before = |bits: &[u64]| lanes::before(bits, line.end);
         let token = before(&lanes.tokens).leading_ones() as usize;
@@ -264,21 +295,19 @@ impl Tail {
             token: line.end - start,
             word,
             is_short: (MIN_TAIL..MIN_RUN).contains(&word) && last(odd, token.min(MIN_OPEN_RUN)) != 0,
-            may_be_open: token >= MIN_OPEN_RUN && may_be_open(bytes, line, word, odd),
+            may_be_open: may_be_open(before(&lanes.letters).leading_ones() as usize, odd),
             may_be_assigned: may_be_assigned(bytes, line, token, last(before(&lanes.signs), token)),
         };
         (tail.is_short || tail.may_be_open || tail.may_be_assigned).then_some(tail)
     }
 }
 
-/// Whether a line with so many word characters at its end may end with a key that
+/// Whether a line with so many letters of base 64 at its end may end with a key that
 /// [`open_run`] finds; `odd` is what of them is odd.
-fn may_be_open(bytes: &[u8], line: Span, word: usize, odd: u64) -> bool {
-    if goes_on(&bytes[line.range()], word) {
-        return true;
-    }
-    let odd = odd & !lanes::low(LANE - word.max(1));
-    word >= MIN_OPEN_RUN && odd.count_ones() as usize * 4 >= word
+#[inline(always)]
+fn may_be_open(letters: usize, odd: u64) -> bool {
+    let odd = (odd & !lanes::low(LANE - letters)).count_ones() as usize;
+    letters == LANE || letters >= MIN_OPEN_RUN && odd * 4 >= letters
 }
 
 /// Whether base 64 that ends a line is longer than its word characters at the end.
@@ -288,6 +317,7 @@ fn goes_on(line: &[u8], word: usize) -> bool {
 
 /// Whether [`assigned`] may find something in a line that ends with a token of so many
 /// bytes; `signs` are those among them, the last byte highest.
+#[inline(always)]
 fn may_be_assigned(bytes: &[u8], line: Span, token: usize, signs: u64) -> bool {
     if token == LANE {
         return true;

@@ -14,8 +14,21 @@ const MAX_SINGLE: usize = 4;
 /// Keywords of the rules of one tier.
 pub(crate) struct Keywords {
     pub(crate) finder: Finder,
-    /// Rule and direction of each keyword.
-    pub(crate) owners: Vec<(usize, bool)>,
+    /// Of each keyword.
+    pub(crate) owners: Vec<Owner>,
+}
+
+/// What a keyword leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The rule of this index.
+    Rule(usize),
+    /// The same, of tokens that are read backwards.
+    Reversed(usize),
+    /// A manifest that may hold secrets.
+    Manifest,
+    /// A compressed stream in base 64.
+    Gzip,
 }
 
 /// How keywords are found.
@@ -63,10 +76,8 @@ impl Finder {
 }
 
 impl Keywords {
-    /// Keywords with their rules, and whether they are read backwards.
-    pub(crate) fn new(literals: Vec<(Vec<u8>, usize, bool)>, tier: Tier) -> Result<Self, Error> {
-        let owners = literals.iter().map(|(_, rule, is_reversed)| (*rule, *is_reversed)).collect();
-        let literals: Vec<Vec<u8>> = literals.into_iter().map(|(literal, ..)| literal).collect();
+    pub(crate) fn new(literals: Vec<(Vec<u8>, Owner)>, tier: Tier) -> Result<Self, Error> {
+        let (literals, owners): (Vec<_>, Vec<_>) = literals.into_iter().unzip();
         if literals.is_empty() {
             return Ok(Self { finder: Finder::None, owners });
         }

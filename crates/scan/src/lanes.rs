@@ -12,6 +12,7 @@ mod vectors;
 
 use crate::matcher::wordy;
 use crate::{assign, decode, runs};
+use pulp::NullaryFnOnce;
 
 /// Bytes of a lane.
 pub(crate) const LANE: usize = 64;
@@ -23,6 +24,8 @@ pub(crate) struct Lanes {
     pub(crate) words: Vec<u64>,
     /// Letters, digits and `_`.
     pub(crate) wordy: Vec<u64>,
+    /// Letters of base 64: words, `+` and `/`.
+    pub(crate) letters: Vec<u64>,
     /// What a token may consist of ([`runs::TOKEN`]).
     pub(crate) tokens: Vec<u64>,
     /// What a value without quotes may consist of ([`assign::ends_bare`]).
@@ -33,10 +36,16 @@ pub(crate) struct Lanes {
     pub(crate) signs: Vec<u64>,
     /// Blanks before a dash or before `is`.
     pub(crate) spots: Vec<u64>,
-    /// Letters of base 64 by the places in a group of four that they can have where they
-    /// encode ASCII ([`decode::can_have_place`]).
-    pub(crate) places: [Vec<u64>; 3],
-    /// Three bytes of what names of secrets are made of ([`assign::NAMES`]); as `leads`.
+    /// Where three letters of base 64 begin that can be the first of a group of four that
+    /// encodes ASCII ([`decode::can_have_place`]).
+    pub(crate) triples: Vec<u64>,
+    /// What names may consist of: words and dots.
+    pub(crate) named: Vec<u64>,
+    /// What may stand between a name and its sign: quotes, backslashes, blanks.
+    pub(crate) soft: Vec<u64>,
+    /// Percent signs and backslashes.
+    pub(crate) escapes: Vec<u64>,
+    /// Three bytes of what names of secrets are made of; as `leads`.
     pub(crate) names: Option<Vec<u64>>,
     /// Where one of the literals may begin; `None` if that is not known.
     pub(crate) leads: Option<Vec<u64>>,
@@ -54,15 +63,44 @@ pub(crate) struct Breaks {
 
 impl Lanes {
     fn clear(&mut self) {
-        let Self { words, wordy, tokens, solid, odd, signs, spots, places, names, leads, inner } = self;
+        let Self {
+            words,
+            wordy,
+            letters,
+            tokens,
+            solid,
+            odd,
+            signs,
+            spots,
+            triples,
+            named,
+            soft,
+            escapes,
+            names,
+            leads,
+            inner,
+        } = self;
         (*names, *leads, *inner) = (None, None, None);
-        for bits in [words, wordy, tokens, solid, odd, signs, spots].into_iter().chain(places) {
+        for bits in [words, wordy, letters, tokens, solid, odd, signs, spots, triples, named, soft, escapes] {
             bits.clear();
         }
     }
 }
 
+/// Runs what takes most of a scan's time compiled for this processor: bits are counted and
+/// shifted in half as many steps. Only what is inlined in `op` gains by it, so `call` and
+/// what it calls are always inlined.
+#[inline]
+pub(crate) fn compiled_for_processor<Op: NullaryFnOnce>(op: Op) -> Op::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(vectors) = vectors::Vectors::of_processor() {
+        return vectors.run(op);
+    }
+    op.call()
+}
+
 /// The first position from `at` on whose bit is 0.
+#[inline(always)]
 pub(crate) fn end_of_ones(bits: &[u64], at: usize) -> usize {
     let (mut lane, shift) = (at / LANE, at % LANE);
     let Some(first) = bits.get(lane) else { return at };
@@ -81,6 +119,7 @@ pub(crate) fn end_of_ones(bits: &[u64], at: usize) -> usize {
 }
 
 /// The first position from `at` on whose bit is 1.
+#[inline(always)]
 pub(crate) fn next_one(bits: &[u64], at: usize) -> Option<usize> {
     let mut lane = at / LANE;
     let mut ones = bits.get(lane)? & u64::MAX << (at % LANE);
@@ -92,6 +131,7 @@ pub(crate) fn next_one(bits: &[u64], at: usize) -> Option<usize> {
 }
 
 /// Places of the ones of a lane.
+#[inline(always)]
 pub(crate) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let at = bits.trailing_zeros() as usize;
@@ -101,28 +141,41 @@ pub(crate) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
+/// Places of the ones of all lanes.
+#[inline(always)]
+pub(crate) fn all_ones(lanes: &[u64]) -> impl Iterator<Item = usize> {
+    lanes.iter().enumerate().flat_map(|(lane, bits)| ones(*bits).map(move |bit| lane * LANE + bit))
+}
+
 /// So many ones, from the lowest bit on.
+#[inline(always)]
 pub(crate) fn low(count: usize) -> u64 {
     if count < LANE { (1 << count) - 1 } else { u64::MAX }
 }
 
 /// 64 bits from `at` on.
+#[inline(always)]
 pub(crate) fn from(bits: &[u64], at: usize) -> u64 {
     let (lane, shift) = (at / LANE, at % LANE);
-    let low = bits.get(lane).copied().unwrap_or_default() >> shift;
-    let high = bits.get(lane + 1).copied().unwrap_or_default();
-    if shift == 0 { low } else { low | high << (LANE - shift) }
+    let rest = bits.get(lane..).unwrap_or_default();
+    let (low, high) = match rest.first_chunk() {
+        Some([low, high]) => (*low, *high),
+        None => (rest.first().copied().unwrap_or_default(), 0),
+    };
+    ((u128::from(low) | u128::from(high) << LANE) >> shift) as u64
 }
 
 /// The 64 bits before `at`, the last of them highest.
+#[inline(always)]
 pub(crate) fn before(bits: &[u64], at: usize) -> u64 {
-    let (lane, shift) = (at / LANE, at % LANE);
-    let low = lane.checked_sub(1).and_then(|lane| bits.get(lane)).copied().unwrap_or_default();
-    let high = bits.get(lane).copied().unwrap_or_default();
-    if shift == 0 { low } else { low >> shift | high << (LANE - shift) }
+    match at.checked_sub(LANE) {
+        Some(at) => from(bits, at),
+        None => bits.first().map_or(0, |bits| bits.checked_shl((LANE - at) as u32).unwrap_or_default()),
+    }
 }
 
 /// Where the ones that end before `at` begin.
+#[inline(always)]
 pub(crate) fn start_of_ones(bits: &[u64], at: usize) -> usize {
     let (mut lane, shift) = (at / LANE, at % LANE);
     if shift > 0 {
@@ -152,6 +205,8 @@ struct Halves {
 
 impl Halves {
     const EMPTY: Self = Self { low: [0; 16], high: [0; 16] };
+    /// The bit of each high half of ASCII in [`Self::set`].
+    const HIGH: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
 
     /// ASCII bytes that `holds`.
     fn set(holds: impl Fn(u8) -> bool) -> Self {
@@ -168,9 +223,9 @@ impl Halves {
     }
 
     /// Adds one of the four bytes of a literal, or all, if it has none there.
-    fn add_of(&mut self, (three, fourth): &Lead, at: usize, group: u8) {
-        match three.get(at).or(fourth.as_ref()) {
-            Some(byte) => self.add(*byte, group),
+    fn add_of(&mut self, lead: &Lead, at: usize, group: u8) {
+        match byte_of(lead, at) {
+            Some(byte) => self.add(byte, group),
             None => {
                 let Self { low, high } = self;
                 low.iter_mut().chain(high).for_each(|groups| *groups |= group);
@@ -197,9 +252,10 @@ pub(crate) struct Classifier {
     hollow: Halves,
     odd: Halves,
     places: [Halves; 3],
+    soft: Halves,
     /// For each of four bytes, eight groups a table.
-    leads: [[Halves; 4]; 2],
-    inner: [Halves; 4],
+    leads: [[Halves; 4]; 3],
+    inner: [[Halves; 4]; 2],
     names: [Halves; 3],
     #[cfg(target_arch = "x86_64")]
     vectors: Option<vectors::Vectors>,
@@ -214,9 +270,10 @@ impl Classifier {
             tokens: Halves::set(|byte| runs::is(byte, runs::TOKEN)),
             hollow: Halves::set(assign::ends_bare),
             odd: Halves::set(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'_'),
+            soft: Halves::set(assign::is_soft),
             places: [0, 1, 2].map(|place| Halves::set(|byte| decode::can_have_place(byte, place))),
             leads: grouped(everywhere),
-            inner: grouped::<1>(in_tokens)[0],
+            inner: grouped(in_tokens),
             names: names(),
             #[cfg(target_arch = "x86_64")]
             vectors: vectors::Vectors::of_processor(),
@@ -247,12 +304,16 @@ impl Classifier {
         for chunk in chunks(text) {
             lanes.words.push(self.words.bits(&chunk));
             lanes.wordy.push(bits(&chunk, |three| wordy(three.first())));
+            lanes.letters.push(bits(&chunk, |three| runs::is(three[0], runs::WORD | runs::PLUS)));
             lanes.tokens.push(self.tokens.bits(&chunk));
             lanes.solid.push(!self.hollow.bits(&chunk));
             lanes.odd.push(self.odd.bits(&chunk));
-            for (lane, place) in lanes.places.iter_mut().zip(&self.places) {
-                lane.push(place.bits(&chunk));
-            }
+            let may_begin =
+                |three: &[u8]| (0..).zip(three).all(|(place, letter)| decode::can_have_place(*letter, place));
+            lanes.triples.push(bits(&chunk, may_begin));
+            lanes.named.push(bits(&chunk, |three| runs::is(three[0], runs::WORD) || three[0] == b'.'));
+            lanes.soft.push(self.soft.bits(&chunk));
+            lanes.escapes.push(bits(&chunk, |three| matches!(three[0], b'%' | b'\\')));
             lanes.signs.push(bits(&chunk, |three| matches!(three[0], b'=' | b':')));
             lanes.spots.push(bits(&chunk, |three| three.starts_with(b" -") || three == b" is"));
         }
@@ -277,32 +338,66 @@ impl Breaks {
 
 /// Tables of four bytes of each literal, for each of them, with eight groups a table.
 fn grouped<const TABLES: usize>(leads: &[Lead]) -> [[Halves; 4]; TABLES] {
-    // And how often each takes something for its own.
-    let mut groups: Vec<(Vec<Lead>, f64)> = vec![(Vec::new(), 0.0); 8 * TABLES];
     let mut shares = [1.0; 128];
     for (share, byte) in shares.iter_mut().zip(0..) {
         *share = 2_f64.powi(commonness(byte) as i32);
     }
+    let mut groups = vec![[Group::default(); 4]; 8 * TABLES];
+    let mut tables = [[Halves::EMPTY; 4]; TABLES];
     for lead in leads {
-        // Where it adds least to that.
-        let costs = groups.iter().map(|(group, chance)| {
-            let with: Vec<Lead> = group.iter().chain([lead]).copied().collect();
-            let with = self::chance(&shares, &with);
-            (with - chance, with)
+        // Where it adds least to what the group takes for its own.
+        let costs = groups.iter().map(|group| {
+            let with = [0, 1, 2, 3].map(|at| group[at].with(byte_of(lead, at), &shares));
+            (chance(&with) - chance(group), with)
         });
         let best = costs.enumerate().min_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b));
-        if let Some((at, (_, with))) = best {
-            groups[at].0.push(*lead);
-            groups[at].1 = with;
-        }
-    }
-    let mut tables = [[Halves::EMPTY; 4]; TABLES];
-    for (number, (group, _)) in groups.iter().enumerate() {
-        for (at, halves) in tables[number / 8].iter_mut().enumerate() {
-            group.iter().for_each(|lead| halves.add_of(lead, at, 1 << (number % 8)));
+        if let Some((number, (_, with))) = best {
+            groups[number] = with;
+            for (at, halves) in tables[number / 8].iter_mut().enumerate() {
+                halves.add_of(lead, at, 1 << (number % 8));
+            }
         }
     }
     tables
+}
+
+/// One of the bytes of a literal, if it has so many.
+fn byte_of((three, fourth): &Lead, at: usize) -> Option<u8> {
+    three.get(at).copied().or(*fourth)
+}
+
+/// Bytes that a group takes for one of its own: each low half with each high one.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    low: u16,
+    high: u8,
+    /// How common they are.
+    share: f64,
+}
+
+impl Group {
+    /// With one more byte, or with all.
+    fn with(self, byte: Option<u8>, shares: &[f64; 128]) -> Self {
+        let Some(byte) = byte.filter(u8::is_ascii) else {
+            return Self { low: u16::MAX, high: u8::MAX, share: shares.iter().sum() };
+        };
+        let (low, high) = (byte & 15, byte >> 4);
+        let mut all = Self { low: self.low | 1 << low, high: self.high | 1 << high, ..self };
+        if all.low != self.low {
+            let column = shares.iter().skip(usize::from(low)).step_by(16).enumerate();
+            all.share += column.map(|(high, share)| share * f64::from(all.high >> high & 1)).sum::<f64>();
+        }
+        if all.high != self.high {
+            let row = shares.iter().skip(16 * usize::from(high)).take(16).enumerate();
+            all.share += row.map(|(low, share)| share * f64::from(self.low >> low & 1)).sum::<f64>();
+        }
+        all
+    }
+}
+
+/// How often a group takes four bytes for its own: the product of its shares of bytes.
+fn chance(group: &[Group; 4]) -> f64 {
+    group.iter().map(|bytes| bytes.share).product()
 }
 
 /// Tables of three bytes of each part of a name, in either case.
@@ -349,16 +444,6 @@ const COMMONNESS: [&[u8]; 10] = [
 /// Binary logarithm of how common a byte is, from 0.
 pub(crate) fn commonness(byte: u8) -> usize {
     COMMONNESS.iter().position(|group| group.contains(&byte)).unwrap_or_default()
-}
-
-/// How often a group takes four bytes for its own: the product of its shares of bytes.
-fn chance(shares: &[f64; 128], group: &[Lead]) -> f64 {
-    let share = |at: usize| {
-        let mut halves = Halves::EMPTY;
-        group.iter().for_each(|lead| halves.add_of(lead, at, 1));
-        (0..128).filter(|byte| halves.of(*byte) != 0).map(|byte| shares[usize::from(byte)]).sum::<f64>()
-    };
-    if group.is_empty() { 0.0 } else { (0..4).map(share).product() }
 }
 
 #[cfg(test)]

@@ -28,15 +28,19 @@ fn check_bytes(text: &[u8], lanes: &Lanes) {
         let is_word = runs::is(*byte, runs::WORD);
         assert_eq!(bit(&lanes.words, at), is_word);
         assert_eq!(bit(&lanes.wordy, at), is_word && *byte != b'-');
+        assert_eq!(bit(&lanes.letters, at), is_word || b"+/".contains(byte));
         assert_eq!(bit(&lanes.tokens, at), runs::is(*byte, runs::TOKEN));
         assert_eq!(bit(&lanes.solid, at), !assign::ends_bare(*byte));
         let is_odd = byte.is_ascii_digit() || byte.is_ascii_uppercase() || *byte == b'_';
         assert_eq!(bit(&lanes.odd, at), is_odd);
         assert_eq!(bit(&lanes.signs, at), b"=:".contains(byte));
+        assert_eq!(bit(&lanes.escapes, at), b"%\\".contains(byte));
         assert_eq!(bit(&lanes.spots, at), rest.starts_with(b" -") || rest.starts_with(b" is"));
-        for (place, lanes) in (0..).zip(&lanes.places) {
-            assert_eq!(bit(lanes, at), decode::can_have_place(*byte, place));
-        }
+        let fits =
+            |place| rest.get(place as usize).is_some_and(|letter| decode::can_have_place(*letter, place));
+        assert_eq!(bit(&lanes.triples, at), (0..3).all(fits));
+        assert_eq!(bit(&lanes.named, at), is_word || *byte == b'.');
+        assert_eq!(bit(&lanes.soft, at), b" \"'`\\".contains(byte));
         let begins = |leads: &[Lead]| {
             leads.iter().any(|(three, fourth)| {
                 rest.starts_with(three) && fourth.is_none_or(|fourth| rest.get(3) == Some(&fourth))

@@ -334,7 +334,20 @@ fn occurs(text: &[u8], part: Span, form: &[u8]) -> bool {
     let low = memchr::memrchr(b'\n', before).map_or(low, |at| low + at + 1);
     let after = text.get(part.end..text.len().min(part.end + margin)).unwrap_or_default();
     let high = part.end + memchr::memchr(b'\n', after).unwrap_or(after.len());
-    !form.is_empty() && text.get(low..high).is_some_and(|window| memmem::find(window, form).is_some())
+    text.get(low..high).is_some_and(|window| contains(window, form))
+}
+
+/// Texts up to this length are searched without preparing for it.
+const SHORT_BYTES: usize = 1024;
+
+fn contains(text: &[u8], form: &[u8]) -> bool {
+    match form.first() {
+        None => false,
+        Some(first) if text.len() <= SHORT_BYTES => {
+            memchr::memchr_iter(*first, text).any(|at| text[at..].starts_with(form))
+        }
+        Some(_) => memmem::find(text, form).is_some(),
+    }
 }
 
 fn characters(value: &[u8]) -> usize {

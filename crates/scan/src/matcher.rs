@@ -4,15 +4,19 @@
 //! wide as the pattern can match. Nothing matches across a line end here: what does, is
 //! the business of `join`. Reversed keywords share the first automaton.
 
-use crate::affixes::{Affixes, Edge};
-use crate::keywords::{Finder, Keywords, MAX_VECTOR};
+use crate::affixes::{Affix, Affixes, Edge};
+use crate::keywords::{Finder, Keywords, MAX_VECTOR, Owner};
 use crate::lanes::{Classifier, Lanes};
+use crate::leads::Leads;
 use crate::profile::Profile;
 use crate::runs::{self, TOKEN};
 use crate::seam::is_full;
 use crate::tier::{self, Tier};
 use crate::{Error, Rule};
+use memchr::memmem;
+use regex_automata::hybrid::{self, dfa::DFA};
 use regex_automata::meta::{Cache, Regex};
+use regex_automata::nfa::thompson::{NFA, WhichCaptures};
 use regex_automata::util::{captures::Captures, syntax};
 use regex_automata::{Anchored, Input, Span};
 use regex_syntax::hir::Hir;
@@ -21,12 +25,19 @@ use std::sync::OnceLock;
 
 /// Patterns that say no upper bound are searched this far.
 pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
+/// Matches that are no longer are followed by a lazy automaton. Of longer ones it may have
+/// more states than are kept, and build them again for each keyword.
+const MAX_PREFIX_BYTES: usize = 512;
 /// Shorter keywords are not looked for backwards.
 const MIN_REVERSED_BYTES: usize = 3;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
 /// What announces a secret of several lines.
 pub(crate) const ARMOUR: &str = "-----BEGIN ";
+
+/// What is looked for without a rule: the kind of manifests that hold secrets, and the
+/// header of gzip in base 64.
+const OTHERS: [(&[u8], Owner); 2] = [(b"Secret", Owner::Manifest), (b"H4sI", Owner::Gzip)];
 
 /// One confirmed match in a text.
 pub(crate) struct Found {
@@ -48,6 +59,14 @@ pub(crate) enum Event {
         rule: usize,
         at: usize,
     },
+    /// What may name the kind of a manifest that holds secrets.
+    Manifest {
+        at: usize,
+    },
+    /// What may be the header of a compressed stream.
+    Gzip {
+        at: usize,
+    },
     /// A token that reaches the end of its line and may go on in the next one.
     Dangling {
         rule: usize,
@@ -58,7 +77,7 @@ pub(crate) enum Event {
 pub(crate) struct Compiled {
     hir: Hir,
     /// Built when first needed: most rules never are.
-    regex: OnceLock<Option<Regex>>,
+    engine: OnceLock<Option<Engine>>,
     /// Whether every keyword begins the pattern.
     is_prefix: bool,
     is_armour: bool,
@@ -67,11 +86,47 @@ pub(crate) struct Compiled {
     longest: usize,
     /// A byte that every match holds behind its keyword.
     rare: Option<u8>,
+    /// A literal that every long match holds behind its keyword: without it, a line of
+    /// nothing but keywords costs a search of all that follows for each.
+    literal: Option<memmem::Finder<'static>>,
 }
 
 impl Compiled {
-    fn regex(&self) -> Option<&Regex> {
-        self.regex.get_or_init(|| build(&self.hir)).as_ref()
+    fn engine(&self) -> Option<&Engine> {
+        let build = || {
+            let is_short = self.begins_with_keyword() && self.longest <= MAX_PREFIX_BYTES;
+            let prefix = if is_short { build_prefix(&self.hir) } else { None };
+            prefix.map(|dfa| Engine::Prefix(Box::new(dfa))).or_else(|| build(&self.hir).map(Engine::Whole))
+        };
+        self.engine.get_or_init(build).as_ref()
+    }
+
+    /// Whether a match begins with the keyword and is the secret: its end is all to ask for.
+    fn begins_with_keyword(&self) -> bool {
+        self.is_prefix && !self.names_secret && !self.is_armour
+    }
+}
+
+/// What finds a rule's matches.
+enum Engine {
+    /// The end of one that begins at a place. Built in a fraction of the time, and with it
+    /// goes much of what a short scan costs.
+    Prefix(Box<DFA>),
+    Whole(Regex),
+}
+
+/// What an engine needs.
+enum Scratch {
+    Prefix(Box<hybrid::dfa::Cache>),
+    Whole(Box<(Cache, Captures)>),
+}
+
+impl Engine {
+    fn scratch(&self) -> Scratch {
+        match self {
+            Self::Prefix(dfa) => Scratch::Prefix(Box::new(dfa.create_cache())),
+            Self::Whole(regex) => Scratch::Whole(Box::new((regex.create_cache(), regex.create_captures()))),
+        }
     }
 }
 
@@ -84,30 +139,35 @@ pub(crate) struct Matcher {
 
 /// Per-thread scratch space.
 #[derive(Default)]
-pub(crate) struct Caches(Vec<Option<(Cache, Captures)>>);
+pub(crate) struct Caches(Vec<Option<Scratch>>);
 
 impl Matcher {
     pub(crate) fn new(rules: &[Rule]) -> Result<Self, Error> {
         let mut compiled = Vec::new();
-        let mut literals: [Vec<(Vec<u8>, usize, bool)>; 4] = Default::default();
-        let mut edges = Vec::new();
+        let mut literals: [Vec<(Vec<u8>, Owner)>; 4] = Default::default();
+        let mut in_tokens = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let (rule_compiled, tier) = compile(rule)?;
             for keyword in &rule.keywords {
                 let keyword = keyword.as_bytes();
                 // Elsewhere `confirm` takes none of these.
                 let is_edge = rule_compiled.is_prefix && !rule_compiled.names_secret;
-                let edge = |is_reversed| if is_edge { Edge::of(keyword, is_reversed) } else { Edge::Any };
-                literals[tier as usize].push((keyword.to_vec(), index, false));
+                let in_run = is_edge && tier::begins_with_run(&rule_compiled.hir);
+                let affix = |literal: &[u8], is_reversed| Affix {
+                    literal: literal.to_vec(),
+                    edge: if is_edge { Edge::of(keyword, is_reversed) } else { Edge::Any },
+                    in_run,
+                };
+                literals[tier as usize].push((keyword.to_vec(), Owner::Rule(index)));
                 if tier == Tier::Token {
-                    edges.push(edge(false));
+                    in_tokens.push(affix(keyword, false));
                 }
                 let is_token = keyword.iter().all(|byte| runs::is(*byte, TOKEN));
                 // Backwards, tokens with a long run are looked at only.
                 if is_token && !rule_compiled.names_secret && keyword.len() >= MIN_REVERSED_BYTES {
-                    let backwards = keyword.iter().rev().copied().collect();
-                    literals[Tier::Token as usize].push((backwards, index, true));
-                    edges.push(edge(true));
+                    let backwards: Vec<u8> = keyword.iter().rev().copied().collect();
+                    in_tokens.push(affix(&backwards, true));
+                    literals[Tier::Token as usize].push((backwards, Owner::Reversed(index)));
                 }
             }
             compiled.push(rule_compiled);
@@ -117,8 +177,8 @@ impl Matcher {
         if any.len() > MAX_VECTOR {
             any.append(&mut line);
         }
-        let in_tokens: Vec<Vec<u8>> = token.iter().map(|(literal, ..)| literal.clone()).collect();
-        let affixes = Affixes::new(in_tokens, &edges);
+        any.extend(OTHERS.map(|(literal, owner)| (literal.to_vec(), owner)));
+        let affixes = Affixes::new(in_tokens);
         let tiers = [
             Keywords::new(token, Tier::Token)?,
             Keywords::new(line, Tier::Line)?,
@@ -162,12 +222,12 @@ impl Matcher {
         finder.find(text, part, &mut confirm);
     }
 
-    /// What the keywords of tokens lead to in one of them, whole.
-    pub(crate) fn find_in_token(
+    /// What the keywords of tokens lead to in those that have long runs.
+    pub(crate) fn find_in_tokens(
         &self,
         caches: &mut Caches,
         text: &[u8],
-        token: Span,
+        leads: &Leads,
         lanes: &Lanes,
         profile: &mut Option<Box<Profile>>,
         mut found: impl FnMut(Event),
@@ -175,8 +235,11 @@ impl Matcher {
         let Keywords { finder, owners } = &self.tiers[Tier::Token as usize];
         let mut confirm = self.confirming(owners, caches, text, profile, &mut found);
         match (&self.affixes, &lanes.inner) {
-            (Some(affixes), Some(inner)) => affixes.find(text, token, lanes, inner, &mut confirm),
-            _ => finder.find(text, token, &mut confirm),
+            (Some(affixes), Some(inner)) => {
+                let all = affixes.find(text, leads, lanes, inner);
+                all.into_iter().for_each(|(number, span)| confirm(number, span));
+            }
+            _ => leads.tokens().for_each(|(token, _)| finder.find(text, token, &mut confirm)),
         }
     }
 
@@ -201,7 +264,7 @@ impl Matcher {
     /// Takes keywords and gives what they lead to.
     fn confirming<'a>(
         &'a self,
-        owners: &'a [(usize, bool)],
+        owners: &'a [Owner],
         caches: &'a mut Caches,
         text: &'a [u8],
         profile: &'a mut Option<Box<Profile>>,
@@ -209,7 +272,7 @@ impl Matcher {
     ) -> impl FnMut(usize, Span) + 'a {
         let mut done = 0;
         move |pattern, keyword| match owners.get(pattern) {
-            Some((rule, false)) => {
+            Some(Owner::Rule(rule)) => {
                 let started = profile.as_ref().map(|_| std::time::Instant::now());
                 let event = self.confirm(caches, *rule, text, keyword);
                 if let (Some(profile), Some(started)) = (profile.as_mut(), started) {
@@ -217,7 +280,7 @@ impl Matcher {
                 }
                 event.into_iter().for_each(&mut *found);
             }
-            Some((rule, true)) if keyword.start >= done => {
+            Some(Owner::Reversed(rule)) if keyword.start >= done => {
                 let token = token_around(text, keyword);
                 // Three letters stand in any word; those of a prefix end the token.
                 let is_prefix = self.rules.get(*rule).is_some_and(|rule| rule.is_prefix);
@@ -226,6 +289,8 @@ impl Matcher {
                     found(Event::Backwards(token));
                 }
             }
+            Some(Owner::Manifest) => found(Event::Manifest { at: keyword.start }),
+            Some(Owner::Gzip) => found(Event::Gzip { at: keyword.start }),
             _ => {}
         }
     }
@@ -234,7 +299,7 @@ impl Matcher {
     pub(crate) fn holds_keyword(&self, tier: Tier, text: &[u8], part: Span) -> bool {
         let Keywords { finder, owners } = &self.tiers[tier as usize];
         let mut holds = false;
-        finder.find(text, part, |pattern, _| holds |= matches!(owners.get(pattern), Some((_, false))));
+        finder.find(text, part, |pattern, _| holds |= matches!(owners.get(pattern), Some(Owner::Rule(_))));
         holds
     }
 
@@ -267,7 +332,8 @@ impl Matcher {
             let may_go_on = !compiled.names_secret || sign.map_or_else(is_full, |sign| *sign == b':');
             return (may_go_on && is_cut()).then_some(Event::Dangling { rule, keyword });
         }
-        match self.search(caches, rule, text, keyword, to) {
+        let has_literal = compiled.literal.as_ref().is_none_or(|literal| literal.find(rest).is_some());
+        match has_literal.then(|| self.search(caches, rule, text, keyword, to)).flatten() {
             Some(found) => Some(Event::Found(found)),
             None => is_cut().then_some(Event::Dangling { rule, keyword }),
         }
@@ -296,10 +362,20 @@ impl Matcher {
         to: usize,
     ) -> Option<Found> {
         let compiled = self.rules.get(rule)?;
-        let regex = compiled.regex()?;
-        let scratch = caches.0.get_mut(rule)?;
-        let (cache, captures) =
-            scratch.get_or_insert_with(|| (regex.create_cache(), regex.create_captures()));
+        let engine = compiled.engine()?;
+        let scratch = caches.0.get_mut(rule)?.get_or_insert_with(|| engine.scratch());
+        let (regex, scratch) = match (engine, scratch) {
+            (Engine::Prefix(dfa), Scratch::Prefix(cache)) => {
+                let input = Input::new(text).range(keyword.start..to).anchored(Anchored::Yes);
+                let end = dfa.try_search_fwd(cache, &input).ok()??.offset();
+                let span = Span::from(keyword.start..end);
+                let is_clean = !is_inside_word(text, span.start) && !wordy(text.get(end));
+                return (is_clean && end >= keyword.end).then_some(Found { rule, span, secret: span });
+            }
+            (Engine::Whole(regex), Scratch::Whole(scratch)) => (regex, scratch),
+            _ => return None,
+        };
+        let (cache, captures) = &mut **scratch;
         let (anchored, mut from) = match compiled.is_prefix {
             true => (Anchored::Yes, keyword.start),
             false => {
@@ -330,11 +406,10 @@ impl Matcher {
 
     /// The first match of an armoured block's rule from `at` on, over line ends.
     pub(crate) fn armour(&self, caches: &mut Caches, rule: usize, text: &[u8], at: usize) -> Option<Found> {
-        let compiled = self.rules.get(rule)?;
-        let regex = compiled.regex()?;
-        let scratch = caches.0.get_mut(rule)?;
-        let (cache, captures) =
-            scratch.get_or_insert_with(|| (regex.create_cache(), regex.create_captures()));
+        let engine = self.rules.get(rule)?.engine()?;
+        let scratch = caches.0.get_mut(rule)?.get_or_insert_with(|| engine.scratch());
+        let (Engine::Whole(regex), Scratch::Whole(scratch)) = (engine, scratch) else { return None };
+        let (cache, captures) = &mut **scratch;
         let input = Input::new(text).range(at..text.len()).anchored(Anchored::Yes);
         regex.search_captures_with(cache, &input, captures);
         let span = captures.get_match()?.span();
@@ -381,6 +456,12 @@ fn build(hir: &Hir) -> Option<Regex> {
     Regex::builder().syntax(syntax_config()).configure(config).build_from_hir(hir).ok()
 }
 
+fn build_prefix(hir: &Hir) -> Option<DFA> {
+    let config = NFA::config().utf8(false).nfa_size_limit(None).which_captures(WhichCaptures::None);
+    let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
+    DFA::builder().configure(DFA::config().skip_cache_capacity_check(true)).build_from_nfa(nfa).ok()
+}
+
 fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     // Without keywords a pattern is not searched for here.
     let pattern = if rule.keywords.is_empty() { "" } else { &rule.pattern };
@@ -400,6 +481,12 @@ fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     let longest = hir.properties().maximum_len().unwrap_or(MAX_MATCH_BYTES).min(MAX_MATCH_BYTES);
     let names_secret = rule.pattern.contains("(?P<secret>");
     let rare = tier::rare_byte_behind(&hir, &rule.keywords);
+    let literal = Some(&hir).filter(|_| longest > MAX_PREFIX_BYTES);
+    let literal = literal.and_then(|hir| tier::literal_behind(hir, &rule.keywords));
+    let literal = literal.map(|literal| memmem::Finder::new(&literal).into_owned());
     let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
-    Ok((Compiled { hir, regex: OnceLock::new(), is_prefix, is_armour, names_secret, longest, rare }, tier))
+    Ok((
+        Compiled { hir, engine: OnceLock::new(), is_prefix, is_armour, names_secret, longest, rare, literal },
+        tier,
+    ))
 }

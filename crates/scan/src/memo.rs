@@ -5,6 +5,9 @@
 //! remembered here and reads its neighbours from the text itself. Only what it starts with
 //! the line before it may be remembered, together with that line.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 /// Shorter lines hold no secret and are not hashed.
 pub(crate) const MIN_LINE_BYTES: usize = 8;
 const WAYS: usize = 8;
@@ -17,14 +20,15 @@ pub(crate) struct HashKey(pub(crate) [u64; 4]);
 
 impl HashKey {
     /// Four lanes of folded 64-bit products; of [`MIN_LINE_BYTES`] at least.
+    #[inline(always)]
     pub(crate) fn hash(&self, line: &[u8]) -> u128 {
         let [k0, k1, k2, k3] = self.0;
         let length = line.len() as u64;
         let mut one = k0 ^ length;
         let mut two = k1 ^ length.rotate_left(32);
         let (mut three, mut four) = (k2, k3);
-        let mut chunks = line.chunks_exact(32);
-        for chunk in &mut chunks {
+        let (body, last) = line.split_at((line.len() - 1) / 32 * 32);
+        for chunk in body.chunks_exact(32) {
             // No lane waits for another.
             let ((a, b), (c, d)) = (words(&chunk[..16]), words(&chunk[16..]));
             one = fold(one ^ a, k2 ^ b);
@@ -32,23 +36,21 @@ impl HashKey {
             three = fold(three ^ c, k0 ^ d);
             four = fold(four ^ d, k1 ^ c);
         }
-        let rest = chunks.remainder();
-        if rest.len() >= 16 {
-            let (c, d) = words(&rest[..16]);
+        // The last bytes, some of them twice: the length tells which.
+        if last.len() > 16 {
+            let (c, d) = words(&last[..16]);
             three = fold(three ^ c, k0 ^ d);
             four = fold(four ^ d, k1 ^ c);
         }
-        if !rest.len().is_multiple_of(16) {
-            // The last bytes, some of them for the second time: the length tells which.
-            let (a, b) = words(line.last_chunk::<16>().map_or(line, |last| last));
-            one = fold(one ^ a, k2 ^ b);
-            two = fold(two ^ b, k3 ^ a);
-        }
+        let (a, b) = words(line.last_chunk::<16>().map_or(line, |last| last));
+        one = fold(one ^ a, k2 ^ b);
+        two = fold(two ^ b, k3 ^ a);
         let (one, two) = (one ^ three.rotate_left(17), two ^ four.rotate_left(29));
         u128::from(fold(one ^ k3, two ^ k0)) << 64 | u128::from(fold(two ^ k2, one ^ k1))
     }
 
     /// Of two lines, by their hashes, if both have one.
+    #[inline(always)]
     fn both(&self, before: u128, line: u128) -> Option<u128> {
         let [k0, k1, ..] = self.0;
         let one = fold(before as u64 ^ k1, (line >> 64) as u64 ^ k0);
@@ -58,105 +60,124 @@ impl HashKey {
     }
 }
 
+#[inline(always)]
 fn words(chunk: &[u8]) -> (u64, u64) {
     let word = |half: Option<&[u8; 8]>| half.map_or(0, |half| u64::from_le_bytes(*half));
     (word(chunk.first_chunk()), word(chunk.last_chunk()))
 }
 
+#[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product as u64) ^ (product >> 64) as u64
 }
 
 /// Halves of hashes: fills one cache line.
-#[derive(Clone, Default)]
+#[derive(Default)]
 #[repr(align(64))]
-struct Bucket([u64; WAYS]);
+struct Bucket([AtomicU64; WAYS]);
 
-/// A set of hashes; when a bucket is full, the oldest goes.
+/// A set of hashes that all threads share; when a bucket is full, the oldest goes.
 ///
 /// The upper half of a hash says where it stands, the lower one is compared: a line is
 /// taken for another with a chance of 2^-61, and what is looked up stays in the cache.
+/// Threads do not wait for each other. Where two write to a bucket at once, a hash may be
+/// lost or kept twice, but each one there was put there whole.
 #[derive(Default)]
 pub(crate) struct Memo {
     buckets: Vec<Bucket>,
     /// One bit for lines that are clean behind some line and perhaps not behind others; of
     /// this run only.
-    leaning: Vec<u64>,
+    leaning: Vec<AtomicU64>,
 }
 
 /// Bits of [`Memo::leaning`].
-const LEANING: usize = 1 << 20;
+const LEANING: usize = 1 << 18;
 
 impl Memo {
     /// Room for about `lines` hashes, 8 bytes each; none at 0.
     pub(crate) fn with_capacity(lines: usize) -> Self {
         let buckets = if lines == 0 { 0 } else { (lines / WAYS).next_power_of_two() };
         let leaning = if lines == 0 { 0 } else { LEANING / 64 };
-        Self { buckets: vec![Bucket::default(); buckets], leaning: vec![0; leaning] }
+        Self {
+            buckets: std::iter::repeat_with(Bucket::default).take(buckets).collect(),
+            leaning: std::iter::repeat_with(AtomicU64::default).take(leaning).collect(),
+        }
     }
 
     pub(crate) fn is_on(&self) -> bool {
         !self.buckets.is_empty()
     }
 
+    #[inline(always)]
     fn index(&self, hash: u128) -> usize {
         (hash >> 64) as usize & (self.buckets.len() - 1)
     }
 
-    /// Which of up to 64 hashes are known, one bit each. Without a branch between them, so
-    /// that the processor waits for memory once and not for each.
+    /// Has the processor fetch what [`Self::known`] will ask for, while it hashes other lines.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hash: u128) {
+        #[cfg(target_arch = "x86_64")]
+        if self.is_on()
+            && let Some(sse) = pulp::core_arch::x86::Sse::try_new()
+        {
+            let bucket = std::ptr::from_ref(&self.buckets[self.index(hash)]);
+            sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(bucket.cast());
+        }
+    }
+
+    /// Which of up to 64 hashes are known, one bit each; without a branch between them.
+    #[inline(always)]
     pub(crate) fn known(&self, hashes: impl Iterator<Item = u128>) -> u64 {
         if !self.is_on() {
             return 0;
         }
         hashes.enumerate().fold(0, |known, (at, hash)| {
             let bucket = &self.buckets[self.index(hash)].0;
-            let is_known = bucket.iter().fold(false, |found, entry| found | (*entry == hash as u64));
+            let is_known =
+                bucket.iter().fold(false, |found, entry| found | (entry.load(Relaxed) == hash as u64));
             known | u64::from(is_known) << at
         })
     }
 
     /// Whether a line is known to be clean behind the one `before` it.
+    #[inline(always)]
     pub(crate) fn known_behind(&self, key: &HashKey, before: u128, line: u128) -> bool {
         let (word, bit) = leaning(line);
-        self.leaning.get(word).is_some_and(|bits| bits >> bit & 1 != 0)
+        self.leaning.get(word).is_some_and(|bits| bits.load(Relaxed) >> bit & 1 != 0)
             && key.both(before, line).is_some_and(|both| self.known(std::iter::once(both)) != 0)
     }
 
     /// Remembers a line that is clean behind the one `before` it.
-    pub(crate) fn insert_behind(&mut self, key: &HashKey, before: u128, line: u128) {
+    pub(crate) fn insert_behind(&self, key: &HashKey, before: u128, line: u128) {
         let (word, bit) = leaning(line);
-        if let (Some(bits), Some(both)) = (self.leaning.get_mut(word), key.both(before, line)) {
-            *bits |= 1 << bit;
+        if let (Some(bits), Some(both)) = (self.leaning.get(word), key.both(before, line)) {
+            bits.fetch_or(1 << bit, Relaxed);
             self.insert(both);
         }
     }
 
-    pub(crate) fn insert(&mut self, hash: u128) {
+    pub(crate) fn insert(&self, hash: u128) {
         if self.is_on() {
-            let at = self.index(hash);
-            let bucket = &mut self.buckets[at].0;
-            if !bucket.contains(&(hash as u64)) {
-                bucket.rotate_right(1);
-                bucket[0] = hash as u64;
+            let bucket = &self.buckets[self.index(hash)].0;
+            let known = bucket.each_ref().map(|entry| entry.load(Relaxed));
+            if !known.contains(&(hash as u64)) {
+                bucket[0].store(hash as u64, Relaxed);
+                bucket.iter().skip(1).zip(known).for_each(|(entry, known)| entry.store(known, Relaxed));
             }
         }
     }
 
     /// What is known, for a memo of the same room: of the upper halves as much as it needs.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = u128> {
-        let of = |(at, bucket): (usize, &Bucket)| {
-            bucket
-                .0
-                .into_iter()
-                .filter(|half| *half != 0)
-                .map(move |half| (at as u128) << 64 | u128::from(half))
-        };
-        self.buckets.iter().enumerate().flat_map(of)
+        self.buckets.iter().enumerate().flat_map(|(at, bucket)| {
+            let whole = move |half: u64| (at as u128) << 64 | u128::from(half);
+            bucket.0.iter().map(|half| half.load(Relaxed)).filter(|half| *half != 0).map(whole)
+        })
     }
 }
 
+#[inline(always)]
 fn leaning(hash: u128) -> (usize, usize) {
     let bit = (hash >> 32) as usize % LEANING;
     (bit / 64, bit % 64)
@@ -197,7 +218,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_kept_comes_back() {
-        let mut memo = Memo::with_capacity(64);
+        let memo = Memo::with_capacity(64);
         let hash = |number: u128| number << 64 | number;
         (1..=1000).for_each(|number| memo.insert(hash(number)));
         let kept: Vec<u128> = memo.hashes().collect();

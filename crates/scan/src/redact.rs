@@ -8,6 +8,7 @@ use crate::{Rule, Worker};
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use regex_automata::Span;
 use regex_automata::meta::Regex;
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// Keywords shorter than this say too little about what follows them.
@@ -21,8 +22,12 @@ const MAX_JUDGED_BYTES: usize = 512;
 pub(crate) struct Parts {
     prefixes: AhoCorasick,
     kinds: Vec<String>,
-    userinfo: Regex,
 }
+
+/// Users with their passwords in addresses. A slash may not stand in a file name, so `://`
+/// is `:__` there.
+static USERINFO: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"[a-z]:[/_]{2}[^\s:@/]{0,64}:[^\s@]{4,256}@").expect("a constant pattern"));
 
 impl Parts {
     pub(crate) fn new(rules: &[Rule]) -> Result<Self, BuildError> {
@@ -39,9 +44,7 @@ impl Parts {
             kinds.push("private_key".to_owned());
         }
         let prefixes = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(prefixes)?;
-        // A slash may not stand in a file name, so `://` is `:__` there.
-        let userinfo = Regex::new(r"[a-z]:[/_]{2}[^\s:@/]{0,64}:[^\s@]{4,256}@").expect("a constant pattern");
-        Ok(Self { prefixes, kinds, userinfo })
+        Ok(Self { prefixes, kinds })
     }
 
     /// Parts but those of the kinds in `kept`, none inside another, in order.
@@ -69,7 +72,7 @@ impl Parts {
                 found.push((Span::from(hit.start()..end), kind));
             }
         }
-        found.extend(self.userinfo.find_iter(text).map(|hit| (hit.span(), "uri_credential")));
+        found.extend(USERINFO.find_iter(text).map(|hit| (hit.span(), "uri_credential")));
         found.retain(|(_, kind)| !kept.contains(kind));
         found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
         let mut reach = 0;

@@ -22,6 +22,8 @@ pub(crate) const HEX: u8 = 8;
 pub(crate) const DIGIT: u8 = 16;
 /// What a token in a text may consist of: `WORD`, `PLUS`, and `=.~:@!`.
 pub(crate) const TOKEN: u8 = 32;
+pub(crate) const LOWER: u8 = 64;
+pub(crate) const UPPER: u8 = 128;
 
 pub(crate) const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -29,8 +31,10 @@ pub(crate) const CLASSES: [u8; 256] = {
     while byte < 256 {
         classes[byte] = match byte as u8 {
             b'0'..=b'9' => WORD | HEX | DIGIT | TOKEN,
-            b'a'..=b'f' | b'A'..=b'F' => WORD | HEX | TOKEN,
-            b'g'..=b'z' | b'G'..=b'Z' => WORD | TOKEN,
+            b'a'..=b'f' => WORD | HEX | TOKEN | LOWER,
+            b'A'..=b'F' => WORD | HEX | TOKEN | UPPER,
+            b'g'..=b'z' => WORD | TOKEN | LOWER,
+            b'G'..=b'Z' => WORD | TOKEN | UPPER,
             b'+' | b'/' => PLUS | TOKEN,
             b'-' | b'_' => WORD | DASH | TOKEN,
             b'=' | b'.' | b'~' | b':' | b'@' | b'!' => TOKEN,
@@ -63,23 +67,43 @@ pub(crate) enum Run {
     Spaced(Span),
 }
 
-/// Bits where a stretch of [`MIN_RUN`] ones begins.
-fn stretches(bits: u128) -> u64 {
-    let two = bits & bits >> 1;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
-    (eight & eight >> 8) as u64
+/// Bits of a lane where a stretch of [`MIN_RUN`] ones begins, that may go on in the next.
+#[inline(always)]
+fn stretches(mut bits: u64, mut next: u64) -> u64 {
+    for step in [1, 2, 4, 8] {
+        bits &= bits >> step | next << (LANE - step);
+        next &= next >> step;
+    }
+    bits
+}
+
+/// Where long runs begin, and single characters among separators, in every lane.
+#[inline(always)]
+fn marks(words: &[u64]) -> (Vec<u64>, Vec<u64>) {
+    let (mut runs, mut turns) = (vec![0; words.len()], vec![0; words.len()]);
+    let mark = |bits: u64, next: u64, run: &mut u64, turn: &mut u64| {
+        *run = stretches(bits, next);
+        // Every bit differs from its neighbour.
+        *turn = stretches(bits ^ (bits >> 1 | next << (LANE - 1)), next ^ next >> 1);
+    };
+    // Plain slices: the compiler makes vectors of them.
+    let next = words.get(1..).unwrap_or_default();
+    for (((run, turn), bits), next) in runs.iter_mut().zip(&mut turns).zip(words).zip(next) {
+        mark(*bits, *next, run, turn);
+    }
+    if let (Some(bits), Some(run), Some(turn)) = (words.last(), runs.last_mut(), turns.last_mut()) {
+        mark(*bits, 0, run, turn);
+    }
+    (runs, turns)
 }
 
 /// Calls `found` for the long runs of `text`, in order; `words` has a bit for each of its
 /// word characters.
+#[inline(always)]
 pub(crate) fn find(text: &[u8], words: &[u64], mut found: impl FnMut(Run)) {
     let (mut floor, mut spaced_floor) = (0, 0);
-    for (index, bits) in words.iter().enumerate() {
-        let next = words.get(index + 1).copied().unwrap_or_default();
-        let both = u128::from(*bits) | u128::from(next) << LANE;
-        // Single characters among separators: every bit differs from its neighbour.
-        let (runs, turns) = (stretches(both), stretches(both ^ both >> 1));
+    let (runs, turns) = marks(words);
+    for (index, (runs, turns)) in runs.into_iter().zip(turns).enumerate() {
         if runs | turns != 0 {
             let base = index * LANE;
             spaced_floor = turned(text, base, turns, spaced_floor, &mut found);
@@ -89,6 +113,7 @@ pub(crate) fn find(text: &[u8], words: &[u64], mut found: impl FnMut(Run)) {
 }
 
 /// The runs that begin at the bits of a lane, or before it but behind `floor`.
+#[inline(always)]
 fn whole(words: &[u64], base: usize, mut bits: u64, mut floor: usize, found: &mut impl FnMut(Run)) -> usize {
     while bits != 0 {
         let at = base + bits.trailing_zeros() as usize;

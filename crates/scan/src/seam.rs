@@ -244,6 +244,28 @@ pub(crate) fn plain_tail(text: &[u8], line: Span) -> Option<&[u8]> {
     (is_plain && !matches!(name_ends, Some(b'"' | b'\''))).then_some(token)
 }
 
+/// Appends the tokens that the lines behind `end` begin with, up to the first that is not
+/// all of its line; false where they are many, or not seen as they are.
+pub(crate) fn push_plain(text: &[u8], mut end: usize, tokens: &mut Vec<u8>) -> bool {
+    for _ in 0..MAX_LOOSE_LINES {
+        let Some(line) = block::line_after(text, end) else { return true };
+        let bytes = text.get(line.range()).unwrap_or_default();
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        if bytes.len() > MAX_TOKEN_BYTES || memchr::memchr2(0x1b, b'\r', bytes).is_some() {
+            return false;
+        }
+        let visible = &bytes[view::prefix(bytes).len..];
+        let rest = &visible[margin(visible)..];
+        let token = &rest[..runs::leading(rest, TOKEN)];
+        tokens.extend_from_slice(token);
+        if token.len() < rest.trim_ascii_end().len() || token.is_empty() {
+            return true;
+        }
+        end = line.end;
+    }
+    false
+}
+
 /// Whether the line behind the one that ends at `end` may begin with a token; cheap, and
 /// true in doubt.
 pub(crate) fn may_go_on(text: &[u8], end: usize) -> bool {

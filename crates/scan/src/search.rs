@@ -5,7 +5,7 @@ use crate::block::{Block, Lines};
 use crate::check::{self, context::names_secret};
 use crate::decode::{self, Decoded};
 use crate::depth::{Budget, Depth};
-use crate::engine::{Hit, Worker};
+use crate::engine::{Hit, State, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
 use crate::matcher::Found;
@@ -41,7 +41,7 @@ impl Worker<'_> {
         let mut lines = Lines::new(text, &self.scanner.classifier);
         loop {
             let started = self.clock().filter(|_| depth.is_top());
-            let memo = depth.is_top().then_some((&self.state.memo, &self.scanner.hash_key));
+            let memo = depth.is_top().then_some((&self.scanner.memo, &self.scanner.hash_key));
             let has_more = lines.fill(&mut block, memo);
             self.spent(Stage::Lines, started);
             if !has_more {
@@ -49,11 +49,14 @@ impl Worker<'_> {
             }
             self.block(text, &mut block, depth, budget, &mut sweep);
             if depth.is_top() {
-                block.remember(&mut self.state.memo, &self.scanner.hash_key);
+                block.remember(&self.scanner.memo, &self.scanner.hash_key);
             }
         }
-        if let Some(profile) = self.profile.as_mut().filter(|_| depth.is_top()) {
-            profile.skipped_bytes += lines.skipped_bytes as u64;
+        if depth.is_top() {
+            if let Some(profile) = self.profile.as_mut() {
+                profile.skipped_bytes += lines.skipped_bytes as u64;
+            }
+            self.state.line_ends = lines.into_ends();
         }
         self.state.blocks.push(block);
         let more = self.custom(text, depth);
@@ -141,7 +144,7 @@ impl Worker<'_> {
         if hits.iter().any(is_part) {
             return;
         }
-        let mut inner = self.text(&bytes, deeper, budget);
+        let mut inner = self.inner_text(&bytes, (depth, deeper), budget);
         if inner.is_empty() && matches!(encodings.first(), Some(&("base64" | "hex"))) {
             inner.extend(self.bare(&bytes));
         }
@@ -176,6 +179,19 @@ impl Worker<'_> {
             encodings: encodings.iter().copied().chain(hit.encodings).collect(),
             ..hit
         }));
+    }
+
+    /// Hits of a text that another encodes.
+    fn inner_text(&mut self, text: &[u8], (outer, depth): (Depth, Depth), budget: &mut Budget) -> Vec<Hit> {
+        if !outer.is_top() {
+            return self.text(text, depth, budget);
+        }
+        let State { lanes, inner_lanes, .. } = &mut self.state;
+        std::mem::swap(lanes, inner_lanes);
+        let hits = self.text(text, depth, budget);
+        let State { lanes, inner_lanes, .. } = &mut self.state;
+        std::mem::swap(lanes, inner_lanes);
+        hits
     }
 
     /// Decoded text that is nothing but 40 random letters: nobody encodes anything else

@@ -26,9 +26,27 @@ pub(crate) fn of(hir: &Hir, ignores_case: bool) -> Tier {
     }
 }
 
+/// Whether every match begins with a long run of word characters.
+pub(crate) fn begins_with_run(hir: &Hir) -> bool {
+    guaranteed(hir, WORD).start >= MIN_RUN
+}
+
 /// A literal byte that every match holds behind its keyword, and few lines do.
 pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
-    let HirKind::Concat(parts) = hir.kind() else { return None };
+    literals_behind(hir, keywords).flatten().find(|byte| b"@|^".contains(byte))
+}
+
+/// The longest literal of some length that every match holds behind its keyword.
+pub(crate) fn literal_behind(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
+    const MIN_BYTES: usize = 8;
+    literals_behind(hir, keywords).filter(|literal| literal.len() >= MIN_BYTES).max_by_key(Vec::len)
+}
+
+fn literals_behind(hir: &Hir, keywords: &[String]) -> impl Iterator<Item = Vec<u8>> {
+    let parts = match hir.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => &[],
+    };
     let literal = |part: &Hir| match part.kind() {
         HirKind::Literal(literal) => literal.0.to_vec(),
         _ => Vec::new(),
@@ -37,8 +55,8 @@ pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
         let literal = literal(part);
         keywords.iter().all(|keyword| memchr::memmem::find(&literal, keyword.as_bytes()).is_some())
     };
-    let at = parts.iter().position(holds)?;
-    parts.iter().skip(at + 1).flat_map(literal).find(|byte| b"@|^".contains(byte))
+    let behind = parts.iter().position(holds).map_or(parts.len(), |at| at + 1);
+    parts.iter().skip(behind).map(literal)
 }
 
 /// Runs of word characters that every match of an expression has.

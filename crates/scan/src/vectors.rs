@@ -1,6 +1,7 @@
 //! [`Classifier::fill`] with the vectors of a processor.
 
 use super::{Breaks, Classifier, Halves, LANE, Lanes};
+use pulp::NullaryFnOnce;
 use pulp::x86::{V3, V4};
 use std::arch::x86_64::{__m256i, __m512i};
 
@@ -14,39 +15,70 @@ pub(super) enum Vectors {
 }
 
 impl Vectors {
+    #[inline]
     pub(super) fn of_processor() -> Option<Self> {
-        Self::all().next()
+        V4::try_new().map(Self::V4).or_else(|| V3::try_new().map(Self::V3))
     }
 
     /// All that the processor has, the widest first.
+    #[cfg(test)]
     pub(super) fn all() -> impl Iterator<Item = Self> {
         V4::try_new().map(Self::V4).into_iter().chain(V3::try_new().map(Self::V3))
     }
 
+    #[inline]
+    pub(super) fn run<Op: NullaryFnOnce>(self, op: Op) -> Op::Output {
+        match self {
+            Self::V4(simd) => simd.vectorize(op),
+            Self::V3(simd) => simd.vectorize(op),
+        }
+    }
+
     pub(super) fn breaks(self, text: &[u8], breaks: &mut Breaks) {
         match self {
-            Self::V4(simd) => simd.vectorize(
-                #[inline(always)]
-                || fill_breaks(simd, text, breaks),
-            ),
-            Self::V3(simd) => simd.vectorize(
-                #[inline(always)]
-                || fill_breaks(simd, text, breaks),
-            ),
+            Self::V4(simd) => simd.vectorize(FillBreaks { simd, text, breaks }),
+            Self::V3(simd) => simd.vectorize(FillBreaks { simd, text, breaks }),
         }
     }
 
     pub(super) fn fill(self, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
         match self {
-            Self::V4(simd) => simd.vectorize(
-                #[inline(always)]
-                || fill(simd, classifier, text, lanes),
-            ),
-            Self::V3(simd) => simd.vectorize(
-                #[inline(always)]
-                || fill(simd, classifier, text, lanes),
-            ),
+            Self::V4(simd) => simd.vectorize(Fill { simd, classifier, text, lanes }),
+            Self::V3(simd) => simd.vectorize(Fill { simd, classifier, text, lanes }),
         }
+    }
+}
+
+/// What is compiled for the vectors at hand. A closure may be left out of that: nothing
+/// makes the compiler inline it.
+struct Fill<'a, W> {
+    simd: W,
+    classifier: &'a Classifier,
+    text: &'a [u8],
+    lanes: &'a mut Lanes,
+}
+
+impl<W: Wide> NullaryFnOnce for Fill<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        fill(self.simd, self.classifier, self.text, self.lanes);
+    }
+}
+
+struct FillBreaks<'a, W> {
+    simd: W,
+    text: &'a [u8],
+    breaks: &'a mut Breaks,
+}
+
+impl<W: Wide> NullaryFnOnce for FillBreaks<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        fill_breaks(self.simd, self.text, self.breaks);
     }
 }
 
@@ -189,6 +221,31 @@ impl<W: Wide> Tables<W> {
     }
 }
 
+impl<W: Wide> Tables<W> {
+    /// One bit per byte that is in some group.
+    #[inline(always)]
+    fn bits(self, simd: W, bytes: &Cut<W>) -> u64 {
+        simd.bits(self.of(simd, bytes))
+    }
+}
+
+/// A set of bytes by their low halves: which high halves make one of it.
+#[derive(Clone, Copy)]
+struct Set<W: Wide>(W::Bytes);
+
+impl<W: Wide> Set<W> {
+    #[inline(always)]
+    fn load(simd: W, halves: &Halves) -> Self {
+        Self(simd.table(halves.low))
+    }
+
+    /// One bit per byte of the set; `high` has the bit of each byte's high half.
+    #[inline(always)]
+    fn of(self, simd: W, bytes: &Cut<W>, high: W::Bytes) -> u64 {
+        simd.bits(simd.and(simd.look_up(self.0, bytes.low), high))
+    }
+}
+
 /// Bytes and their halves.
 struct Cut<W: Wide> {
     whole: W::Bytes,
@@ -223,17 +280,28 @@ fn groups_of_four<W: Wide>(simd: W, [one, two, three, four]: [Tables<W>; 4], cut
     simd.and(groups(simd, [one, two, three], cut), four.of(simd, &cut[3]))
 }
 
+/// Bytes that begin three of which each is of its set.
+#[inline(always)]
+fn triple<W: Wide>(simd: W, [one, two, three]: [Tables<W>; 3], cut: &[Cut<W>; 4]) -> u64 {
+    // Their groups are halves of bytes, which differ from one to the next.
+    one.bits(simd, &cut[0]) & two.bits(simd, &cut[1]) & three.bits(simd, &cut[2])
+}
+
 #[inline(always)]
 fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
     let Lanes {
         words,
         wordy,
+        letters,
         tokens,
         solid,
         odd,
         signs,
         spots,
-        places: [one, two, three],
+        triples,
+        named,
+        soft,
+        escapes,
         names,
         leads,
         inner,
@@ -241,26 +309,50 @@ fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lane
     let (names, leads) = (names.get_or_insert_default(), leads.get_or_insert_default());
     let inner = inner.get_or_insert_default();
     let count = text.len().div_ceil(LANE);
-    for bits in [&mut *words, wordy, tokens, solid, odd, signs, spots, one, two, three, names, leads, inner] {
+    for bits in [
+        &mut *words,
+        wordy,
+        letters,
+        tokens,
+        solid,
+        odd,
+        signs,
+        spots,
+        triples,
+        named,
+        soft,
+        escapes,
+        names,
+        leads,
+        inner,
+    ] {
         bits.resize(count, 0);
     }
-    let classes = words.iter_mut().zip(wordy).zip(tokens).zip(solid).zip(odd);
-    let places = one.iter_mut().zip(two).zip(three);
-    let marks = signs.iter_mut().zip(spots).zip(names).zip(leads).zip(inner);
-    let word = Tables::load(simd, &classifier.words);
-    let token = Tables::load(simd, &classifier.tokens);
-    let hollow = Tables::load(simd, &classifier.hollow);
-    let unusual = Tables::load(simd, &classifier.odd);
-    let place = Tables::load_three(simd, &classifier.places);
+    let classes =
+        words.iter_mut().zip(wordy).zip(letters).zip(tokens).zip(solid).zip(odd).zip(named).zip(soft);
+    let marks = signs.iter_mut().zip(spots).zip(triples).zip(escapes).zip(names).zip(leads).zip(inner);
+    let word = Set::load(simd, &classifier.words);
+    let token = Set::load(simd, &classifier.tokens);
+    let hollow = Set::load(simd, &classifier.hollow);
+    let unusual = Set::load(simd, &classifier.odd);
+    let softer = Set::load(simd, &classifier.soft);
+    let [place_one, place_two, place_three] = &classifier.places;
+    let places =
+        [Tables::load(simd, place_one), Tables::load(simd, place_two), Tables::load(simd, place_three)];
     let name = Tables::load_three(simd, &classifier.names);
-    let first = Tables::load_four(simd, &classifier.leads[0]);
-    let second = Tables::load_four(simd, &classifier.leads[1]);
-    let third = Tables::load_four(simd, &classifier.inner);
+    let [lead_one, lead_two, lead_three] = &classifier.leads;
+    let lead = [
+        Tables::load_four(simd, lead_one),
+        Tables::load_four(simd, lead_two),
+        Tables::load_four(simd, lead_three),
+    ];
+    let [inner_one, inner_two] = &classifier.inner;
+    let inner_lead = [Tables::load_four(simd, inner_one), Tables::load_four(simd, inner_two)];
+    let halves = simd.table(Halves::HIGH);
     let mut last;
-    for (index, ((classes, marks), places)) in classes.zip(marks).zip(places).enumerate() {
-        let ((one, two), three) = places;
-        let ((((words, wordy), tokens), solid), odd) = classes;
-        let ((((signs, spots), names), leads), inner) = marks;
+    for (index, (classes, marks)) in classes.zip(marks).enumerate() {
+        let (((((((words, wordy), letters), tokens), solid), odd), named), soft) = classes;
+        let ((((((signs, spots), triples), escapes), names), leads), inner) = marks;
         let rest = &text[index * LANE..];
         let chunk = match rest.first_chunk() {
             Some(chunk) => chunk,
@@ -276,21 +368,25 @@ fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lane
             Cut::load(simd, chunk, 2),
             Cut::load(simd, chunk, 3),
         ];
-        *one = simd.bits(place[0].of(simd, &cut[0]));
-        *two = simd.bits(place[1].of(simd, &cut[0]));
-        *three = simd.bits(place[2].of(simd, &cut[0]));
-        *words = simd.bits(word.of(simd, &cut[0]));
+        let high = simd.look_up(halves, cut[0].high);
+        let blanks = cut[0].is(simd, b' ');
+        *words = word.of(simd, &cut[0], high);
         *wordy = *words & !cut[0].is(simd, b'-');
-        *tokens = simd.bits(token.of(simd, &cut[0]));
-        *solid = !simd.bits(hollow.of(simd, &cut[0]));
-        *odd = simd.bits(unusual.of(simd, &cut[0]));
+        *letters = *words | cut[0].is(simd, b'+') | cut[0].is(simd, b'/');
+        *named = *words | cut[0].is(simd, b'.');
+        *tokens = token.of(simd, &cut[0], high);
+        *solid = !hollow.of(simd, &cut[0], high);
+        *odd = unusual.of(simd, &cut[0], high);
+        *soft = softer.of(simd, &cut[0], high);
         *signs = cut[0].is(simd, b'=') | cut[0].is(simd, b':');
         let is_behind = cut[1].is(simd, b'i') & cut[2].is(simd, b's');
-        *spots = cut[0].is(simd, b' ') & (cut[1].is(simd, b'-') | is_behind);
+        *spots = blanks & (cut[1].is(simd, b'-') | is_behind);
+        *escapes = cut[0].is(simd, b'%') | cut[0].is(simd, b'\\');
+        *triples = triple(simd, places, &cut);
         *names = simd.bits(groups(simd, name, &cut));
-        *inner = simd.bits(groups_of_four(simd, third, &cut));
-        let either = simd.or(groups_of_four(simd, first, &cut), groups_of_four(simd, second, &cut));
-        *leads = simd.bits(either);
+        let of = |tables| groups_of_four(simd, tables, &cut);
+        *inner = simd.bits(simd.or(of(inner_lead[0]), of(inner_lead[1])));
+        *leads = simd.bits(simd.or(simd.or(of(lead[0]), of(lead[1])), of(lead[2])));
     }
 }
 

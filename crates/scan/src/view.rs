@@ -131,6 +131,7 @@ pub(crate) struct Prefix {
 }
 
 /// Whether a line begins as those of GitHub and Azure, by far the commonest, and goes on.
+#[inline(always)]
 fn is_github(line: &[u8]) -> bool {
     const SIGNS: [u64; 2] = [u64::from_le_bytes(*b"\0\0\0\0-\0\0-"), u64::from_le_bytes(*b"\0\0T\0\0:\0\0")];
     const MASKS: [u64; 2] = [0xff00_00ff_0000_0000, 0x0000_ff00_00ff_0000];
@@ -143,11 +144,16 @@ fn is_github(line: &[u8]) -> bool {
 }
 
 /// The platform's prefix of a line.
+#[inline]
 pub(crate) fn prefix(line: &[u8]) -> Prefix {
-    let none = Prefix::default();
     if is_github(line) {
-        return Prefix { len: GITHUB_BYTES, ..none };
+        return Prefix { len: GITHUB_BYTES, ..Prefix::default() };
     }
+    other_prefix(line)
+}
+
+fn other_prefix(line: &[u8]) -> Prefix {
+    let none = Prefix::default();
     let from = usize::from(line.first() == Some(&b'['));
     let Some(stamp) = line.get(from..from + 20) else { return none };
     let fits = stamp[4] == b'-' && stamp[7] == b'-' && stamp[10] == b'T' && stamp[13] == b':';

@@ -7,7 +7,7 @@ use crate::engine::{Hit, Worker};
 use crate::runs::{self, MIN_RUN, PLUS, WORD};
 use crate::seam::push_pieces;
 use crate::search::Sweep;
-use crate::view::View;
+use crate::view::{self, View};
 use regex_automata::Span;
 use zeroize::Zeroizing;
 
@@ -30,8 +30,11 @@ impl Worker<'_> {
         if at < sweep.wrapped_to {
             return;
         }
-        let mut joined = View::default();
         let mut line = Span::from(at..block::line_around(text, at).end);
+        if !block::line_after(text, line.end).is_some_and(|next| may_be_base64(text, next)) {
+            return;
+        }
+        let mut joined = View::default();
         let (width, mut is_padded) = push_base64(text, line, &mut joined);
         let before = block::line_before(text, at).map(|line| push_base64(text, line, &mut View::default()));
         if before == Some((width, false)) && sweep.wrapped_to != at {
@@ -143,6 +146,14 @@ impl Worker<'_> {
         }
         hits
     }
+}
+
+/// A quick look whether a raw line is one of base 64 when it is seen; true in doubt.
+fn may_be_base64(text: &[u8], line: Span) -> bool {
+    let raw = text.get(line.range()).unwrap_or_default();
+    let visible = raw[view::prefix(raw).len..].trim_ascii();
+    memchr::memchr2(b' ', 0x1b, visible).is_none_or(|at| visible[at] == 0x1b)
+        && visible.first().is_some_and(|first| runs::is(*first, BASE64) || *first == 0x1b)
 }
 
 /// Appends a line of nothing but base 64; the count of its letters, or 0, and whether it is

@@ -124,7 +124,9 @@ fn scan_item(
 ) -> Scanned {
     let mut sink = Collect { worker: detection.scanner().worker(), least, found: Vec::new() };
     let mut problems = leakgraph_ingest::texts(item, limits, &mut sink);
-    let Collect { mut found, .. } = sink;
+    // The scratch space of the worker is free for whoever comes next.
+    let Collect { worker, mut found, .. } = sink;
+    drop(worker);
     once_per_job(&mut found);
     for mut worker in detection.redactors() {
         for (path, sighting) in &mut found {

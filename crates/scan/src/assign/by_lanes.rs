@@ -1,55 +1,117 @@
 //! Where an assignment may be, by the lanes of a text: a quick look at every sign.
 
-use super::{QUOTES, lead_before};
+use super::QUOTES;
 use crate::lanes::{self, LANE, Lanes};
+use pulp::NullaryFnOnce;
 
-/// Signs that may have a secret's name before them and a value behind.
-pub(super) fn signs<'t>(text: &'t [u8], lanes: &'t Lanes) -> impl Iterator<Item = usize> + 't {
-    let fits = |sign: &usize| may_have_value(text, &lanes.solid, *sign) && may_have_name(text, lanes, *sign);
-    bits(&lanes.signs).filter(fits)
+/// Where to look closer.
+#[derive(Default)]
+pub(super) struct Marks {
+    /// Signs that may have a secret's name before them and a value behind.
+    pub(super) signs: Vec<usize>,
+    /// Blanks before options and sentences that may announce a secret.
+    pub(super) spots: Vec<usize>,
 }
 
-/// Blanks before options and sentences that may announce a secret.
-pub(super) fn spots<'t>(text: &'t [u8], lanes: &'t Lanes) -> impl Iterator<Item = usize> + 't {
-    bits(&lanes.spots).filter(|spot| may_have_option(text, lanes, *spot))
+impl Marks {
+    pub(super) fn of(text: &[u8], lanes: &Lanes) -> Self {
+        lanes::compiled_for_processor(Look { text, lanes })
+    }
+}
+
+/// [`Marks::of`] for [`lanes::compiled_for_processor`].
+struct Look<'a> {
+    text: &'a [u8],
+    lanes: &'a Lanes,
+}
+
+impl NullaryFnOnce for Look<'_> {
+    type Output = Marks;
+
+    #[inline(always)]
+    fn call(self) -> Marks {
+        let Self { text, lanes } = self;
+        let mut marks = Marks::default();
+        // Where names end that hold a part of a secret's.
+        let mut ends = Vec::with_capacity(lanes.named.len());
+        let mut behind = Behind::default();
+        let names = lanes.names.as_deref().unwrap_or(&lanes.words);
+        let parts = lanes.signs.iter().zip(names).zip(&lanes.named).zip(&lanes.soft);
+        for (lane, (((signs, names), named), soft)) in parts.enumerate() {
+            let end = behind.names(*names, *named);
+            ends.push(end);
+            for bit in lanes::ones(signs & behind.soft(end, *soft)) {
+                let sign = lane * LANE + bit;
+                if may_have_value(text, &lanes.solid, sign) {
+                    marks.signs.push(sign);
+                }
+            }
+        }
+        for spot in lanes::all_ones(&lanes.spots) {
+            if may_announce(text, &lanes.named, &ends, spot) {
+                marks.spots.push(spot);
+            }
+        }
+        marks
+    }
+}
+
+/// Whether what stands at [`Lanes::spots`] may announce a secret: `password is`, or
+/// `--password`.
+#[inline(always)]
+fn may_announce(text: &[u8], named: &[u64], ends: &[u64], spot: usize) -> bool {
+    let ends_name = |at: usize| lanes::from(ends, at) & 1 != 0;
+    let option = &text[spot + 1..];
+    match option.first() {
+        // The dashes are part of the name, too.
+        Some(b'-') => ends_name(lanes::end_of_ones(named, spot + 1)) || option.starts_with(b"-p "),
+        _ => ends_name(spot),
+    }
+}
+
+/// What lanes hand on to the next.
+#[derive(Default)]
+struct Behind {
+    /// Whether a name goes on that holds a part of a secret's.
+    name: bool,
+    /// Whether so many soft bytes behind one end there, and a byte more.
+    soft: [bool; MAX_SOFT],
+}
+
+/// Quotes and blanks that may stand between a name and its sign.
+const MAX_SOFT: usize = 3;
+
+impl Behind {
+    /// Where the names of a lane end that hold one of `parts`.
+    #[inline(always)]
+    fn names(&mut self, parts: u64, named: u64) -> u64 {
+        // Added to the ones of its name, a part carries over to the byte behind it.
+        let (sum, over) = named.overflowing_add(parts & named);
+        let (sum, over_too) = sum.overflowing_add(u64::from(self.name));
+        self.name = over || over_too;
+        sum & !named
+    }
+
+    /// The same, and up to [`MAX_SOFT`] soft bytes behind them.
+    #[inline(always)]
+    fn soft(&mut self, mut ends: u64, soft: u64) -> u64 {
+        let mut all = ends;
+        for carry in &mut self.soft {
+            let passed = ends & soft;
+            ends = passed << 1 | u64::from(*carry);
+            *carry = passed >> (LANE - 1) != 0;
+            all |= ends;
+        }
+        all
+    }
 }
 
 /// Bytes behind a sign in which its value begins: two of the sign, four blanks, three
 /// quotes, or a scheme and a blank.
 const REACH: usize = 16;
 
-/// Places of the ones.
-fn bits(lanes: &[u64]) -> impl Iterator<Item = usize> {
-    lanes.iter().enumerate().flat_map(|(lane, bits)| lanes::ones(*bits).map(move |bit| lane * LANE + bit))
-}
-
-/// Whether a part of a secret's name may stand before a sign.
-fn may_have_name(text: &[u8], lanes: &Lanes, sign: usize) -> bool {
-    ends_name(text, lanes, sign - lead_before(&text[..sign]))
-}
-
-/// Whether a name that ends here may hold a part of a secret's.
-fn ends_name(text: &[u8], lanes: &Lanes, end: usize) -> bool {
-    let Some(names) = &lanes.names else { return true };
-    let length = lanes::before(&lanes.words, end).leading_ones() as usize;
-    let is_whole = length < LANE && end.checked_sub(length + 1).is_none_or(|at| text[at] != b'.');
-    !is_whole || length > 0 && lanes::before(names, end) >> (LANE - length) != 0
-}
-
-/// Whether what stands at [`Lanes::spots`] may announce a secret.
-fn may_have_option(text: &[u8], lanes: &Lanes, spot: usize) -> bool {
-    let Some(names) = &lanes.names else { return true };
-    if text.get(spot + 1) != Some(&b'-') {
-        return ends_name(text, lanes, spot);
-    }
-    // The dashes are word characters, too.
-    let length = lanes::from(&lanes.words, spot + 1).trailing_ones() as usize;
-    let is_whole = length < LANE && text.get(spot + 1 + length) != Some(&b'.');
-    let is_login = text.get(spot + 1..).is_some_and(|option| option.starts_with(b"-p "));
-    !is_whole || is_login || lanes::from(names, spot + 1) & lanes::low(length) != 0
-}
-
 /// Whether a value of enough bytes, or a quoted one, may follow a sign.
+#[inline(always)]
 fn may_have_value(text: &[u8], solid: &[u64], sign: usize) -> bool {
     let solid = lanes::from(solid, sign + 1);
     let two = solid & solid >> 1;

@@ -106,10 +106,15 @@ struct Stems(Vec<u64>);
 
 impl Stems {
     fn of(words: &[String]) -> Self {
-        let mut stems = Self(vec![0; 1 << 10]);
+        let mut stems = Self(vec![0; 1 << 9]);
         for word in words {
-            let stem = stem(word.trim_start_matches('_').as_bytes());
-            stems.0[stem >> 6] |= 1 << (stem & 63);
+            let word = word.trim_start_matches('_').as_bytes();
+            // Names have several signs between parts, or none; and anything behind a word.
+            let letters = word.iter().take(3).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let stem = stem(word) & !0 << (5 * (3 - letters));
+            for rest in 0..1 << (5 * (3 - letters)) {
+                stems.0[(stem | rest) >> 6] |= 1 << ((stem | rest) & 63);
+            }
         }
         stems
     }
@@ -119,14 +124,15 @@ impl Stems {
     }
 }
 
-/// A number of the first two letters of a part of a name.
+/// A number of the first three letters of a part of a name, in either case.
 fn stem(part: &[u8]) -> usize {
-    part.iter().take(2).fold(0, |stem, byte| stem << 8 | usize::from(byte.to_ascii_lowercase()))
+    (0..3).fold(0, |stem, at| stem << 5 | usize::from(part.get(at).map_or(0, |byte| byte & 31)))
 }
 
 /// A name as its parts: `_dd_api_key_` of `DD-API-KEY`, `ddApiKey` and `dd.api.key`.
 fn parts(name: &[u8]) -> Vec<u8> {
-    let mut out = vec![b'_'];
+    let mut out = Vec::with_capacity(2 * name.len() + 2);
+    out.push(b'_');
     let mut was_lower = false;
     for byte in name {
         if byte.is_ascii_uppercase() && was_lower {

@@ -5,7 +5,8 @@ use crate::runs;
 use regex_automata::Span;
 use zeroize::Zeroizing;
 
-const MIN_HEX_BYTES: usize = 32;
+/// Shorter runs are no candidates.
+pub(super) const MIN_HEX_BYTES: usize = 32;
 
 /// Hex in a run of word characters; whether the run is hex at all.
 pub(super) fn parts(text: &[u8], word: Span, found: &mut impl FnMut(Decoded)) -> bool {

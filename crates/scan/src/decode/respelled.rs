@@ -14,10 +14,11 @@ pub(crate) fn spaced(text: &[u8], span: Span, found: &mut impl FnMut(Decoded)) {
     }
 }
 
-/// Words with percent-encoded bytes, decoded.
-pub(crate) fn percent(text: &[u8], mut found: impl FnMut(Decoded)) {
+/// Words with percent-encoded bytes, decoded; `escapes` are the places of all percent signs,
+/// and may be those of other bytes.
+pub(crate) fn percent(text: &[u8], escapes: &[usize], mut found: impl FnMut(Decoded)) {
     let mut done = 0;
-    for at in memchr::memchr_iter(b'%', text) {
+    for at in escapes.iter().copied() {
         if at < done || !escape(text, at).is_some_and(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')) {
             continue;
         }
@@ -53,11 +54,13 @@ fn escape(text: &[u8], at: usize) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// Lines with JSON escapes that cut values apart: `\n`, `\/`, `\u00xx`.
-pub(crate) fn json(text: &[u8], mut found: impl FnMut(Decoded)) {
+/// Lines with JSON escapes that cut values apart: `\n`, `\/`, `\u00xx`; `escapes` are the
+/// places of all backslashes, and may be those of other bytes.
+pub(crate) fn json(text: &[u8], escapes: &[usize], mut found: impl FnMut(Decoded)) {
     let mut done = 0;
-    for at in memchr::memchr_iter(b'\\', text) {
-        if at < done || !matches!(text.get(at + 1), Some(b'n' | b'/' | b'u' | b'x' | b'"')) {
+    for at in escapes.iter().copied() {
+        let is_escape = matches!(text.get(at..), Some([b'\\', b'n' | b'/' | b'u' | b'x' | b'"', ..]));
+        if at < done || !is_escape {
             continue;
         }
         let start = text

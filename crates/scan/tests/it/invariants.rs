@@ -124,6 +124,29 @@ fn clean_lines_are_kept_for_a_later_run_of_the_same_rules_and_key() {
     assert!(!other.import_memo(&kept));
 }
 
+/// Lines are counted part by part; some of these are longer than a part, or than a window.
+#[test]
+fn lines_are_counted_whatever_their_length() {
+    let value = ["q8Zr2Lk0", "Vn5Tw7Bx"].concat();
+    let mut text = String::from("\u{feff}");
+    let mut expected = Vec::new();
+    for (number, width) in
+        [0, 40, 16_300, 16_383, 16_384, 16_385, 50_000, 1_100_000, 9].into_iter().enumerate()
+    {
+        text.push_str(&"word ".repeat(width / 5));
+        text.push_str(&" ".repeat(width % 5));
+        text.push_str(if number % 2 == 0 { "\n" } else { "\r\n" });
+        text.push_str(
+            "2024-05-22T12:43:46.962646Z 00O a line\n2024-05-22T12:43:46.962646Z 00O+that goes on\n",
+        );
+        expected.push(1 + text.matches('\n').count());
+        text.push_str(&format!("DB_PASSWORD={value}{}\n", 1234 + number));
+    }
+    let scan = scanner().worker().scan(text.as_bytes());
+    let lines: Vec<usize> = scan.sightings.iter().map(|sighting| sighting.line).collect();
+    assert_eq!(lines, expected);
+}
+
 #[test]
 fn threads_find_the_same() {
     let scanner = scanner();

@@ -21,6 +21,7 @@ mod seal;
 mod shapes;
 mod structures;
 mod user_rules;
+mod vectors;
 
 use leakgraph_scan::{FingerprintKey, RuleSet, Scanner};
 use std::sync::LazyLock;
