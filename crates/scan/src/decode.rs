@@ -11,7 +11,7 @@ pub(crate) use respelled::{json, percent, reversed, spaced};
 
 use crate::lanes::{self, LANE};
 use crate::leads::Word;
-use crate::runs;
+use crate::runs::{self, BASE64};
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -142,8 +142,6 @@ pub(crate) fn is_plain(text: &[u8], lead: usize, word: Span) -> bool {
 /// So much of a run before its long part may be text, too.
 const MAX_LEAD_BYTES: usize = 24;
 const MAX_COMPRESSED_LEAD_BYTES: usize = 1024;
-
-const BASE64: u8 = runs::WORD | runs::PLUS;
 
 /// The first place in a run from where it decodes to something readable. What precedes
 /// a value may be letters of the alphabet, too. Only the first `starts` places are tried.

@@ -12,7 +12,7 @@ use crate::depth::{Budget, Depth};
 use crate::engine::Worker;
 use crate::lanes::{self, LANE, Lanes};
 use crate::matcher::{Event, Found};
-use crate::runs::{self, DASH, HEX, MIN_RUN, PLUS, TOKEN, WORD};
+use crate::runs::{self, BASE64, DASH, HEX, MIN_RUN, TOKEN, WORD};
 use crate::search::Sweep;
 use crate::view::View;
 use crate::wrap::{MIN_WRAPPED_BYTES, is_base64_line};
@@ -38,7 +38,6 @@ const MAX_KIND_LEAD: usize = 10;
 const MIN_NAME: usize = 4;
 const MAX_NAME: usize = 80;
 const MAX_SIGNS: usize = 4;
-const BASE64: u8 = WORD | PLUS;
 
 /// The block a join starts from.
 pub(crate) struct Source<'b> {
@@ -139,9 +138,7 @@ impl Worker<'_> {
             let tail = Span::from(line.end - tail.word..line.end);
             self.short_tail(source, tail, &mut is_dirty, sweep);
         }
-        if tail.may_be_open
-            && let Some(run) = open_run(visible, tail.word)
-        {
+        if let Some(run) = tail.open.and_then(|letters| open_run(visible, letters)) {
             is_dirty = true;
             self.open_run(source, Span::from(line.end - run..line.end), sweep);
         }
@@ -272,8 +269,9 @@ struct Tail {
     word: usize,
     /// The beginning of a token, too short for a run.
     is_short: bool,
-    /// The beginning of a key that is marked near its end.
-    may_be_open: bool,
+    /// How many letters of base 64 end the line, if they may be the beginning of a key that is
+    /// marked near its end; [`LANE`] may be more.
+    open: Option<usize>,
     may_be_assigned: bool,
 }
 
@@ -286,6 +284,7 @@ impl Tail {
             return None;
         }
         let word = before(&lanes.words).leading_ones() as usize;
+        let letters = before(&lanes.letters).leading_ones() as usize;
         // Bits of so many last bytes, the last one highest.
         let last = |bits: u64, count: usize| bits & !lanes::low(LANE - count);
         let odd = before(&lanes.odd);
@@ -295,10 +294,10 @@ impl Tail {
             token: line.end - start,
             word,
             is_short: (MIN_TAIL..MIN_RUN).contains(&word) && last(odd, token.min(MIN_OPEN_RUN)) != 0,
-            may_be_open: may_be_open(before(&lanes.letters).leading_ones() as usize, odd),
+            open: Some(letters).filter(|letters| may_be_open(*letters, odd)),
             may_be_assigned: may_be_assigned(bytes, line, token, last(before(&lanes.signs), token)),
         };
-        (tail.is_short || tail.may_be_open || tail.may_be_assigned).then_some(tail)
+        (tail.is_short || tail.open.is_some() || tail.may_be_assigned).then_some(tail)
     }
 }
 
@@ -308,11 +307,6 @@ impl Tail {
 fn may_be_open(letters: usize, odd: u64) -> bool {
     let odd = (odd & !lanes::low(LANE - letters)).count_ones() as usize;
     letters == LANE || letters >= MIN_OPEN_RUN && odd * 4 >= letters
-}
-
-/// Whether base 64 that ends a line is longer than its word characters at the end.
-fn goes_on(line: &[u8], word: usize) -> bool {
-    word == LANE || matches!(line[..line.len() - word].last(), Some(b'+' | b'/'))
 }
 
 /// Whether [`assigned`] may find something in a line that ends with a token of so many
@@ -353,8 +347,8 @@ fn is_quoted(bytes: &[u8], line: Span, token: usize) -> bool {
 
 /// The length of a run at the end of a line that may be the beginning of a key that is
 /// marked near its end. Digests are no such run.
-fn open_run(line: &[u8], word: usize) -> Option<usize> {
-    let run = if goes_on(line, word) { runs::trailing(line, BASE64) } else { word };
+fn open_run(line: &[u8], letters: usize) -> Option<usize> {
+    let run = if letters == LANE { runs::trailing(line, BASE64) } else { letters };
     if !(MIN_OPEN_RUN..MAX_OPEN_RUN).contains(&run) {
         return None;
     }

@@ -61,32 +61,6 @@ pub(crate) struct Breaks {
     pub(crate) specials: Vec<u64>,
 }
 
-impl Lanes {
-    fn clear(&mut self) {
-        let Self {
-            words,
-            wordy,
-            letters,
-            tokens,
-            solid,
-            odd,
-            signs,
-            spots,
-            triples,
-            named,
-            soft,
-            escapes,
-            names,
-            leads,
-            inner,
-        } = self;
-        (*names, *leads, *inner) = (None, None, None);
-        for bits in [words, wordy, letters, tokens, solid, odd, signs, spots, triples, named, soft, escapes] {
-            bits.clear();
-        }
-    }
-}
-
 /// Runs what takes most of a scan's time compiled for this processor: bits are counted and
 /// shifted in half as many steps. Only what is inlined in `op` gains by it, so `call` and
 /// what it calls are always inlined.
@@ -257,8 +231,6 @@ pub(crate) struct Classifier {
     leads: [[Halves; 4]; 3],
     inner: [[Halves; 4]; 2],
     names: [Halves; 3],
-    #[cfg(target_arch = "x86_64")]
-    vectors: Option<vectors::Vectors>,
 }
 
 impl Classifier {
@@ -275,15 +247,13 @@ impl Classifier {
             leads: grouped(everywhere),
             inner: grouped(in_tokens),
             names: names(),
-            #[cfg(target_arch = "x86_64")]
-            vectors: vectors::Vectors::of_processor(),
         }
     }
 
     /// The lanes of a text; bits behind its end are 0.
     pub(crate) fn fill(&self, text: &[u8], lanes: &mut Lanes) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(vectors) = self.vectors {
+        if let Some(vectors) = vectors::Vectors::of_processor() {
             return vectors.fill(self, text, lanes);
         }
         self.fill_slowly(text, lanes);
@@ -292,7 +262,7 @@ impl Classifier {
     /// The line ends and specials of a text; bits behind its end are 0.
     pub(crate) fn breaks(&self, text: &[u8], breaks: &mut Breaks) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(vectors) = self.vectors {
+        if let Some(vectors) = vectors::Vectors::of_processor() {
             return vectors.breaks(text, breaks);
         }
         breaks.fill_slowly(text);
@@ -300,11 +270,11 @@ impl Classifier {
 
     /// Without vectors.
     fn fill_slowly(&self, text: &[u8], lanes: &mut Lanes) {
-        lanes.clear();
+        *lanes = Lanes::default();
         for chunk in chunks(text) {
             lanes.words.push(self.words.bits(&chunk));
             lanes.wordy.push(bits(&chunk, |three| wordy(three.first())));
-            lanes.letters.push(bits(&chunk, |three| runs::is(three[0], runs::WORD | runs::PLUS)));
+            lanes.letters.push(bits(&chunk, |three| runs::is(three[0], runs::BASE64)));
             lanes.tokens.push(self.tokens.bits(&chunk));
             lanes.solid.push(!self.hollow.bits(&chunk));
             lanes.odd.push(self.odd.bits(&chunk));

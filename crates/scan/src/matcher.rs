@@ -151,7 +151,7 @@ impl Matcher {
             for keyword in &rule.keywords {
                 let keyword = keyword.as_bytes();
                 // Elsewhere `confirm` takes none of these.
-                let is_edge = rule_compiled.is_prefix && !rule_compiled.names_secret;
+                let is_edge = rule_compiled.begins_with_keyword();
                 let in_run = is_edge && tier::begins_with_run(&rule_compiled.hir);
                 let affix = |literal: &[u8], is_reversed| Affix {
                     literal: literal.to_vec(),
@@ -315,7 +315,7 @@ impl Matcher {
         if compiled.is_armour {
             return Some(Event::Armour { rule, at: keyword.start });
         }
-        if compiled.is_prefix && !compiled.names_secret && is_inside_word(text, keyword.start) {
+        if compiled.begins_with_keyword() && is_inside_word(text, keyword.start) {
             return None;
         }
         let limit = text.len().min(keyword.end + compiled.longest);
@@ -369,8 +369,8 @@ impl Matcher {
                 let input = Input::new(text).range(keyword.start..to).anchored(Anchored::Yes);
                 let end = dfa.try_search_fwd(cache, &input).ok()??.offset();
                 let span = Span::from(keyword.start..end);
-                let is_clean = !is_inside_word(text, span.start) && !wordy(text.get(end));
-                return (is_clean && end >= keyword.end).then_some(Found { rule, span, secret: span });
+                let is_whole = end >= keyword.end && !wordy(text.get(end));
+                return is_whole.then_some(Found { rule, span, secret: span });
             }
             (Engine::Whole(regex), Scratch::Whole(scratch)) => (regex, scratch),
             _ => return None,

@@ -14,6 +14,8 @@ const MAX_SPACED_BYTES: usize = 4096;
 pub(crate) const WORD: u8 = 1;
 /// `+` or `/`.
 pub(crate) const PLUS: u8 = 2;
+/// Letters of both alphabets of base 64.
+pub(crate) const BASE64: u8 = WORD | PLUS;
 /// `_` or `-`.
 pub(crate) const DASH: u8 = 4;
 /// Hexadecimal digit.

@@ -233,15 +233,20 @@ pub(crate) fn raw_token_end(text: &[u8], line: Span) -> bool {
 
 /// The token that ends a raw line, where it is seen as it is.
 pub(crate) fn plain_tail(text: &[u8], line: Span) -> Option<&[u8]> {
-    let bytes = text.get(line.range())?;
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    let bytes = plain(text, line)?;
     let low = bytes.len().saturating_sub(MAX_TOKEN_BYTES);
     let token = &bytes[bytes.len() - runs::trailing(&bytes[low..], TOKEN)..];
     let has_prefix = view::prefix(bytes).len > bytes.len() - token.len();
-    let is_plain =
-        token.len() < MAX_TOKEN_BYTES && !has_prefix && memchr::memchr2(0x1b, b'\r', bytes).is_none();
+    let is_whole = token.len() < MAX_TOKEN_BYTES && !has_prefix;
     let name_ends = bytes.get(..bytes.len() - token.len())?.last();
-    (is_plain && !matches!(name_ends, Some(b'"' | b'\''))).then_some(token)
+    (is_whole && !matches!(name_ends, Some(b'"' | b'\''))).then_some(token)
+}
+
+/// A raw line that is seen as it is, without its line end.
+fn plain(text: &[u8], line: Span) -> Option<&[u8]> {
+    let bytes = text.get(line.range())?;
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    memchr::memchr2(0x1b, b'\r', bytes).is_none().then_some(bytes)
 }
 
 /// Appends the tokens that the lines behind `end` begin with, up to the first that is not
@@ -249,11 +254,10 @@ pub(crate) fn plain_tail(text: &[u8], line: Span) -> Option<&[u8]> {
 pub(crate) fn push_plain(text: &[u8], mut end: usize, tokens: &mut Vec<u8>) -> bool {
     for _ in 0..MAX_LOOSE_LINES {
         let Some(line) = block::line_after(text, end) else { return true };
-        let bytes = text.get(line.range()).unwrap_or_default();
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        if bytes.len() > MAX_TOKEN_BYTES || memchr::memchr2(0x1b, b'\r', bytes).is_some() {
+        if line.len() > MAX_TOKEN_BYTES {
             return false;
         }
+        let Some(bytes) = plain(text, line) else { return false };
         let visible = &bytes[view::prefix(bytes).len..];
         let rest = &visible[margin(visible)..];
         let token = &rest[..runs::leading(rest, TOKEN)];

@@ -5,7 +5,7 @@ use crate::block::{Block, Lines};
 use crate::check::{self, context::names_secret};
 use crate::decode::{self, Decoded};
 use crate::depth::{Budget, Depth};
-use crate::engine::{Hit, State, Worker};
+use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
 use crate::matcher::Found;
@@ -186,11 +186,9 @@ impl Worker<'_> {
         if !outer.is_top() {
             return self.text(text, depth, budget);
         }
-        let State { lanes, inner_lanes, .. } = &mut self.state;
-        std::mem::swap(lanes, inner_lanes);
+        std::mem::swap(&mut self.state.lanes, &mut self.state.inner_lanes);
         let hits = self.text(text, depth, budget);
-        let State { lanes, inner_lanes, .. } = &mut self.state;
-        std::mem::swap(lanes, inner_lanes);
+        std::mem::swap(&mut self.state.lanes, &mut self.state.inner_lanes);
         hits
     }
 

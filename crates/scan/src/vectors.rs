@@ -17,11 +17,11 @@ pub(super) enum Vectors {
 impl Vectors {
     #[inline]
     pub(super) fn of_processor() -> Option<Self> {
-        V4::try_new().map(Self::V4).or_else(|| V3::try_new().map(Self::V3))
+        Self::all().next()
     }
 
     /// All that the processor has, the widest first.
-    #[cfg(test)]
+    #[inline]
     pub(super) fn all() -> impl Iterator<Item = Self> {
         V4::try_new().map(Self::V4).into_iter().chain(V3::try_new().map(Self::V3))
     }
@@ -219,9 +219,7 @@ impl<W: Wide> Tables<W> {
     fn of(self, simd: W, bytes: &Cut<W>) -> W::Bytes {
         simd.and(simd.look_up(self.low, bytes.low), simd.look_up(self.high, bytes.high))
     }
-}
 
-impl<W: Wide> Tables<W> {
     /// One bit per byte that is in some group.
     #[inline(always)]
     fn bits(self, simd: W, bytes: &Cut<W>) -> u64 {
@@ -287,6 +285,13 @@ fn triple<W: Wide>(simd: W, [one, two, three]: [Tables<W>; 3], cut: &[Cut<W>; 4]
     one.bits(simd, &cut[0]) & two.bits(simd, &cut[1]) & three.bits(simd, &cut[2])
 }
 
+/// As many lanes as so many bytes have, one after the other.
+#[inline(always)]
+fn sized(bits: &mut Vec<u64>, bytes: usize) -> std::slice::IterMut<'_, u64> {
+    bits.resize(bytes.div_ceil(LANE), 0);
+    bits.iter_mut()
+}
+
 #[inline(always)]
 fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
     let Lanes {
@@ -308,37 +313,22 @@ fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lane
     } = lanes;
     let (names, leads) = (names.get_or_insert_default(), leads.get_or_insert_default());
     let inner = inner.get_or_insert_default();
-    let count = text.len().div_ceil(LANE);
-    for bits in [
-        &mut *words,
-        wordy,
-        letters,
-        tokens,
-        solid,
-        odd,
-        signs,
-        spots,
-        triples,
-        named,
-        soft,
-        escapes,
-        names,
-        leads,
-        inner,
-    ] {
-        bits.resize(count, 0);
-    }
-    let classes =
-        words.iter_mut().zip(wordy).zip(letters).zip(tokens).zip(solid).zip(odd).zip(named).zip(soft);
-    let marks = signs.iter_mut().zip(spots).zip(triples).zip(escapes).zip(names).zip(leads).zip(inner);
+    let bytes = text.len();
+    let classes = sized(words, bytes)
+        .zip(sized(wordy, bytes))
+        .zip(sized(letters, bytes))
+        .zip(sized(tokens, bytes))
+        .zip(sized(solid, bytes));
+    let classes = classes.zip(sized(odd, bytes)).zip(sized(named, bytes)).zip(sized(soft, bytes));
+    let marks =
+        sized(signs, bytes).zip(sized(spots, bytes)).zip(sized(triples, bytes)).zip(sized(escapes, bytes));
+    let marks = marks.zip(sized(names, bytes)).zip(sized(leads, bytes)).zip(sized(inner, bytes));
     let word = Set::load(simd, &classifier.words);
     let token = Set::load(simd, &classifier.tokens);
     let hollow = Set::load(simd, &classifier.hollow);
     let unusual = Set::load(simd, &classifier.odd);
     let softer = Set::load(simd, &classifier.soft);
-    let [place_one, place_two, place_three] = &classifier.places;
-    let places =
-        [Tables::load(simd, place_one), Tables::load(simd, place_two), Tables::load(simd, place_three)];
+    let places = Tables::load_three(simd, &classifier.places);
     let name = Tables::load_three(simd, &classifier.names);
     let [lead_one, lead_two, lead_three] = &classifier.leads;
     let lead = [
@@ -393,11 +383,9 @@ fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lane
 #[inline(always)]
 fn fill_breaks<W: Wide>(simd: W, text: &[u8], breaks: &mut Breaks) {
     let Breaks { ends, specials } = breaks;
-    let count = text.len().div_ceil(LANE);
-    ends.resize(count, 0);
-    specials.resize(count, 0);
+    let lanes = sized(ends, text.len()).zip(sized(specials, text.len()));
     let mut last;
-    for (index, (ends, specials)) in ends.iter_mut().zip(specials).enumerate() {
+    for (index, (ends, specials)) in lanes.enumerate() {
         let rest = &text[index * LANE..];
         let chunk = match rest.first_chunk() {
             Some(chunk) => chunk,

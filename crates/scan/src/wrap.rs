@@ -4,7 +4,7 @@ use crate::block;
 use crate::decode::{self, Decoded};
 use crate::depth::{Budget, Depth};
 use crate::engine::{Hit, Worker};
-use crate::runs::{self, MIN_RUN, PLUS, WORD};
+use crate::runs::{self, BASE64, MIN_RUN};
 use crate::seam::push_pieces;
 use crate::search::Sweep;
 use crate::view::{self, View};
@@ -13,8 +13,6 @@ use zeroize::Zeroizing;
 
 /// Lines of base 64 are at least so long.
 pub(crate) const MIN_WRAPPED_BYTES: usize = 24;
-
-const BASE64: u8 = WORD | PLUS;
 
 impl Worker<'_> {
     /// Base 64 over lines of one length.
