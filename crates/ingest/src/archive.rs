@@ -1,16 +1,19 @@
 //! Zips and gzip streams, read in memory under limits. Nothing is ever extracted
 //! to disk; member names are data.
 //!
-//! Architecture invariant: this is the only module of the crate that constructs a
-//! decoder.
+//! Architecture invariant: this module and those below it are the only ones of the crate
+//! that construct a decoder.
 
 #![expect(clippy::disallowed_types, reason = "this module is the capped wrapper around the decoders")]
+
+mod whole;
 
 use crate::limits::Limits;
 use crate::reader::Content;
 use leakgraph_model::tables::Problem;
 use std::io::{self, Cursor, Read, Seek};
 use std::sync::Arc;
+use whole::Whole;
 
 /// A member of an archive.
 pub(crate) struct Entry {
@@ -46,6 +49,15 @@ impl Budget {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self { bytes: limits.max_archive_bytes, depth: limits.max_depth }
     }
+
+    /// Whether a member of so many bytes, packed and inflated, meets no limit.
+    fn allows(&self, limits: &Limits, packed: u64, size: u64) -> bool {
+        size <= limits.max_entry_bytes && size <= self.bytes && !is_bomb(limits, packed, size)
+    }
+}
+
+fn is_bomb(limits: &Limits, packed: u64, inflated: u64) -> bool {
+    inflated > RATIO_FREE_BYTES && inflated / packed.max(1) > limits.max_ratio
 }
 
 pub(crate) fn is_zip(bytes: &[u8]) -> bool {
@@ -110,14 +122,35 @@ impl<R: Read> Read for Capped<'_, R> {
         } else if count > self.budget.bytes {
             Some(Stop::BudgetSpent)
         } else {
-            let total = self.total + count;
-            let is_bomb = total > RATIO_FREE_BYTES && total / self.packed.max(1) > self.limits.max_ratio;
+            let is_bomb = is_bomb(self.limits, self.packed, self.total + count);
             is_bomb.then_some(Stop::RatioExceeded)
         };
         self.total += kept;
         // What was kept of a stopped member counts as well.
         self.budget.bytes -= kept;
         Ok(usize::try_from(kept).unwrap_or(out.len()))
+    }
+}
+
+/// The bytes of a member of a zip.
+pub(crate) enum Member<'m> {
+    /// All of them, within the limits.
+    Whole(&'m [u8]),
+    /// Up to the first limit.
+    Stream(&'m mut dyn Read),
+}
+
+impl Member<'_> {
+    fn into_vec(self) -> Vec<u8> {
+        match self {
+            Self::Whole(bytes) => bytes.to_vec(),
+            Self::Stream(reader) => {
+                let mut bytes = Vec::new();
+                // What is wrong with it, the stream tells itself.
+                reader.read_to_end(&mut bytes).unwrap_or_default();
+                bytes
+            }
+        }
     }
 }
 
@@ -180,7 +213,7 @@ pub(crate) fn members<R: Read + Seek>(
     packed: R,
     limits: &Limits,
     budget: &mut Budget,
-    mut visit: impl FnMut(String, &mut Capped<'_, &mut dyn Read>),
+    mut visit: impl FnMut(String, Member<'_>),
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     if budget.depth == 0 {
@@ -202,7 +235,14 @@ pub(crate) fn members<R: Read + Seek>(
         let reason = format!("{count} members; only the first {} were read", limits.max_entries);
         problems.push(problem(path, "too_large", reason, None));
     }
+    let mut whole = Whole::new();
     for index in 0..count.min(limits.max_entries) {
+        let is_within = |packed: u64, size: u64| budget.allows(limits, packed, size);
+        if let Some((name, bytes)) = whole.inflate(&mut archive, index, is_within) {
+            budget.bytes -= bytes.len() as u64;
+            visit(name, Member::Whole(bytes));
+            continue;
+        }
         let mut member = match archive.by_index(index) {
             Ok(member) => member,
             Err(_) => {
@@ -216,9 +256,8 @@ pub(crate) fn members<R: Read + Seek>(
         }
         let name = String::from_utf8_lossy(member.name_raw()).into_owned();
         let (packed_bytes, member_path) = (member.compressed_size(), format!("{path}!/{name}"));
-        let reader: &mut dyn Read = &mut member;
-        let mut capped = Capped::new(reader, packed_bytes, limits, budget);
-        visit(name, &mut capped);
+        let mut capped = Capped::new(&mut member, packed_bytes, limits, budget);
+        visit(name, Member::Stream(&mut capped));
         problems.extend(capped.problem(&member_path));
         if capped.is_budget_spent() {
             break;
@@ -235,8 +274,8 @@ pub(crate) fn unzip(
     budget: &mut Budget,
 ) -> (Vec<Entry>, Vec<Problem>) {
     let mut entries = Vec::new();
-    let problems = members(path, Cursor::new(packed), limits, budget, |name, capped| {
-        entries.push(Entry { name, bytes: Arc::new(read_capped(capped)), sha256: None });
+    let problems = members(path, Cursor::new(packed), limits, budget, |name, member| {
+        entries.push(Entry { name, bytes: Arc::new(member.into_vec()), sha256: None });
     });
     (entries, problems)
 }

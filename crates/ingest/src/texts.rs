@@ -1,6 +1,6 @@
 //! The texts of an item as they are, for those who want no evidence.
 
-use crate::archive::{self, Budget};
+use crate::archive::{self, Budget, Member};
 use crate::limits::Limits;
 use crate::{TextContext, TextSink, WorkItem, WorkKind};
 use leakgraph_model::Key;
@@ -36,15 +36,16 @@ struct Texts<'a> {
 
 impl Texts<'_> {
     fn file(&mut self, path: &str, file: &Path) {
-        let opened = File::open(file).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let result = opened.and_then(|(bytes, mut file)| {
+        let result = File::open(file).and_then(|mut file| {
             let head = head(&mut file)?;
-            file.rewind()?;
             if archive::is_zip(&head) {
+                file.rewind()?;
                 self.zip(path, BufReader::new(file));
                 return Ok(());
             }
-            self.reader(path, &head, bytes, &mut file)
+            // Of plain texts nobody asks for the size.
+            let bytes = if archive::is_gzip(&head) { file.metadata()?.len() } else { 0 };
+            self.reader(path, &head, bytes, &mut head.as_slice().chain(file))
         });
         if let Err(error) = result {
             self.unreadable(path, &error);
@@ -61,7 +62,8 @@ impl Texts<'_> {
         });
     }
 
-    /// A stream that is no zip, of which `head` is the beginning.
+    /// A stream that is no zip, of which `head` is the beginning; `bytes` is its size, if it
+    /// is gzip.
     fn reader(&mut self, path: &str, head: &[u8], bytes: u64, reader: &mut dyn Read) -> io::Result<()> {
         if !archive::is_gzip(head) {
             return text(self.sink, path, reader);
@@ -78,6 +80,13 @@ impl Texts<'_> {
         let Self { sink, limits, budget, .. } = self;
         let problems = archive::members(path, packed, limits, budget, |name, member| {
             let path = format!("{path}!/{name}");
+            let member = match member {
+                Member::Whole(bytes) if archive::is_zip(bytes) || archive::is_gzip(bytes) => {
+                    return archives.push((path, bytes.to_vec()));
+                }
+                Member::Whole(bytes) => return sink.text(&context(&path), bytes),
+                Member::Stream(member) => member,
+            };
             let result = head(member).and_then(|head| {
                 let mut rest = head.as_slice().chain(member);
                 if archive::is_zip(&head) || archive::is_gzip(&head) {
@@ -106,11 +115,15 @@ impl Texts<'_> {
 }
 
 fn text(sink: &mut dyn TextSink, path: &str, reader: &mut dyn Read) -> io::Result<()> {
-    sink.stream(&TextContext::of(path, Key::default(), "log"), reader)
+    sink.stream(&context(path), reader)
+}
+
+fn context(path: &str) -> TextContext {
+    TextContext::of(path, Key::default(), "log")
 }
 
 /// Enough bytes to know an archive by.
-fn head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+fn head(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     reader.take(4).read_to_end(&mut head)?;
     Ok(head)
