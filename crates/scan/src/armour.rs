@@ -2,8 +2,9 @@
 
 use crate::assign;
 use crate::block;
+use crate::compiled::ARMOUR;
 use crate::engine::{Hit, Worker};
-use crate::matcher::{ARMOUR, MAX_MATCH_BYTES};
+use crate::matcher::MAX_MATCH_BYTES;
 use crate::view::View;
 use memchr::memmem;
 use regex_automata::Span;

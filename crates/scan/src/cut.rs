@@ -7,6 +7,7 @@
 //! is reported beside it and only as possible.
 
 use crate::assign::Announced;
+use crate::compiled::Effort;
 use crate::engine::{Hit, Worker};
 use crate::join::{Source, Start};
 use crate::matcher::{Event, Found};
@@ -42,7 +43,8 @@ impl Worker<'_> {
         let bytes = &source.view.bytes;
         let rest = &bytes[keyword.start..];
         let line_end = keyword.start + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        if !may_go_on(source.text, source.view.origin(line_end)) {
+        let end = source.view.origin(line_end);
+        if !may_go_on(source.text, end) || !self.state.joins.allow(end) {
             return Vec::new();
         }
         let low = keyword.start.saturating_sub(MAX_LEAD);
@@ -83,7 +85,9 @@ impl Worker<'_> {
         is_whole: bool,
     ) -> Option<Hit> {
         let part = seam.joined.bytes.get(..end)?;
-        let event = self.scanner.matcher.confirm(&mut self.state.caches, rule, part, keyword)?;
+        self.state.joins.spend(end);
+        let (caches, effort) = (&mut self.state.caches, &mut Effort::default());
+        let event = self.scanner.matcher.confirm(caches, rule, part, keyword, effort)?;
         let Event::Found(found) = event else { return None };
         self.crossing(seam, &found, is_whole)
     }
@@ -196,6 +200,10 @@ impl Worker<'_> {
         if start == end || end < 2 {
             return Start::NothingBehind;
         }
+        // What was said until here may be remembered: it costs the same each time.
+        if !self.state.joins.allow(at) {
+            return Start::Something;
+        }
         let head = Span::from(start..end);
         let seam = Seam::behind(text, &first, head, (before.end, end), false);
         self.over(&seam, sweep);
@@ -210,7 +218,8 @@ impl Worker<'_> {
     /// A long random run at the end of a line, as keys that are marked at their end have it.
     #[inline(never)]
     pub(crate) fn open_run(&mut self, source: &Source<'_>, run: Span, sweep: &mut Sweep) {
-        if may_go_on(source.text, source.view.origin(run.end)) {
+        let end = source.view.origin(run.end);
+        if may_go_on(source.text, end) && self.state.joins.allow(end) {
             let bytes = &source.view.bytes;
             let low = run.start.saturating_sub(MAX_KEYWORD_BYTES);
             let start = run.start - runs::trailing(&bytes[low..run.start], TOKEN);
@@ -226,6 +235,7 @@ impl Worker<'_> {
         if seam.ends.is_empty() {
             return;
         }
+        self.state.joins.spend(bytes.len());
         let (has_keyword, has_name) = (self.has_keyword(bytes, low), self.announces(bytes));
         if !has_keyword && !has_name {
             return;
@@ -233,6 +243,7 @@ impl Worker<'_> {
         let whole = self.found_in(bytes.get(..seam.cut).unwrap_or_default(), low);
         for end in &seam.ends {
             let bytes = bytes.get(..*end).unwrap_or_default();
+            self.state.joins.spend(*end);
             let before = sweep.hits.len();
             if has_keyword {
                 for one in self.found_in(bytes, low).iter().filter(|one| !self.is_shape(one.rule)) {
@@ -319,13 +330,15 @@ impl Worker<'_> {
 
     /// An assignment that ends its line: the value may go on in the next.
     #[inline(never)]
-    pub(crate) fn assignment_goes_on(&self, source: &Source<'_>, assigned: Span, sweep: &mut Sweep) {
-        if !may_go_on(source.text, source.view.origin(assigned.end)) {
+    pub(crate) fn assignment_goes_on(&mut self, source: &Source<'_>, assigned: Span, sweep: &mut Sweep) {
+        let end = source.view.origin(assigned.end);
+        if !may_go_on(source.text, end) || !self.state.joins.allow(end) {
             return;
         }
         let seam = Seam::of_tokens(source.text, source.view, assigned, false);
         let before = sweep.hits.len();
         for end in &seam.ends {
+            self.state.joins.spend(*end);
             self.assigned_over(&seam, *end, sweep);
             if sweep.hits.len() > before + usize::from(seam.is_doubtful) {
                 break;

@@ -1,4 +1,5 @@
-//! How far decoding goes: layers of encodings, and bytes that come out of them.
+//! How far decoding goes, layers of encodings and bytes that come out of them, and how
+//! far the putting together of lines.
 
 /// Layers of each encoding that are undone, and of all together.
 const MAX_BASE64: usize = 3;
@@ -67,5 +68,39 @@ impl Budget {
 
     pub(crate) fn hit(&mut self, at: usize) {
         self.gap = self.gap.or(Some(at));
+    }
+}
+
+/// What a text may cost by lines that are put together: so much, whatever its length, and so
+/// much for each of its bytes. Real logs take a fiftieth of it at most. Lines that cost anything
+/// are never remembered as clean.
+const FREE_JOINED_BYTES: usize = 2 << 20;
+const JOINED_FACTOR: usize = 4;
+
+/// Bytes of lines put together that are searched: in lines that all begin tokens and end
+/// none, each letter may begin one that goes on through many lines.
+#[derive(Default)]
+pub(crate) struct Joins {
+    pub(crate) left: usize,
+    /// Offset of the first line that was not put together with others.
+    pub(crate) gap: Option<usize>,
+}
+
+impl Joins {
+    /// For a text of so many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { left: FREE_JOINED_BYTES + JOINED_FACTOR * bytes, gap: None }
+    }
+
+    /// Whether what begins at an offset may be put together with other lines.
+    pub(crate) fn allow(&mut self, at: usize) -> bool {
+        if self.left == 0 {
+            self.gap = self.gap.or(Some(at));
+        }
+        self.left > 0
+    }
+
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
     }
 }

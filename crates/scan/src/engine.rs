@@ -6,7 +6,7 @@ use crate::block::Block;
 use crate::check::context::ContextRules;
 use crate::check::manifest::Manifests;
 use crate::check::{self, Checked};
-use crate::depth::{Budget, Depth};
+use crate::depth::{Budget, Depth, Joins};
 use crate::gitleaks::ForeignMatcher;
 use crate::join::Edge;
 use crate::known::{self, KnownSecrets};
@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) edges: Vec<Edge>,
     /// Offsets in the last text, and how many lines end before each.
     pub(crate) line_ends: Vec<(usize, usize)>,
+    /// Of the text at hand and of what it encodes.
+    pub(crate) joins: Joins,
     /// What is read of a stream.
     pub(crate) piece: Vec<u8>,
 }
@@ -274,13 +276,15 @@ impl Worker<'_> {
             None => (bytes, 1, 0),
         };
         let mut budget = Budget::default();
+        self.state.joins = Joins::of(text.len());
         let hits = self.text(text, Depth::TOP, &mut budget);
+        let gap = budget.gap.into_iter().chain(self.state.joins.gap).min();
         let mut scan = self.reported(text, hits);
         if let Some(known) = &self.scanner.known {
             let (allow, key) = (&self.scanner.allow, &self.scanner.key);
             known::merge(&mut scan, known.sightings(text, key), allow);
         }
-        scan.gaps.extend(budget.gap.map(|offset| Gap { offset, reason: "budget" }));
+        scan.gaps.extend(gap.map(|offset| Gap { offset, reason: "budget" }));
         scan.widen(from, width);
         scan
     }

@@ -80,7 +80,7 @@ impl Worker<'_> {
                         self.manifest(source.text, view.origin(*at), &mut sweep.hits);
                     }
                 }
-                Event::Found(_) | Event::Backwards(_) | Event::Gzip { .. } => {}
+                Event::Found(_) | Event::Passed { .. } | Event::Backwards(_) | Event::Gzip { .. } => {}
             }
         }
         for found in source.found {

@@ -308,21 +308,22 @@ impl Breaks {
 
 /// Tables of four bytes of each literal, for each of them, with eight groups a table.
 fn grouped<const TABLES: usize>(leads: &[Lead]) -> [[Halves; 4]; TABLES] {
-    let mut shares = [1.0; 128];
+    let mut shares = [0.0; 128];
     for (share, byte) in shares.iter_mut().zip(0..) {
         *share = 2_f64.powi(commonness(byte) as i32);
     }
     let mut groups = vec![[Group::default(); 4]; 8 * TABLES];
     let mut tables = [[Halves::EMPTY; 4]; TABLES];
     for lead in leads {
+        let bytes = [0, 1, 2, 3].map(|at| byte_of(lead, at).filter(u8::is_ascii));
         // Where it adds least to what the group takes for its own.
-        let costs = groups.iter().map(|group| {
-            let with = [0, 1, 2, 3].map(|at| group[at].with(byte_of(lead, at), &shares));
-            (chance(&with) - chance(group), with)
-        });
-        let best = costs.enumerate().min_by(|(_, (a, _)), (_, (b, _))| a.total_cmp(b));
-        if let Some((number, (_, with))) = best {
-            groups[number] = with;
+        let cost = |group: &[Group; 4]| {
+            let with = group.iter().zip(bytes).map(|(group, byte)| group.with(byte, &shares));
+            with.product::<f64>() - group.iter().map(|bytes| bytes.share).product::<f64>()
+        };
+        let costs = groups.iter().map(cost).enumerate();
+        if let Some((number, _)) = costs.min_by(|(_, a), (_, b)| a.total_cmp(b)) {
+            groups[number].iter_mut().zip(bytes).for_each(|(group, byte)| group.add(byte, &shares));
             for (at, halves) in tables[number / 8].iter_mut().enumerate() {
                 halves.add_of(lead, at, 1 << (number % 8));
             }
@@ -343,31 +344,41 @@ struct Group {
     high: u8,
     /// How common they are.
     share: f64,
+    /// How common those would be that another low half adds, and another high one.
+    lows: [f64; 16],
+    highs: [f64; 8],
 }
 
 impl Group {
-    /// With one more byte, or with all.
-    fn with(self, byte: Option<u8>, shares: &[f64; 128]) -> Self {
-        let Some(byte) = byte.filter(u8::is_ascii) else {
-            return Self { low: u16::MAX, high: u8::MAX, share: shares.iter().sum() };
+    /// How common its bytes are with one more, or with all.
+    fn with(&self, byte: Option<u8>, shares: &[f64; 128]) -> f64 {
+        let Some(byte) = byte else { return shares.iter().sum() };
+        let (low, high) = (usize::from(byte & 15), usize::from(byte >> 4));
+        match (self.low >> low & 1 != 0, self.high >> high & 1 != 0) {
+            (true, true) => self.share,
+            (false, true) => self.share + self.lows[low],
+            (true, false) => self.share + self.highs[high],
+            (false, false) => self.share + self.lows[low] + self.highs[high] + shares[usize::from(byte)],
+        }
+    }
+
+    fn add(&mut self, byte: Option<u8>, shares: &[f64; 128]) {
+        self.share = self.with(byte, shares);
+        let Some(byte) = byte else {
+            (self.low, self.high) = (u16::MAX, u8::MAX);
+            return;
         };
         let (low, high) = (byte & 15, byte >> 4);
-        let mut all = Self { low: self.low | 1 << low, high: self.high | 1 << high, ..self };
-        if all.low != self.low {
-            let column = shares.iter().skip(usize::from(low)).step_by(16).enumerate();
-            all.share += column.map(|(high, share)| share * f64::from(all.high >> high & 1)).sum::<f64>();
+        let share = |low: u8, high: u8| shares[usize::from(high << 4 | low)];
+        if self.low >> low & 1 == 0 {
+            self.low |= 1 << low;
+            self.highs.iter_mut().zip(0..).for_each(|(sum, high)| *sum += share(low, high));
         }
-        if all.high != self.high {
-            let row = shares.iter().skip(16 * usize::from(high)).take(16).enumerate();
-            all.share += row.map(|(low, share)| share * f64::from(self.low >> low & 1)).sum::<f64>();
+        if self.high >> high & 1 == 0 {
+            self.high |= 1 << high;
+            self.lows.iter_mut().zip(0..).for_each(|(sum, low)| *sum += share(low, high));
         }
-        all
     }
-}
-
-/// How often a group takes four bytes for its own: the product of its shares of bytes.
-fn chance(group: &[Group; 4]) -> f64 {
-    group.iter().map(|bytes| bytes.share).product()
 }
 
 /// Tables of three bytes of each part of a name, in either case.

@@ -7,6 +7,7 @@ mod armour;
 mod assign;
 mod block;
 mod check;
+mod compiled;
 mod cut;
 mod decode;
 mod depth;

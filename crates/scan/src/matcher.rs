@@ -5,6 +5,7 @@
 //! the business of `join`. Reversed keywords share the first automaton.
 
 use crate::affixes::{Affix, Affixes, Edge};
+use crate::compiled::{self, Compiled, Effort, Engine, MAX_PREFIX_BYTES, Scratch};
 use crate::keywords::{Finder, Keywords, MAX_VECTOR, Owner};
 use crate::lanes::{Classifier, Lanes};
 use crate::leads::Leads;
@@ -13,27 +14,14 @@ use crate::runs::{self, TOKEN};
 use crate::seam::is_full;
 use crate::tier::{self, Tier};
 use crate::{Error, Rule};
-use memchr::memmem;
-use regex_automata::hybrid::{self, dfa::DFA};
-use regex_automata::meta::{Cache, Regex};
-use regex_automata::nfa::thompson::{NFA, WhichCaptures};
-use regex_automata::util::{captures::Captures, syntax};
 use regex_automata::{Anchored, Input, Span};
-use regex_syntax::hir::Hir;
-use regex_syntax::hir::literal::Extractor;
-use std::sync::OnceLock;
 
 /// Patterns that say no upper bound are searched this far.
 pub(crate) const MAX_MATCH_BYTES: usize = 16 << 10;
-/// Matches that are no longer are followed by a lazy automaton. Of longer ones it may have
-/// more states than are kept, and build them again for each keyword.
-const MAX_PREFIX_BYTES: usize = 512;
 /// Shorter keywords are not looked for backwards.
 const MIN_REVERSED_BYTES: usize = 3;
 /// The longest token read backwards.
 const MAX_REVERSED_BYTES: usize = 512;
-/// What announces a secret of several lines.
-pub(crate) const ARMOUR: &str = "-----BEGIN ";
 
 /// What is looked for without a rule: the kind of manifests that hold secrets, and the
 /// header of gzip in base 64.
@@ -72,62 +60,10 @@ pub(crate) enum Event {
         rule: usize,
         keyword: Span,
     },
-}
-
-pub(crate) struct Compiled {
-    hir: Hir,
-    /// Built when first needed: most rules never are.
-    engine: OnceLock<Option<Engine>>,
-    /// Whether every keyword begins the pattern.
-    is_prefix: bool,
-    is_armour: bool,
-    /// Whether the secret is a named group, so that the pattern minds what stands before.
-    names_secret: bool,
-    longest: usize,
-    /// A byte that every match holds behind its keyword.
-    rare: Option<u8>,
-    /// A literal that every long match holds behind its keyword: without it, a line of
-    /// nothing but keywords costs a search of all that follows for each.
-    literal: Option<memmem::Finder<'static>>,
-}
-
-impl Compiled {
-    fn engine(&self) -> Option<&Engine> {
-        let build = || {
-            let is_short = self.begins_with_keyword() && self.longest <= MAX_PREFIX_BYTES;
-            let prefix = if is_short { build_prefix(&self.hir) } else { None };
-            prefix.map(|dfa| Engine::Prefix(Box::new(dfa))).or_else(|| build(&self.hir).map(Engine::Whole))
-        };
-        self.engine.get_or_init(build).as_ref()
-    }
-
-    /// Whether a match begins with the keyword and is the secret: its end is all to ask for.
-    fn begins_with_keyword(&self) -> bool {
-        self.is_prefix && !self.names_secret && !self.is_armour
-    }
-}
-
-/// What finds a rule's matches.
-enum Engine {
-    /// The end of one that begins at a place. Built in a fraction of the time, and with it
-    /// goes much of what a short scan costs.
-    Prefix(Box<DFA>),
-    Whole(Regex),
-}
-
-/// What an engine needs.
-enum Scratch {
-    Prefix(Box<hybrid::dfa::Cache>),
-    Whole(Box<(Cache, Captures)>),
-}
-
-impl Engine {
-    fn scratch(&self) -> Scratch {
-        match self {
-            Self::Prefix(dfa) => Scratch::Prefix(Box::new(dfa.create_cache())),
-            Self::Whole(regex) => Scratch::Whole(Box::new((regex.create_cache(), regex.create_captures()))),
-        }
-    }
+    /// A keyword that was not followed: its line has cost too much before.
+    Passed {
+        at: usize,
+    },
 }
 
 pub(crate) struct Matcher {
@@ -147,7 +83,7 @@ impl Matcher {
         let mut literals: [Vec<(Vec<u8>, Owner)>; 4] = Default::default();
         let mut in_tokens = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
-            let (rule_compiled, tier) = compile(rule)?;
+            let (rule_compiled, tier) = compiled::compile(rule)?;
             for keyword in &rule.keywords {
                 let keyword = keyword.as_bytes();
                 // Elsewhere `confirm` takes none of these.
@@ -270,11 +206,11 @@ impl Matcher {
         profile: &'a mut Option<Box<Profile>>,
         found: &'a mut dyn FnMut(Event),
     ) -> impl FnMut(usize, Span) + 'a {
-        let mut done = 0;
+        let (mut done, mut effort) = (0, Effort::default());
         move |pattern, keyword| match owners.get(pattern) {
             Some(Owner::Rule(rule)) => {
                 let started = profile.as_ref().map(|_| std::time::Instant::now());
-                let event = self.confirm(caches, *rule, text, keyword);
+                let event = self.confirm(caches, *rule, text, keyword, &mut effort);
                 if let (Some(profile), Some(started)) = (profile.as_mut(), started) {
                     profile.rule(*rule, started.elapsed(), matches!(event, Some(Event::Found(_))));
                 }
@@ -310,6 +246,7 @@ impl Matcher {
         rule: usize,
         text: &[u8],
         keyword: Span,
+        effort: &mut Effort,
     ) -> Option<Event> {
         let compiled = self.rules.get(rule)?;
         if compiled.is_armour {
@@ -333,10 +270,17 @@ impl Matcher {
             return (may_go_on && is_cut()).then_some(Event::Dangling { rule, keyword });
         }
         let has_literal = compiled.literal.as_ref().is_none_or(|literal| literal.find(rest).is_some());
-        match has_literal.then(|| self.search(caches, rule, text, keyword, to)).flatten() {
-            Some(found) => Some(Event::Found(found)),
-            None => is_cut().then_some(Event::Dangling { rule, keyword }),
+        let is_long = has_literal && rest.len() > MAX_PREFIX_BYTES;
+        if is_long && !effort.is_left(text, keyword) {
+            return Some(Event::Passed { at: keyword.start });
         }
+        if let Some(found) = has_literal.then(|| self.search(caches, rule, text, keyword, to)).flatten() {
+            return Some(Event::Found(found));
+        }
+        if is_long {
+            effort.spent += compiled.read_in_vain(rest);
+        }
+        is_cut().then_some(Event::Dangling { rule, keyword })
     }
 
     /// Whether all matches are of one length.
@@ -379,7 +323,7 @@ impl Matcher {
         let (anchored, mut from) = match compiled.is_prefix {
             true => (Anchored::Yes, keyword.start),
             false => {
-                let low = keyword.start.saturating_sub(compiled.longest);
+                let low = keyword.start.saturating_sub(compiled.lead);
                 let before = text.get(low..keyword.start)?;
                 (Anchored::No, memchr::memrchr(b'\n', before).map_or(low, |at| low + at + 1))
             }
@@ -400,7 +344,8 @@ impl Matcher {
             if compiled.is_prefix {
                 return None;
             }
-            from = span.start + 1;
+            // Within a word a match would be the rest of this one.
+            from = (span.start + 1..=keyword.start).find(|at| !is_inside_word(text, *at))?;
         }
     }
 
@@ -445,48 +390,4 @@ pub(crate) fn wordy(byte: Option<&u8>) -> bool {
 
 fn is_inside_word(text: &[u8], at: usize) -> bool {
     at > 0 && wordy(text.get(at - 1)) && wordy(text.get(at))
-}
-
-fn syntax_config() -> syntax::Config {
-    syntax::Config::new().unicode(false).utf8(false)
-}
-
-fn build(hir: &Hir) -> Option<Regex> {
-    let config = Regex::config().utf8_empty(false).nfa_size_limit(None).onepass_size_limit(None);
-    Regex::builder().syntax(syntax_config()).configure(config).build_from_hir(hir).ok()
-}
-
-fn build_prefix(hir: &Hir) -> Option<DFA> {
-    let config = NFA::config().utf8(false).nfa_size_limit(None).which_captures(WhichCaptures::None);
-    let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
-    DFA::builder().configure(DFA::config().skip_cache_capacity_check(true)).build_from_nfa(nfa).ok()
-}
-
-fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
-    // Without keywords a pattern is not searched for here.
-    let pattern = if rule.keywords.is_empty() { "" } else { &rule.pattern };
-    let hir = syntax::parse_with(pattern, &syntax_config()).map_err(|_| Error::Pattern(rule.id.clone()))?;
-    // Rules without a pattern have no keywords: their empty expression is never asked.
-    let prefixes = Extractor::new().extract(&hir);
-    let is_prefix = prefixes.literals().is_some_and(|literals| {
-        let starts = |keyword: &String| {
-            let keyword = keyword.as_bytes();
-            literals.iter().any(|literal| {
-                literal.as_bytes().starts_with(keyword) || keyword.starts_with(literal.as_bytes())
-            })
-        };
-        !literals.is_empty() && rule.keywords.iter().all(starts)
-    });
-    let is_armour = rule.keywords.iter().any(|keyword| keyword.starts_with(ARMOUR));
-    let longest = hir.properties().maximum_len().unwrap_or(MAX_MATCH_BYTES).min(MAX_MATCH_BYTES);
-    let names_secret = rule.pattern.contains("(?P<secret>");
-    let rare = tier::rare_byte_behind(&hir, &rule.keywords);
-    let literal = Some(&hir).filter(|_| longest > MAX_PREFIX_BYTES);
-    let literal = literal.and_then(|hir| tier::literal_behind(hir, &rule.keywords));
-    let literal = literal.map(|literal| memmem::Finder::new(&literal).into_owned());
-    let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
-    Ok((
-        Compiled { hir, engine: OnceLock::new(), is_prefix, is_armour, names_secret, longest, rare, literal },
-        tier,
-    ))
 }

@@ -29,7 +29,7 @@ const FILES: &[&str] = &[
 ];
 
 /// Raised when decoders, gates or checks change what is found.
-const DETECTOR_VERSION: &[u8] = b"4";
+const DETECTOR_VERSION: &[u8] = b"5";
 
 /// One detection rule.
 #[derive(Clone, Debug, serde::Deserialize)]

@@ -8,7 +8,7 @@ use crate::depth::{Budget, Depth};
 use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
-use crate::matcher::Found;
+use crate::matcher::{Event, Found};
 use crate::profile::Stage;
 use crate::resolve::overlap;
 use crate::view::View;
@@ -97,6 +97,13 @@ impl Worker<'_> {
         // The first line of this block may belong to what the last one put together.
         sweep.together.retain(|span| block.lines.first().is_some_and(|line| span.end > line.text));
         let view = std::mem::take(&mut block.view);
+        for event in &leads.events {
+            if let Event::Passed { at } = event {
+                // What is not searched is never remembered as clean.
+                block.mark(Span::from(*at..*at + 1));
+                budget.hit(view.origin(*at));
+            }
+        }
         let mut hits = self.plain(&view.bytes, &leads.found);
         let started = self.clock();
         let source = Source { text, view: &view, events: &leads.events, found: &leads.found };
@@ -107,9 +114,9 @@ impl Worker<'_> {
         self.spent(Stage::Decode, started);
         costly.iter().for_each(|span| block.mark(*span));
         for decoded in candidates {
-            let (span, before) = (decoded.span, budget.excess);
+            let (span, before) = (decoded.span, (budget.excess, self.state.joins.left));
             self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
-            if budget.excess != before {
+            if before != (budget.excess, self.state.joins.left) {
                 block.mark(span);
             }
         }

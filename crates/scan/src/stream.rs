@@ -59,7 +59,6 @@ impl Worker<'_> {
     pub(crate) fn pieces(&mut self, path: &str, reader: &mut dyn Read, sizes: Sizes) -> io::Result<Scan> {
         // Kept from text to text: fresh memory costs more than reading into it.
         let mut bytes = std::mem::take(&mut self.state.piece);
-        bytes.clear();
         let result = self.pieces_in(&mut bytes, path, reader, sizes);
         self.state.piece = bytes;
         result
@@ -72,9 +71,11 @@ impl Worker<'_> {
         reader: &mut dyn Read,
         sizes: Sizes,
     ) -> io::Result<Scan> {
-        if fill(bytes, reader, sizes.piece)? {
-            return Ok(self.scan_at(path, bytes));
+        let (count, is_whole) = read_over(bytes, reader, sizes.piece)?;
+        if is_whole {
+            return Ok(self.scan_at(path, &bytes[..count]));
         }
+        bytes.truncate(count);
         let Some(form) = Utf16::of(bytes) else { return self.narrow_pieces(bytes, path, reader, sizes) };
         let first = bytes.split_off(form.from);
         bytes.clear();
@@ -231,7 +232,26 @@ impl Place {
     }
 }
 
-/// Reads until there are more than `most` bytes; whether the reader is at its end.
+/// Reads over what `bytes` hold until there are more than `most` new ones: how many, and
+/// whether the reader is at its end.
+fn read_over(bytes: &mut Vec<u8>, reader: &mut dyn Read, most: usize) -> io::Result<(usize, bool)> {
+    let mut count = 0;
+    while count <= most {
+        if count == bytes.len() {
+            bytes.resize((2 * count).max(READ_BYTES), 0);
+        }
+        let room = bytes.len().min(most + 1);
+        match reader.read(&mut bytes[count..room]) {
+            Ok(0) => return Ok((count, true)),
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((count, false))
+}
+
+/// Appends until there are more than `most` bytes; whether the reader is at its end.
 fn fill(bytes: &mut Vec<u8>, reader: &mut dyn Read, most: usize) -> io::Result<bool> {
     while bytes.len() <= most {
         let before = bytes.len();

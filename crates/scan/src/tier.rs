@@ -1,7 +1,7 @@
 //! Which lines a rule has to be looked for in, read off its pattern.
 
 use crate::runs::{self, MIN_RUN, TOKEN, WORD};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind};
 
 /// Where a rule's keywords are looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,52 @@ pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
 pub(crate) fn literal_behind(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
     const MIN_BYTES: usize = 8;
     literals_behind(hir, keywords).filter(|literal| literal.len() >= MIN_BYTES).max_by_key(Vec::len)
+}
+
+/// How far before a keyword a match can begin: up to the end of the first part of the
+/// pattern that is always one of the keywords, or holds it.
+pub(crate) fn lead(hir: &Hir, keywords: &[String]) -> Option<usize> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let at = parts.iter().position(|part| holds_literally(part, keywords))?;
+    parts.iter().take(at + 1).map(|part| part.properties().maximum_len()).sum()
+}
+
+/// Whether all that an expression matches holds a keyword, as its literals show.
+fn holds_literally(hir: &Hir, keywords: &[String]) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            keywords.iter().any(|keyword| memchr::memmem::find(&literal.0, keyword.as_bytes()).is_some())
+        }
+        HirKind::Capture(capture) => holds_literally(&capture.sub, keywords),
+        HirKind::Concat(parts) => parts.iter().any(|part| holds_literally(part, keywords)),
+        HirKind::Alternation(parts) => parts.iter().all(|part| holds_literally(part, keywords)),
+        _ => false,
+    }
+}
+
+/// The bytes that a pattern reads on over for long, if these are those of any text.
+pub(crate) fn reads_over(hir: &Hir) -> Option<ClassBytes> {
+    const MANY: u32 = 1000;
+    match hir.kind() {
+        HirKind::Repetition(repetition) if repetition.max.is_none_or(|most| most >= MANY) => {
+            match repetition.sub.kind() {
+                HirKind::Class(Class::Bytes(class)) if has(class, b' ') => Some(class.clone()),
+                _ => None,
+            }
+        }
+        HirKind::Capture(capture) => reads_over(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().find_map(reads_over),
+        _ => None,
+    }
+}
+
+/// How many of the first bytes are of a class.
+pub(crate) fn leading(bytes: &[u8], class: &ClassBytes) -> usize {
+    bytes.iter().position(|byte| !has(class, *byte)).unwrap_or(bytes.len())
+}
+
+fn has(class: &ClassBytes, byte: u8) -> bool {
+    class.iter().any(|range| (range.start()..=range.end()).contains(&byte))
 }
 
 fn literals_behind(hir: &Hir, keywords: &[String]) -> impl Iterator<Item = Vec<u8>> {
@@ -145,10 +191,29 @@ fn is_all(class: &Class, kind: u8) -> bool {
 mod tests {
     use super::*;
 
+    fn hir(pattern: &str) -> Hir {
+        regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap()
+    }
+
     fn tier(pattern: &str) -> Tier {
-        let hir =
-            regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).unwrap();
-        of(&hir, pattern.starts_with("(?i"))
+        of(&hir(pattern), pattern.starts_with("(?i"))
+    }
+
+    #[test]
+    fn a_match_begins_no_further_before_its_keyword_than_the_pattern_says() {
+        let lead = |pattern: &str| lead(&hir(pattern), &["://".to_owned(), "key=".to_owned()]);
+        assert_eq!(lead("[a-z]{2,9}://[a-z]{99}"), Some(12));
+        assert_eq!(lead("(?:a|b{5})[a-z]{3}(?:key=|ab://)[a-z]{99}"), Some(13));
+        assert_eq!(lead("[a-z]{2,9}(?:://|=)[a-z]{99}"), None);
+        assert_eq!(lead("(?i:key=)[a-z]{99}"), None);
+    }
+
+    #[test]
+    fn long_repetitions_of_any_text_are_known() {
+        let over = |pattern: &str| reads_over(&hir(pattern)).map(|class| leading(b"a b}c", &class));
+        assert_eq!(over("x(?P<a>[^}]{3,2000})y"), Some(3));
+        assert_eq!(over("x[^0]*y"), Some(5));
+        assert_eq!(over("x[^}]{3,200}y|[0-9A-Za-z]{3,2000}"), None);
     }
 
     #[test]

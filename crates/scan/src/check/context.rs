@@ -5,7 +5,6 @@ use aho_corasick::AhoCorasick;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, Span};
-use regex_syntax::hir::Hir;
 use std::sync::OnceLock;
 
 /// Longer values are no tokens.
@@ -22,26 +21,30 @@ pub(crate) struct ContextRules {
     patterns: Vec<Option<Pattern>>,
 }
 
-/// Parsed when rules load, compiled when its word is first seen: most never are.
+/// Compiled when its word is first seen: most never are, and a short scan would be mostly
+/// that. Files of users were checked when they were read, embedded ones are by a test.
 struct Pattern {
     is_shape: bool,
-    hir: Hir,
+    source: String,
     regex: OnceLock<Option<Regex>>,
 }
 
 impl Pattern {
-    fn parse(rule: &Rule) -> Result<Self, Error> {
-        let config = syntax::Config::new().unicode(false).utf8(false);
-        let hir = syntax::parse_with(&rule.pattern, &config).map_err(|_| Error::Pattern(rule.id.clone()))?;
-        Ok(Self { is_shape: rule.shape, hir, regex: OnceLock::new() })
+    fn of(rule: &Rule) -> Self {
+        Self { is_shape: rule.shape, source: rule.pattern.clone(), regex: OnceLock::new() }
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        let compile = || {
+            let syntax = syntax::Config::new().unicode(false).utf8(false);
+            let config = Regex::config().utf8_empty(false);
+            Regex::builder().syntax(syntax).configure(config).build(&self.source).ok()
+        };
+        self.regex.get_or_init(compile).as_ref()
     }
 
     fn find(&self, input: Input<'_>) -> Option<usize> {
-        let compile = || {
-            let config = Regex::config().utf8_empty(false);
-            Regex::builder().configure(config).build_from_hir(&self.hir).ok()
-        };
-        self.regex.get_or_init(compile).as_ref()?.find(input).map(|fit| fit.end())
+        self.regex()?.find(input).map(|fit| fit.end())
     }
 }
 
@@ -53,7 +56,7 @@ impl ContextRules {
                 words.push(format!("_{word}"));
                 owners.push(index);
             }
-            patterns.push((!rule.context.is_empty()).then(|| Pattern::parse(rule)).transpose()?);
+            patterns.push((!rule.context.is_empty()).then(|| Pattern::of(rule)));
         }
         Ok(Self { stems: Stems::of(&words), words: AhoCorasick::new(words)?, owners, patterns })
     }

@@ -59,6 +59,33 @@ fn zeros_and_broken_utf8_hide_nothing() {
     }
 }
 
+/// Long matches that begin everywhere and end nowhere: each alone would be read to its end.
+#[test]
+fn a_line_of_beginnings_costs_its_share_and_says_so() {
+    let scanner = scanner();
+    let value = token(scanner, 7);
+    let beginnings = [
+        ["PuTTY-User-Key-File-3: ssh-rsa ".repeat(300).as_str(), "Private-Lines: 1 "].concat(),
+        ["{", "\"kty\":\"RSA\",".repeat(200).as_str()].concat(),
+        ["\"type\":\"external_account_authorized_user\"".repeat(20).as_str(), "\"refresh_token\":"].concat(),
+        "eyJ-".to_owned(),
+    ];
+    for (number, beginning) in beginnings.iter().enumerate() {
+        let line = beginning.repeat((1 << 20) / beginning.len());
+        let text = [b"first\n", line.as_bytes(), b" ", &value, b" \n", &value, b"\n"].concat();
+        // Nothing of such a line is remembered as clean.
+        for _ in 0..2 {
+            let scan = scanner.worker().scan(&text);
+            let gap = scan.gaps.first().map(|gap| (gap.reason, (6..line.len()).contains(&gap.offset)));
+            assert_eq!(gap, Some(("budget", true)), "beginning {number}");
+            let lines: Vec<_> = scan.sightings.iter().map(|one| one.line).collect();
+            assert_eq!(lines, [2, 3], "tokens behind it are found");
+        }
+        let scan = scanner.worker().scan(&line.as_bytes()[..1000]);
+        assert!(scan.gaps.is_empty(), "a line of usual length is read in full");
+    }
+}
+
 #[test]
 fn a_bomb_spends_the_budget_and_says_so() {
     let scanner = scanner();
