@@ -6,12 +6,13 @@ use crate::output;
 use crate::progress::Bars;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use leakgraph_engine::{Config, Detection, Event, Progress};
-use leakgraph_ingest::{Limits, TextContext, TextSink};
+use leakgraph_ingest::{Limits, TextContext, TextSink, WorkItem};
 use leakgraph_model::Severity;
+use leakgraph_model::tables::Problem;
 use leakgraph_scan::known::KnownName;
 use leakgraph_scan::{Confidence, Scan, Sighting, Worker};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ pub(crate) fn scan(config: &Config, args: &args::Scan) -> anyhow::Result<Exit> {
     let results: Vec<_> = items
         .par_iter()
         .map(|item| {
-            let result = scan_item(item, &limits, &detection, least);
+            let result = scan_item(item, &limits, detection.scanner().worker(), least);
             bars.event(Event::ItemDone { bytes: item.bytes });
             result
         })
@@ -77,6 +78,7 @@ pub(crate) fn scan(config: &Config, args: &args::Scan) -> anyhow::Result<Exit> {
         found.extend(sightings);
         problems.extend(more);
     }
+    redact(&detection, &mut found, &mut problems);
     output::rows(&[batch(&found)?], args.format)?;
     // A file of another platform was scanned all the same; only unread bytes count here.
     let unread = problems.iter().filter(|problem| {
@@ -100,7 +102,7 @@ fn is_failure(config: &Config, found: &[(String, Sighting)]) -> bool {
     least.is_some_and(|least| found.iter().any(|(_, sighting)| sighting.severity >= least))
 }
 
-type Scanned = (Vec<(String, Sighting)>, Vec<leakgraph_model::tables::Problem>);
+type Scanned = (Vec<(String, Sighting)>, Vec<Problem>);
 
 /// Archives hold the log of a job twice, as a whole and step by step: one sighting tells both.
 fn once_per_job(found: &mut Vec<(String, Sighting)>) {
@@ -116,29 +118,29 @@ fn once_per_job(found: &mut Vec<(String, Sighting)>) {
     });
 }
 
-fn scan_item(
-    item: &leakgraph_ingest::WorkItem,
-    limits: &Limits,
-    detection: &Detection,
-    least: Confidence,
-) -> Scanned {
-    let mut sink = Collect { worker: detection.scanner().worker(), least, found: Vec::new() };
-    let mut problems = leakgraph_ingest::texts(item, limits, &mut sink);
-    // The scratch space of the worker is free for whoever comes next.
-    let Collect { worker, mut found, .. } = sink;
-    drop(worker);
-    once_per_job(&mut found);
-    for mut worker in detection.redactors() {
-        for (path, sighting) in &mut found {
-            *path = worker.redact(path);
-            sighting.name = sighting.name.take().map(|name| worker.redact(&name));
-        }
-        for problem in &mut problems {
-            problem.path = worker.redact(&problem.path);
-            problem.reason = worker.redact(&problem.reason);
-        }
+fn scan_item(item: &WorkItem, limits: &Limits, worker: Worker<'_>, least: Confidence) -> Scanned {
+    let mut sink = Collect { worker, least, found: Vec::new() };
+    let problems = leakgraph_ingest::texts(item, limits, &mut sink);
+    once_per_job(&mut sink.found);
+    (sink.found, problems)
+}
+
+/// Takes secrets out of paths, names and reasons. Many sightings share theirs.
+fn redact(detection: &Detection, found: &mut [(String, Sighting)], problems: &mut [Problem]) {
+    let mut workers = detection.redactors();
+    let mut clean = HashMap::new();
+    let mut redact = |text: &mut String| {
+        let without = || workers.iter_mut().fold(text.clone(), |text, worker| worker.redact(&text));
+        text.clone_from(clean.entry(text.clone()).or_insert_with(without));
+    };
+    for (path, sighting) in found {
+        redact(path);
+        sighting.name.iter_mut().for_each(&mut redact);
     }
-    (found, problems)
+    for problem in problems {
+        redact(&mut problem.path);
+        redact(&mut problem.reason);
+    }
 }
 
 /// Where a known secret is kept.
