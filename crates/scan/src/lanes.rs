@@ -218,6 +218,25 @@ impl Halves {
     }
 }
 
+/// A set of ASCII bytes.
+pub(crate) struct ByteSet(Halves);
+
+impl ByteSet {
+    pub(crate) fn of(holds: impl Fn(u8) -> bool) -> Self {
+        Self(Halves::set(holds))
+    }
+
+    /// One bit for each byte of the set; bits behind the end are those of zeros.
+    pub(crate) fn lanes(&self, text: &[u8], bits: &mut Vec<u64>) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(vectors) = vectors::Vectors::of_processor() {
+            return vectors.bytes(&self.0, text, bits);
+        }
+        bits.clear();
+        bits.extend(chunks(text).map(|chunk| self.0.bits(&chunk)));
+    }
+}
+
 /// Finds kinds of bytes, and where literals may begin.
 pub(crate) struct Classifier {
     words: Halves,

@@ -91,6 +91,24 @@ fn check_breaks(text: &[u8]) {
     }
 }
 
+/// A set of bytes in every way there is.
+fn check_set(text: &[u8]) {
+    let holds = |byte: u8| byte.is_ascii_alphanumeric() || b"%\0\x7f".contains(&byte);
+    let set = ByteSet::of(holds);
+    let mut all = vec![chunks(text).map(|chunk| set.0.bits(&chunk)).collect::<Vec<u64>>()];
+    #[cfg(target_arch = "x86_64")]
+    for vectors in vectors::Vectors::all() {
+        let mut bits = vec![7; 3];
+        vectors.bytes(&set.0, text, &mut bits);
+        all.push(bits);
+    }
+    for bits in all {
+        for (at, byte) in text.iter().enumerate() {
+            assert_eq!(bit(&bits, at), holds(*byte), "{byte}");
+        }
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn bits_are_those_of_single_bytes(
@@ -99,6 +117,8 @@ proptest::proptest! {
         ascii in "([ -~]{0,40}(PassWord|api-key|TOKEN|value| is | --)?){0,4}",
     ) {
         check_breaks(lines.as_bytes());
+        check_set(&text);
+        check_set(ascii.as_bytes());
         for text in [text.as_slice(), ascii.as_bytes(), b"xghp_tk://\xff\x00a"] {
             for lanes in every_way(text) {
                 check_bytes(text, &lanes);

@@ -41,6 +41,13 @@ impl Vectors {
         }
     }
 
+    pub(super) fn bytes(self, set: &Halves, text: &[u8], bits: &mut Vec<u64>) {
+        match self {
+            Self::V4(simd) => simd.vectorize(FillBytes { simd, set, text, bits }),
+            Self::V3(simd) => simd.vectorize(FillBytes { simd, set, text, bits }),
+        }
+    }
+
     pub(super) fn fill(self, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
         match self {
             Self::V4(simd) => simd.vectorize(Fill { simd, classifier, text, lanes }),
@@ -79,6 +86,37 @@ impl<W: Wide> NullaryFnOnce for FillBreaks<'_, W> {
     #[inline(always)]
     fn call(self) {
         fill_breaks(self.simd, self.text, self.breaks);
+    }
+}
+
+struct FillBytes<'a, W> {
+    simd: W,
+    set: &'a Halves,
+    text: &'a [u8],
+    bits: &'a mut Vec<u64>,
+}
+
+impl<W: Wide> NullaryFnOnce for FillBytes<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { simd, set, text, bits } = self;
+        let (set, halves) = (Set::load(simd, set), simd.table(Halves::HIGH));
+        let mut last;
+        for (index, bits) in sized(bits, text.len()).enumerate() {
+            let rest = &text[index * LANE..];
+            let chunk = match rest.first_chunk() {
+                Some(chunk) => chunk,
+                None => {
+                    last = [0; LANE + 3];
+                    last[..rest.len()].copy_from_slice(rest);
+                    &last
+                }
+            };
+            let cut = Cut::load(simd, chunk, 0);
+            *bits = set.of(simd, &cut, simd.look_up(halves, cut.high));
+        }
     }
 }
 

@@ -3,19 +3,23 @@
 //! A trie over them would not fit: 100,000 values have some 1.6 million spellings of 30
 //! bytes and more. Instead each spelling is represented by two windows of seven bytes, one
 //! byte apart, the rarest of a few, so that one of them begins at an even offset of the
-//! text. Every second window of the text is asked of a blocked Bloom filter (three bits
-//! of one word); what passes is looked up in a table, compared by another window, and at
+//! text. Every second window of the text that is made of the bytes that windows have is
+//! asked of a blocked Bloom filter (three bits of one word); what passes is looked up in a table, compared by another window, and at
 //! last by the spelling itself, which is made again from the value. So the table holds
 //! hashes only, and its size does not grow with the length of the values.
 
 use super::Entry;
 use super::spelling::{FORMS, Spelled};
+use crate::lanes::{self, ByteSet, LANE};
+use pulp::NullaryFnOnce;
 use zeroize::Zeroize;
 
 /// Bytes of a window.
 const WINDOW_BYTES: usize = 7;
 /// Every so many bytes of a text a window is asked.
 const STRIDE: usize = 2;
+/// The bits of a lane where windows are asked.
+const EVERY_STRIDE: u64 = 0x5555_5555_5555_5555;
 /// Shorter spellings hold too few windows.
 pub(super) const MIN_SPELLING_BYTES: usize = WINDOW_BYTES + STRIDE - 1;
 /// The rarest of so many windows represents a spelling.
@@ -52,6 +56,9 @@ pub(super) struct Match {
 }
 
 pub(super) struct Automaton {
+    /// What windows are made of: most of a log has blanks, which few secrets have. `None` if
+    /// there is more than ASCII.
+    bytes: Option<ByteSet>,
     filter: Vec<u64>,
     filter_shift: u32,
     /// Where each bucket's slots begin; one more than there are buckets.
@@ -72,6 +79,7 @@ impl Drop for Automaton {
 }
 
 /// Hash of the window that eight bytes begin with.
+#[inline(always)]
 fn hash(eight: &[u8; 8]) -> u64 {
     let window = u64::from_le_bytes(*eight) << 8;
     let product = u128::from(window ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
@@ -91,6 +99,7 @@ fn hash_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 /// Three bits of a filter word.
+#[inline(always)]
 fn mask(hash: u64) -> u64 {
     1 << (hash & 63) | 1 << (hash >> 6 & 63) | 1 << (hash >> 12 & 63)
 }
@@ -104,6 +113,7 @@ impl Automaton {
         let rarity = Rarity::of(entries);
         let mut all: Vec<(u64, Slot)> = Vec::new();
         let mut longest = 0;
+        let mut seen = [false; 256];
         for (entry, known) in entries.iter().enumerate() {
             spellings(&known.value, |form, spelled| {
                 let bytes = &spelled.bytes;
@@ -113,6 +123,10 @@ impl Automaton {
                 };
                 for offset in offset..offset + STRIDE {
                     let Some(first) = hash_at(bytes, offset) else { continue };
+                    bytes[offset..]
+                        .iter()
+                        .take(WINDOW_BYTES)
+                        .for_each(|byte| seen[usize::from(*byte)] = true);
                     let second = second_of(bytes.len(), offset);
                     let beside =
                         offset.checked_add_signed(isize::from(second)).and_then(|at| hash_at(bytes, at));
@@ -124,6 +138,8 @@ impl Automaton {
         }
         let mut automaton = Self::of_slots(&mut all);
         automaton.longest = longest;
+        let is_ascii = !seen[128..].contains(&true);
+        automaton.bytes = is_ascii.then(|| ByteSet::of(|byte| seen[usize::from(byte)]));
         automaton
     }
 
@@ -133,6 +149,7 @@ impl Automaton {
         let (filter_shift, bucket_shift) = (64 - words.ilog2(), 64 - buckets.ilog2());
         all.sort_unstable_by_key(|(hash, slot)| (*hash, slot.entry, slot.form));
         let mut automaton = Self {
+            bytes: None,
             filter: vec![0; words],
             filter_shift,
             buckets: vec![0; buckets + 1],
@@ -175,13 +192,14 @@ impl Automaton {
         if self.slots.is_empty() {
             return found;
         }
-        let mut at = 0;
-        while let Some(eight) = text.get(at..at + 8).and_then(|eight| eight.first_chunk()) {
-            let hash = hash(eight);
-            if self.may_hold(hash) {
-                self.confirm(entries, text, at, hash, &mut found);
-            }
-            at += STRIDE;
+        let (mut bits, mut passed) = (Vec::new(), Vec::new());
+        match &self.bytes {
+            Some(bytes) => bytes.lanes(text, &mut bits),
+            None => bits.resize(text.len().div_ceil(LANE), u64::MAX),
+        }
+        lanes::compiled_for_processor(Pass { automaton: self, text, bits: &bits, passed: &mut passed });
+        for (at, hash) in passed {
+            self.confirm(entries, text, at, hash, &mut found);
         }
         // The last window has nothing behind it.
         if let Some(at) = text.len().checked_sub(WINDOW_BYTES).filter(|at| at % STRIDE == 0)
@@ -193,13 +211,13 @@ impl Automaton {
         found
     }
 
+    #[inline(always)]
     fn may_hold(&self, hash: u64) -> bool {
         let word = self.filter.get((hash >> self.filter_shift) as usize).copied().unwrap_or_default();
         let mask = mask(hash);
         word & mask == mask
     }
 
-    #[cold]
     fn confirm(&self, entries: &[Entry], text: &[u8], at: usize, hash: u64, found: &mut Vec<Match>) {
         let bucket = (hash >> self.bucket_shift) as usize;
         let bound = |index: usize| self.buckets.get(index).map_or(0, |bound| *bound as usize);
@@ -214,6 +232,40 @@ impl Automaton {
             let (Some(spelled), Some(start)) = (spelled, start) else { continue };
             if spelled.stands_at(text, start) {
                 found.push(Match { start, len: spelled.bytes.len(), entry, form });
+            }
+        }
+    }
+}
+
+/// The windows of a text that pass the filter, but the last one, for
+/// [`lanes::compiled_for_processor`].
+struct Pass<'a> {
+    automaton: &'a Automaton,
+    text: &'a [u8],
+    /// One bit for each byte that windows may have.
+    bits: &'a [u64],
+    passed: &'a mut Vec<(usize, u64)>,
+}
+
+impl NullaryFnOnce for Pass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { automaton, text, bits, passed } = self;
+        for (lane, low) in bits.iter().enumerate() {
+            let high = bits.get(lane + 1).copied().unwrap_or_default();
+            let mut seven = u128::from(*low) | u128::from(high) << LANE;
+            for step in [1, 2, 3] {
+                seven &= seven >> step;
+            }
+            for bit in lanes::ones(seven as u64 & EVERY_STRIDE) {
+                let at = lane * LANE + bit;
+                let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk()) else { return };
+                let hash = hash(eight);
+                if automaton.may_hold(hash) {
+                    passed.push((at, hash));
+                }
             }
         }
     }
