@@ -115,7 +115,9 @@ impl Worker<'_> {
         costly.iter().for_each(|span| block.mark(*span));
         for decoded in candidates {
             let (span, before) = (decoded.span, (budget.excess, self.state.joins.left));
+            let gaps = self.gaps(budget);
             self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
+            self.place_gaps(gaps, budget, view.origin(span.start));
             if before != (budget.excess, self.state.joins.left) {
                 block.mark(span);
             }
@@ -132,6 +134,19 @@ impl Worker<'_> {
             }
         }
         block.view = view;
+    }
+
+    pub(crate) fn gaps(&self, budget: &Budget) -> [Option<usize>; 2] {
+        [budget.gap, self.state.joins.gap]
+    }
+
+    /// Gaps in decoded bytes stand where their encoding does.
+    pub(crate) fn place_gaps(&mut self, before: [Option<usize>; 2], budget: &mut Budget, at: usize) {
+        for (gap, before) in [&mut budget.gap, &mut self.state.joins.gap].into_iter().zip(before) {
+            if *gap != before {
+                *gap = Some(at);
+            }
+        }
     }
 
     /// Looks at decoded bytes and adds what the text itself did not show.

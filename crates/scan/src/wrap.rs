@@ -136,7 +136,9 @@ impl Worker<'_> {
         let at = joined.origin(decoded.span.start);
         let mut hits = Vec::new();
         if budget.allows(decoded.span.len(), decoded.bytes.len(), at) {
+            let gaps = self.gaps(budget);
             self.decoded(&joined.bytes, decoded, depth, budget, &mut hits);
+            self.place_gaps(gaps, budget, at);
         }
         for hit in &mut hits {
             hit.span = joined.origin_span(hit.span);

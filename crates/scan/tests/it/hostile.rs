@@ -87,6 +87,16 @@ fn a_line_of_beginnings_costs_its_share_and_says_so() {
 }
 
 #[test]
+fn a_gap_in_what_is_encoded_stands_where_its_encoding_does() {
+    let lines = format!("{}\n", "eyJ-".repeat(1000)).repeat(400);
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(lines.as_bytes()).unwrap();
+    let text = format!("first\ndata: {}\n", STANDARD.encode(encoder.finish().unwrap()));
+    let gaps = scanner().worker().scan(text.as_bytes()).gaps;
+    assert_eq!(gaps.iter().map(|gap| (gap.offset, gap.reason)).collect::<Vec<_>>(), [(12, "budget")]);
+}
+
+#[test]
 fn a_bomb_spends_the_budget_and_says_so() {
     let scanner = scanner();
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
