@@ -133,25 +133,11 @@ impl<R: Read> Read for Capped<'_, R> {
 }
 
 /// The bytes of a member of a zip.
-pub(crate) enum Member<'m> {
+pub(crate) enum Member<'m, 'c> {
     /// All of them, within the limits.
     Whole(&'m [u8]),
     /// Up to the first limit.
-    Stream(&'m mut dyn Read),
-}
-
-impl Member<'_> {
-    fn into_vec(self) -> Vec<u8> {
-        match self {
-            Self::Whole(bytes) => bytes.to_vec(),
-            Self::Stream(reader) => {
-                let mut bytes = Vec::new();
-                // What is wrong with it, the stream tells itself.
-                reader.read_to_end(&mut bytes).unwrap_or_default();
-                bytes
-            }
-        }
-    }
+    Stream(&'m mut Capped<'c, &'c mut dyn Read>),
 }
 
 /// Reads to the end or to the first limit; what was read until then is kept.
@@ -213,7 +199,7 @@ pub(crate) fn members<R: Read + Seek>(
     packed: R,
     limits: &Limits,
     budget: &mut Budget,
-    mut visit: impl FnMut(String, Member<'_>),
+    mut visit: impl FnMut(String, Member<'_, '_>),
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     if budget.depth == 0 {
@@ -256,7 +242,8 @@ pub(crate) fn members<R: Read + Seek>(
         }
         let name = String::from_utf8_lossy(member.name_raw()).into_owned();
         let (packed_bytes, member_path) = (member.compressed_size(), format!("{path}!/{name}"));
-        let mut capped = Capped::new(&mut member, packed_bytes, limits, budget);
+        let reader: &mut dyn Read = &mut member;
+        let mut capped = Capped::new(reader, packed_bytes, limits, budget);
         visit(name, Member::Stream(&mut capped));
         problems.extend(capped.problem(&member_path));
         if capped.is_budget_spent() {
@@ -275,7 +262,11 @@ pub(crate) fn unzip(
 ) -> (Vec<Entry>, Vec<Problem>) {
     let mut entries = Vec::new();
     let problems = members(path, Cursor::new(packed), limits, budget, |name, member| {
-        entries.push(Entry { name, bytes: Arc::new(member.into_vec()), sha256: None });
+        let bytes = match member {
+            Member::Whole(bytes) => bytes.to_vec(),
+            Member::Stream(capped) => read_capped(capped),
+        };
+        entries.push(Entry { name, bytes: Arc::new(bytes), sha256: None });
     });
     (entries, problems)
 }

@@ -414,16 +414,23 @@ fn names() -> [Halves; 3] {
     tables
 }
 
-/// Every lane of a text and the two bytes behind it.
+/// Every lane of a text and the three bytes behind it.
 fn chunks(text: &[u8]) -> impl Iterator<Item = [u8; LANE + 3]> {
-    (0..text.len()).step_by(LANE).map(|at| {
-        let rest = &text[at..];
-        rest.first_chunk().copied().unwrap_or_else(|| {
-            let mut last = [0; LANE + 3];
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    (0..text.len().div_ceil(LANE)).map(|lane| *chunk(text, lane, &mut [0; LANE + 3]))
+}
+
+/// The bytes from a lane's beginning on; zeros, put into `last`, behind the end of the text.
+#[inline(always)]
+fn chunk<'t, const BYTES: usize>(text: &'t [u8], lane: usize, last: &'t mut [u8; BYTES]) -> &'t [u8; BYTES] {
+    let rest = &text[lane * LANE..];
+    match rest.first_chunk() {
+        Some(chunk) => chunk,
+        None => {
+            *last = [0; BYTES];
+            last[..rest.len()].copy_from_slice(rest);
             last
-        })
-    })
+        }
+    }
 }
 
 /// Characters of run logs by how common they are, each group half as common as the next

@@ -238,7 +238,7 @@ fn read_over(bytes: &mut Vec<u8>, reader: &mut dyn Read, most: usize) -> io::Res
     let mut count = 0;
     while count <= most {
         if count == bytes.len() {
-            bytes.resize((2 * count).max(READ_BYTES), 0);
+            bytes.resize((2 * count).max(READ_BYTES).min(most + 1), 0);
         }
         let room = bytes.len().min(most + 1);
         match reader.read(&mut bytes[count..room]) {

@@ -1,6 +1,6 @@
 //! [`Classifier::fill`] with the vectors of a processor.
 
-use super::{Breaks, Classifier, Halves, LANE, Lanes};
+use super::{Breaks, Classifier, Halves, LANE, Lanes, chunk};
 use pulp::NullaryFnOnce;
 use pulp::x86::{V3, V4};
 use std::arch::x86_64::{__m256i, __m512i};
@@ -34,89 +34,44 @@ impl Vectors {
         }
     }
 
-    pub(super) fn breaks(self, text: &[u8], breaks: &mut Breaks) {
+    fn look(self, question: impl Question) {
         match self {
-            Self::V4(simd) => simd.vectorize(FillBreaks { simd, text, breaks }),
-            Self::V3(simd) => simd.vectorize(FillBreaks { simd, text, breaks }),
+            Self::V4(simd) => simd.vectorize(Asked { question, simd }),
+            Self::V3(simd) => simd.vectorize(Asked { question, simd }),
         }
+    }
+
+    pub(super) fn breaks(self, text: &[u8], breaks: &mut Breaks) {
+        self.look(FillBreaks { text, breaks });
     }
 
     pub(super) fn bytes(self, set: &Halves, text: &[u8], bits: &mut Vec<u64>) {
-        match self {
-            Self::V4(simd) => simd.vectorize(FillBytes { simd, set, text, bits }),
-            Self::V3(simd) => simd.vectorize(FillBytes { simd, set, text, bits }),
-        }
+        self.look(FillBytes { set, text, bits });
     }
 
     pub(super) fn fill(self, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
-        match self {
-            Self::V4(simd) => simd.vectorize(Fill { simd, classifier, text, lanes }),
-            Self::V3(simd) => simd.vectorize(Fill { simd, classifier, text, lanes }),
-        }
+        self.look(Fill { classifier, text, lanes });
     }
 }
 
-/// What is compiled for the vectors at hand. A closure may be left out of that: nothing
+/// What is asked of a text, written once for all vectors.
+trait Question {
+    fn ask<W: Wide>(self, simd: W);
+}
+
+/// A question, compiled for the vectors at hand. A closure may be left out of that: nothing
 /// makes the compiler inline it.
-struct Fill<'a, W> {
+struct Asked<Q, W> {
+    question: Q,
     simd: W,
-    classifier: &'a Classifier,
-    text: &'a [u8],
-    lanes: &'a mut Lanes,
 }
 
-impl<W: Wide> NullaryFnOnce for Fill<'_, W> {
+impl<Q: Question, W: Wide> NullaryFnOnce for Asked<Q, W> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        fill(self.simd, self.classifier, self.text, self.lanes);
-    }
-}
-
-struct FillBreaks<'a, W> {
-    simd: W,
-    text: &'a [u8],
-    breaks: &'a mut Breaks,
-}
-
-impl<W: Wide> NullaryFnOnce for FillBreaks<'_, W> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        fill_breaks(self.simd, self.text, self.breaks);
-    }
-}
-
-struct FillBytes<'a, W> {
-    simd: W,
-    set: &'a Halves,
-    text: &'a [u8],
-    bits: &'a mut Vec<u64>,
-}
-
-impl<W: Wide> NullaryFnOnce for FillBytes<'_, W> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { simd, set, text, bits } = self;
-        let (set, halves) = (Set::load(simd, set), simd.table(Halves::HIGH));
-        let mut last;
-        for (index, bits) in sized(bits, text.len()).enumerate() {
-            let rest = &text[index * LANE..];
-            let chunk = match rest.first_chunk() {
-                Some(chunk) => chunk,
-                None => {
-                    last = [0; LANE + 3];
-                    last[..rest.len()].copy_from_slice(rest);
-                    &last
-                }
-            };
-            let cut = Cut::load(simd, chunk, 0);
-            *bits = set.of(simd, &cut, simd.look_up(halves, cut.high));
-        }
+        self.question.ask(self.simd);
     }
 }
 
@@ -330,112 +285,134 @@ fn sized(bits: &mut Vec<u64>, bytes: usize) -> std::slice::IterMut<'_, u64> {
     bits.iter_mut()
 }
 
-#[inline(always)]
-fn fill<W: Wide>(simd: W, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
-    let Lanes {
-        words,
-        wordy,
-        letters,
-        tokens,
-        solid,
-        odd,
-        signs,
-        spots,
-        triples,
-        named,
-        soft,
-        escapes,
-        names,
-        leads,
-        inner,
-    } = lanes;
-    let (names, leads) = (names.get_or_insert_default(), leads.get_or_insert_default());
-    let inner = inner.get_or_insert_default();
-    let bytes = text.len();
-    let classes = sized(words, bytes)
-        .zip(sized(wordy, bytes))
-        .zip(sized(letters, bytes))
-        .zip(sized(tokens, bytes))
-        .zip(sized(solid, bytes));
-    let classes = classes.zip(sized(odd, bytes)).zip(sized(named, bytes)).zip(sized(soft, bytes));
-    let marks =
-        sized(signs, bytes).zip(sized(spots, bytes)).zip(sized(triples, bytes)).zip(sized(escapes, bytes));
-    let marks = marks.zip(sized(names, bytes)).zip(sized(leads, bytes)).zip(sized(inner, bytes));
-    let word = Set::load(simd, &classifier.words);
-    let token = Set::load(simd, &classifier.tokens);
-    let hollow = Set::load(simd, &classifier.hollow);
-    let unusual = Set::load(simd, &classifier.odd);
-    let softer = Set::load(simd, &classifier.soft);
-    let places = Tables::load_three(simd, &classifier.places);
-    let name = Tables::load_three(simd, &classifier.names);
-    let [lead_one, lead_two, lead_three] = &classifier.leads;
-    let lead = [
-        Tables::load_four(simd, lead_one),
-        Tables::load_four(simd, lead_two),
-        Tables::load_four(simd, lead_three),
-    ];
-    let [inner_one, inner_two] = &classifier.inner;
-    let inner_lead = [Tables::load_four(simd, inner_one), Tables::load_four(simd, inner_two)];
-    let halves = simd.table(Halves::HIGH);
-    let mut last;
-    for (index, (classes, marks)) in classes.zip(marks).enumerate() {
-        let (((((((words, wordy), letters), tokens), solid), odd), named), soft) = classes;
-        let ((((((signs, spots), triples), escapes), names), leads), inner) = marks;
-        let rest = &text[index * LANE..];
-        let chunk = match rest.first_chunk() {
-            Some(chunk) => chunk,
-            None => {
-                last = [0; LANE + 3];
-                last[..rest.len()].copy_from_slice(rest);
-                &last
-            }
-        };
-        let cut = [
-            Cut::load(simd, chunk, 0),
-            Cut::load(simd, chunk, 1),
-            Cut::load(simd, chunk, 2),
-            Cut::load(simd, chunk, 3),
+struct Fill<'a> {
+    classifier: &'a Classifier,
+    text: &'a [u8],
+    lanes: &'a mut Lanes,
+}
+
+impl Question for Fill<'_> {
+    #[inline(always)]
+    fn ask<W: Wide>(self, simd: W) {
+        let Self { classifier, text, lanes } = self;
+        let Lanes {
+            words,
+            wordy,
+            letters,
+            tokens,
+            solid,
+            odd,
+            signs,
+            spots,
+            triples,
+            named,
+            soft,
+            escapes,
+            names,
+            leads,
+            inner,
+        } = lanes;
+        let (names, leads) = (names.get_or_insert_default(), leads.get_or_insert_default());
+        let inner = inner.get_or_insert_default();
+        let bytes = text.len();
+        let classes = sized(words, bytes)
+            .zip(sized(wordy, bytes))
+            .zip(sized(letters, bytes))
+            .zip(sized(tokens, bytes))
+            .zip(sized(solid, bytes));
+        let classes = classes.zip(sized(odd, bytes)).zip(sized(named, bytes)).zip(sized(soft, bytes));
+        let marks = sized(signs, bytes)
+            .zip(sized(spots, bytes))
+            .zip(sized(triples, bytes))
+            .zip(sized(escapes, bytes));
+        let marks = marks.zip(sized(names, bytes)).zip(sized(leads, bytes)).zip(sized(inner, bytes));
+        let word = Set::load(simd, &classifier.words);
+        let token = Set::load(simd, &classifier.tokens);
+        let hollow = Set::load(simd, &classifier.hollow);
+        let unusual = Set::load(simd, &classifier.odd);
+        let softer = Set::load(simd, &classifier.soft);
+        let places = Tables::load_three(simd, &classifier.places);
+        let name = Tables::load_three(simd, &classifier.names);
+        let [lead_one, lead_two, lead_three] = &classifier.leads;
+        let lead = [
+            Tables::load_four(simd, lead_one),
+            Tables::load_four(simd, lead_two),
+            Tables::load_four(simd, lead_three),
         ];
-        let high = simd.look_up(halves, cut[0].high);
-        let blanks = cut[0].is(simd, b' ');
-        *words = word.of(simd, &cut[0], high);
-        *wordy = *words & !cut[0].is(simd, b'-');
-        *letters = *words | cut[0].is(simd, b'+') | cut[0].is(simd, b'/');
-        *named = *words | cut[0].is(simd, b'.');
-        *tokens = token.of(simd, &cut[0], high);
-        *solid = !hollow.of(simd, &cut[0], high);
-        *odd = unusual.of(simd, &cut[0], high);
-        *soft = softer.of(simd, &cut[0], high);
-        *signs = cut[0].is(simd, b'=') | cut[0].is(simd, b':');
-        let is_behind = cut[1].is(simd, b'i') & cut[2].is(simd, b's');
-        *spots = blanks & (cut[1].is(simd, b'-') | is_behind);
-        *escapes = cut[0].is(simd, b'%') | cut[0].is(simd, b'\\');
-        *triples = triple(simd, places, &cut);
-        *names = simd.bits(groups(simd, name, &cut));
-        let of = |tables| groups_of_four(simd, tables, &cut);
-        *inner = simd.bits(simd.or(of(inner_lead[0]), of(inner_lead[1])));
-        *leads = simd.bits(simd.or(simd.or(of(lead[0]), of(lead[1])), of(lead[2])));
+        let [inner_one, inner_two] = &classifier.inner;
+        let inner_lead = [Tables::load_four(simd, inner_one), Tables::load_four(simd, inner_two)];
+        let halves = simd.table(Halves::HIGH);
+        let mut last = [0; LANE + 3];
+        for (index, (classes, marks)) in classes.zip(marks).enumerate() {
+            let (((((((words, wordy), letters), tokens), solid), odd), named), soft) = classes;
+            let ((((((signs, spots), triples), escapes), names), leads), inner) = marks;
+            let chunk = chunk(text, index, &mut last);
+            let cut = [
+                Cut::load(simd, chunk, 0),
+                Cut::load(simd, chunk, 1),
+                Cut::load(simd, chunk, 2),
+                Cut::load(simd, chunk, 3),
+            ];
+            let high = simd.look_up(halves, cut[0].high);
+            let blanks = cut[0].is(simd, b' ');
+            *words = word.of(simd, &cut[0], high);
+            *wordy = *words & !cut[0].is(simd, b'-');
+            *letters = *words | cut[0].is(simd, b'+') | cut[0].is(simd, b'/');
+            *named = *words | cut[0].is(simd, b'.');
+            *tokens = token.of(simd, &cut[0], high);
+            *solid = !hollow.of(simd, &cut[0], high);
+            *odd = unusual.of(simd, &cut[0], high);
+            *soft = softer.of(simd, &cut[0], high);
+            *signs = cut[0].is(simd, b'=') | cut[0].is(simd, b':');
+            let is_behind = cut[1].is(simd, b'i') & cut[2].is(simd, b's');
+            *spots = blanks & (cut[1].is(simd, b'-') | is_behind);
+            *escapes = cut[0].is(simd, b'%') | cut[0].is(simd, b'\\');
+            *triples = triple(simd, places, &cut);
+            *names = simd.bits(groups(simd, name, &cut));
+            let of = |tables| groups_of_four(simd, tables, &cut);
+            *inner = simd.bits(simd.or(of(inner_lead[0]), of(inner_lead[1])));
+            *leads = simd.bits(simd.or(simd.or(of(lead[0]), of(lead[1])), of(lead[2])));
+        }
     }
 }
 
-#[inline(always)]
-fn fill_breaks<W: Wide>(simd: W, text: &[u8], breaks: &mut Breaks) {
-    let Breaks { ends, specials } = breaks;
-    let lanes = sized(ends, text.len()).zip(sized(specials, text.len()));
-    let mut last;
-    for (index, (ends, specials)) in lanes.enumerate() {
-        let rest = &text[index * LANE..];
-        let chunk = match rest.first_chunk() {
-            Some(chunk) => chunk,
-            None => {
-                last = [0; LANE];
-                last[..rest.len()].copy_from_slice(rest);
-                &last
-            }
-        };
-        let bytes = simd.load(chunk);
-        *ends = simd.equal(bytes, simd.table([b'\n'; 16]));
-        let returns = simd.equal(bytes, simd.table([b'\r'; 16]));
-        *specials = returns | simd.equal(bytes, simd.table([0x1b; 16]));
+struct FillBreaks<'a> {
+    text: &'a [u8],
+    breaks: &'a mut Breaks,
+}
+
+impl Question for FillBreaks<'_> {
+    #[inline(always)]
+    fn ask<W: Wide>(self, simd: W) {
+        let Self { text, breaks } = self;
+        let Breaks { ends, specials } = breaks;
+        let lanes = sized(ends, text.len()).zip(sized(specials, text.len()));
+        let mut last = [0; LANE];
+        for (index, (ends, specials)) in lanes.enumerate() {
+            let chunk = chunk(text, index, &mut last);
+            let bytes = simd.load(chunk);
+            *ends = simd.equal(bytes, simd.table([b'\n'; 16]));
+            let returns = simd.equal(bytes, simd.table([b'\r'; 16]));
+            *specials = returns | simd.equal(bytes, simd.table([0x1b; 16]));
+        }
+    }
+}
+
+struct FillBytes<'a> {
+    set: &'a Halves,
+    text: &'a [u8],
+    bits: &'a mut Vec<u64>,
+}
+
+impl Question for FillBytes<'_> {
+    #[inline(always)]
+    fn ask<W: Wide>(self, simd: W) {
+        let Self { set, text, bits } = self;
+        let (set, halves) = (Set::load(simd, set), simd.table(Halves::HIGH));
+        let mut last = [0; LANE + 3];
+        for (index, bits) in sized(bits, text.len()).enumerate() {
+            let cut = Cut::load(simd, chunk(text, index, &mut last), 0);
+            *bits = set.of(simd, &cut, simd.look_up(halves, cut.high));
+        }
     }
 }

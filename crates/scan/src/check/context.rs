@@ -34,17 +34,13 @@ impl Pattern {
         Self { is_shape: rule.shape, source: rule.pattern.clone(), regex: OnceLock::new() }
     }
 
-    fn regex(&self) -> Option<&Regex> {
+    fn find(&self, input: Input<'_>) -> Option<usize> {
         let compile = || {
             let syntax = syntax::Config::new().unicode(false).utf8(false);
             let config = Regex::config().utf8_empty(false);
             Regex::builder().syntax(syntax).configure(config).build(&self.source).ok()
         };
-        self.regex.get_or_init(compile).as_ref()
-    }
-
-    fn find(&self, input: Input<'_>) -> Option<usize> {
-        self.regex()?.find(input).map(|fit| fit.end())
+        self.regex.get_or_init(compile).as_ref()?.find(input).map(|fit| fit.end())
     }
 }
 

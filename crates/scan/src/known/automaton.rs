@@ -19,7 +19,7 @@ const WINDOW_BYTES: usize = 7;
 /// Every so many bytes of a text a window is asked.
 const STRIDE: usize = 2;
 /// The bits of a lane where windows are asked.
-const EVERY_STRIDE: u64 = 0x5555_5555_5555_5555;
+const EVERY_STRIDE: u64 = u64::MAX / ((1 << STRIDE) - 1);
 /// Shorter spellings hold too few windows.
 pub(super) const MIN_SPELLING_BYTES: usize = WINDOW_BYTES + STRIDE - 1;
 /// The rarest of so many windows represents a spelling.
@@ -256,7 +256,8 @@ impl NullaryFnOnce for Pass<'_> {
         for (lane, low) in bits.iter().enumerate() {
             let high = bits.get(lane + 1).copied().unwrap_or_default();
             let mut seven = u128::from(*low) | u128::from(high) << LANE;
-            for step in [1, 2, 3] {
+            // Of ones that stand together: two, four, seven.
+            for step in [1, 2, WINDOW_BYTES - 4] {
                 seven &= seven >> step;
             }
             for bit in lanes::ones(seven as u64 & EVERY_STRIDE) {
