@@ -100,6 +100,22 @@ impl Affixes {
         lanes::compiled_for_processor(Find { affixes: self, text, leads, lanes, inner })
     }
 
+    /// Whether one of the literals may stand in the token at the end of a line, of fewer bytes
+    /// than a lane and without a long run; backwards ones aside.
+    #[inline(always)]
+    pub(crate) fn may_end(&self, text: &[u8], token: Span, lanes: &Lanes, inner: &[u64]) -> bool {
+        let of_token = lanes::low(token.len());
+        let wordy = lanes::from(&lanes.wordy, token.start);
+        let starts = wordy & !(wordy << 1) & of_token;
+        // Of the last three bytes the table knows no fourth.
+        let last = token.len().checked_sub(3).map_or(0, |last| 1 << last);
+        let mut may_end =
+            starts & last != 0 || self.starts.hits(starts, |bit| first(&text[token.start + bit..])) != 0;
+        let marks = lanes::from(inner, token.start) & of_token;
+        self.inner.find_at(text, token, token.start, marks, |_, _| may_end = true);
+        may_end
+    }
+
     #[inline(always)]
     fn in_token(&self, text: &[u8], token: Span, inner: &[u64], found: &mut impl FnMut(usize, Span)) {
         for at in token.range().step_by(LANE) {

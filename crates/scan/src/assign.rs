@@ -2,8 +2,9 @@
 
 mod by_lanes;
 
+pub(crate) use by_lanes::Marks;
+
 use crate::gate::{entropy, is_mixed, is_placeholder};
-use crate::lanes::Lanes;
 use aho_corasick::AhoCorasick;
 use memchr::memmem;
 use regex_automata::Span;
@@ -108,9 +109,8 @@ impl Assignments {
         self.at_spots(text, spots, &mut found);
     }
 
-    /// The same, quicker, for a text whose lanes are known.
-    pub(crate) fn find_in_lanes(&self, text: &[u8], lanes: &Lanes, mut found: impl FnMut(Announced)) {
-        let marks = by_lanes::Marks::of(text, lanes);
+    /// The same, quicker, for a text with its marks.
+    pub(crate) fn find_marked(&self, text: &[u8], marks: Marks, mut found: impl FnMut(Announced)) {
         self.at_signs(text, marks.signs.into_iter(), &mut found);
         self.at_spots(text, marks.spots.into_iter(), &mut found);
     }

@@ -11,7 +11,7 @@ use crate::decode;
 use crate::depth::{Budget, Depth};
 use crate::engine::Worker;
 use crate::lanes::{self, LANE, Lanes};
-use crate::matcher::{Event, Found};
+use crate::matcher::{Event, Found, Matcher};
 use crate::runs::{self, BASE64, DASH, HEX, MIN_RUN, TOKEN, WORD};
 use crate::search::Sweep;
 use crate::view::View;
@@ -35,6 +35,8 @@ const MIN_ASSIGNED: usize = 5;
 const MAX_ASSIGNED: usize = 4096;
 /// What stands between `kind` and the name of the kind, both included.
 const MAX_KIND_LEAD: usize = 10;
+/// A sign and what opens the value behind it.
+const MAX_OPENING: usize = 4;
 const MIN_NAME: usize = 4;
 const MAX_NAME: usize = 80;
 const MAX_SIGNS: usize = 4;
@@ -113,8 +115,9 @@ impl Worker<'_> {
         let bytes = source.view.bytes.as_slice();
         let mut due = std::mem::take(&mut self.state.edges);
         // Decoding fills the lanes anew, so all lines are asked first.
-        let lanes = &self.state.lanes;
-        lanes::compiled_for_processor(Edges { bytes, lines: &block.lines, lanes, due: &mut due });
+        let (lanes, matcher) = (&self.state.lanes, &self.scanner.matcher);
+        let edges = Edges { bytes, lines: &block.lines, lanes, matcher, due: &mut due };
+        lanes::compiled_for_processor(edges);
         for Edge { index, line, tail, is_start } in due.drain(..) {
             let at = block.lines[index].text;
             let is_dirty = tail.is_some_and(|tail| self.line_end(source, line, &tail, sweep));
@@ -207,6 +210,7 @@ struct Edges<'a> {
     bytes: &'a [u8],
     lines: &'a [Line],
     lanes: &'a Lanes,
+    matcher: &'a Matcher,
     due: &'a mut Vec<Edge>,
 }
 
@@ -215,11 +219,12 @@ impl NullaryFnOnce for Edges<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { bytes, lines, lanes, due } = self;
+        let Self { bytes, lines, lanes, matcher, due } = self;
         for (index, line) in lines.iter().enumerate() {
             let end = lines.get(index + 1).map_or(bytes.len(), |next| next.view);
             let line = Span::from(line.view..end.saturating_sub(1).max(line.view));
-            let (tail, is_start) = (Tail::of(bytes, line, lanes), may_have_begun(bytes, line, lanes));
+            let (tail, is_start) =
+                (Tail::of(line, bytes, lanes, matcher), may_have_begun(bytes, line, lanes));
             if tail.is_some() || is_start {
                 due.push(Edge { index, line, tail, is_start });
             }
@@ -277,7 +282,7 @@ struct Tail {
 
 impl Tail {
     #[inline(always)]
-    fn of(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<Self> {
+    fn of(line: Span, bytes: &[u8], lanes: &Lanes, matcher: &Matcher) -> Option<Self> {
         let before = |bits: &[u64]| lanes::before(bits, line.end);
         let token = before(&lanes.tokens).leading_ones() as usize;
         if token == 0 {
@@ -293,9 +298,11 @@ impl Tail {
         let tail = Self {
             token: line.end - start,
             word,
-            is_short: (MIN_TAIL..MIN_RUN).contains(&word) && last(odd, token.min(MIN_OPEN_RUN)) != 0,
+            is_short: (MIN_TAIL..MIN_RUN).contains(&word)
+                && last(odd, token.min(MIN_OPEN_RUN)) != 0
+                && (token == LANE || matcher.may_end(bytes, Span::from(start..line.end), lanes)),
             open: Some(letters).filter(|letters| may_be_open(*letters, odd)),
-            may_be_assigned: may_be_assigned(bytes, line, token, last(before(&lanes.signs), token)),
+            may_be_assigned: may_be_assigned(lanes, line.end, token),
         };
         (tail.is_short || tail.open.is_some() || tail.may_be_assigned).then_some(tail)
     }
@@ -310,39 +317,20 @@ fn may_be_open(letters: usize, odd: u64) -> bool {
 }
 
 /// Whether [`assigned`] may find something in a line that ends with a token of so many
-/// bytes; `signs` are those among them, the last byte highest.
+/// bytes.
 #[inline(always)]
-fn may_be_assigned(bytes: &[u8], line: Span, token: usize, signs: u64) -> bool {
+fn may_be_assigned(lanes: &Lanes, end: usize, token: usize) -> bool {
     if token == LANE {
         return true;
     }
-    // A name stands before the sign, and no path behind it.
-    let counts = |back: usize| {
-        let sign = line.end - 1 - back;
-        let name = &bytes[line.start..sign];
-        let ends_name = name.last_chunk::<MIN_NAME>().is_some_and(|last| last.iter().all(in_name));
-        back > 0 && ends_name && bytes[sign + 1] != b'/'
-    };
-    let mut signs = signs;
-    while signs != 0 {
-        let back = signs.leading_zeros() as usize;
-        if counts(back) {
-            return true;
-        }
-        signs &= u64::MAX >> (back + 1);
-    }
-    token >= MIN_RUN && is_quoted(bytes, line, token)
+    // Something stands behind the sign.
+    let signs = lanes::before(&lanes.announcing, end) << 1 >> 1;
+    let is_quoted = || lanes::before(&lanes.announcing, end - token) >> (LANE - MAX_OPENING) != 0;
+    signs & !lanes::low(LANE - token) != 0 || token >= MIN_RUN && is_quoted()
 }
 
 fn in_name(byte: &u8) -> bool {
     runs::is(*byte, WORD) || *byte == b'.'
-}
-
-/// Whether a blank or a quote stands before the token that ends a line, as in `x = "…`.
-fn is_quoted(bytes: &[u8], line: Span, token: usize) -> bool {
-    let before = &bytes[line.start..line.end - token];
-    let lead = before.iter().rev().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
-    lead > 0 && matches!(before[..before.len() - lead], [.., b'=' | b':'])
 }
 
 /// The length of a run at the end of a line that may be the beginning of a key that is
@@ -367,7 +355,12 @@ fn open_run(line: &[u8], letters: usize) -> Option<usize> {
 fn assigned(line: &[u8], token: usize, is_known: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let start = line.len() - token.min(MAX_ASSIGNED);
     let before = &line[..start];
-    let lead = before.iter().rev().take(3).take_while(|byte| matches!(byte, b' ' | b'"' | b'\'')).count();
+    let lead = before
+        .iter()
+        .rev()
+        .take(MAX_OPENING - 1)
+        .take_while(|byte| matches!(byte, b' ' | b'"' | b'\''))
+        .count();
     let outer =
         (before.len() - lead).checked_sub(1).filter(|at| lead > 0 && matches!(line[*at], b'=' | b':'));
     // The value may hold signs, too.

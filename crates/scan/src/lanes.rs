@@ -51,6 +51,9 @@ pub(crate) struct Lanes {
     pub(crate) leads: Option<Vec<u64>>,
     /// As `leads`, for literals that stand in tokens only.
     pub(crate) inner: Option<Vec<u64>>,
+    /// Signs that may have a secret's name before them; known when
+    /// [`crate::assign::Assignments`] were looked for.
+    pub(crate) announcing: Vec<u64>,
 }
 
 /// Line ends, and what a terminal does not show: one bit per byte.

@@ -179,6 +179,16 @@ impl Matcher {
         }
     }
 
+    /// Whether a keyword of tokens may stand in the token at the end of a line, of fewer bytes
+    /// than a lane and without a long run.
+    #[inline(always)]
+    pub(crate) fn may_end(&self, text: &[u8], token: Span, lanes: &Lanes) -> bool {
+        match (&self.affixes, &lanes.inner) {
+            (Some(affixes), Some(inner)) => affixes.may_end(text, token, lanes, inner),
+            _ => true,
+        }
+    }
+
     /// The same for the keywords of every line in all of a text, which may begin where
     /// `leads` has a bit (see [`Matcher::classifier`]).
     pub(crate) fn find_everywhere(

@@ -233,7 +233,8 @@ impl Worker<'_> {
             found.iter().filter_map(|found| self.hit(text, found.span, found.secret, found.rule)).collect();
         let started = self.clock();
         let scanner = self.scanner;
-        scanner.assignments.find_in_lanes(text, &self.state.lanes, |announced| match announced {
+        let marks = assign::Marks::of(text, &mut self.state.lanes);
+        scanner.assignments.find_marked(text, marks, |announced| match announced {
             Announced::Header { is_basic, value } => {
                 hits.extend(self.hit(text, value, value, scanner.header).map(|hit| basic(hit, is_basic)));
             }

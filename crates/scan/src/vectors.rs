@@ -311,6 +311,7 @@ impl Question for Fill<'_> {
             names,
             leads,
             inner,
+            announcing: _,
         } = lanes;
         let (names, leads) = (names.get_or_insert_default(), leads.get_or_insert_default());
         let inner = inner.get_or_insert_default();

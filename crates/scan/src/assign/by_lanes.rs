@@ -6,7 +6,7 @@ use pulp::NullaryFnOnce;
 
 /// Where to look closer.
 #[derive(Default)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     /// Signs that may have a secret's name before them and a value behind.
     pub(super) signs: Vec<usize>,
     /// Blanks before options and sentences that may announce a secret.
@@ -14,7 +14,8 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn of(text: &[u8], lanes: &Lanes) -> Self {
+    /// Fills [`Lanes::announcing`], too.
+    pub(crate) fn of(text: &[u8], lanes: &mut Lanes) -> Self {
         lanes::compiled_for_processor(Look { text, lanes })
     }
 }
@@ -22,7 +23,7 @@ impl Marks {
 /// [`Marks::of`] for [`lanes::compiled_for_processor`].
 struct Look<'a> {
     text: &'a [u8],
-    lanes: &'a Lanes,
+    lanes: &'a mut Lanes,
 }
 
 impl NullaryFnOnce for Look<'_> {
@@ -37,10 +38,14 @@ impl NullaryFnOnce for Look<'_> {
         let mut behind = Behind::default();
         let names = lanes.names.as_deref().unwrap_or(&lanes.words);
         let parts = lanes.signs.iter().zip(names).zip(&lanes.named).zip(&lanes.soft);
-        for (lane, (((signs, names), named), soft)) in parts.enumerate() {
+        lanes.announcing.resize(lanes.signs.len(), 0);
+        for (lane, ((((signs, names), named), soft), announcing)) in
+            parts.zip(&mut lanes.announcing).enumerate()
+        {
             let end = behind.names(*names, *named);
             ends.push(end);
-            for bit in lanes::ones(signs & behind.soft(end, *soft)) {
+            *announcing = signs & behind.soft(end, *soft);
+            for bit in lanes::ones(*announcing) {
                 let sign = lane * LANE + bit;
                 if may_have_value(text, &lanes.solid, sign) {
                     marks.signs.push(sign);

@@ -3,29 +3,25 @@
 //! A trie over them would not fit: 100,000 values have some 1.6 million spellings of 30
 //! bytes and more. Instead each spelling is represented by two windows of seven bytes, one
 //! byte apart, the rarest of a few, so that one of them begins at an even offset of the
-//! text. Every second window of the text that is made of the bytes that windows have is
-//! asked of a blocked Bloom filter (three bits of one word); what passes is looked up in a table, compared by another window, and at
-//! last by the spelling itself, which is made again from the value. So the table holds
-//! hashes only, and its size does not grow with the length of the values.
+//! text. Every second window of the text that stands where such windows may ([`Where`]) is
+//! asked of a blocked Bloom filter (three bits of one word); what passes is looked up in a
+//! table, compared by another window, and at last by the spelling itself, which is made
+//! again from the value. So the table holds hashes only, and its size does not grow with
+//! the length of the values.
 
 use super::Entry;
+use super::places::{Places, Where, candidates};
 use super::spelling::{FORMS, Spelled};
-use crate::lanes::{self, ByteSet, LANE};
+use crate::lanes;
 use pulp::NullaryFnOnce;
 use zeroize::Zeroize;
 
 /// Bytes of a window.
-const WINDOW_BYTES: usize = 7;
+pub(super) const WINDOW_BYTES: usize = 7;
 /// Every so many bytes of a text a window is asked.
-const STRIDE: usize = 2;
-/// The bits of a lane where windows are asked.
-const EVERY_STRIDE: u64 = u64::MAX / ((1 << STRIDE) - 1);
+pub(super) const STRIDE: usize = 2;
 /// Shorter spellings hold too few windows.
 pub(super) const MIN_SPELLING_BYTES: usize = WINDOW_BYTES + STRIDE - 1;
-/// The rarest of so many windows represents a spelling.
-const CANDIDATES: usize = 8;
-/// Windows begin within so many bytes, so that offsets fit.
-const MAX_OFFSET_BYTES: usize = 60_000;
 /// Filter bits per window: about one in five hundred passes by chance.
 const FILTER_BITS: usize = 20;
 /// Counters that estimate how often a window occurs.
@@ -56,9 +52,8 @@ pub(super) struct Match {
 }
 
 pub(super) struct Automaton {
-    /// What windows are made of: most of a log has blanks, which few secrets have. `None` if
-    /// there is more than ASCII.
-    bytes: Option<ByteSet>,
+    /// Where windows are asked.
+    places: Where,
     filter: Vec<u64>,
     filter_shift: u32,
     /// Where each bucket's slots begin; one more than there are buckets.
@@ -113,20 +108,17 @@ impl Automaton {
         let rarity = Rarity::of(entries);
         let mut all: Vec<(u64, Slot)> = Vec::new();
         let mut longest = 0;
-        let mut seen = [false; 256];
+        let mut places = Places::default();
         for (entry, known) in entries.iter().enumerate() {
             spellings(&known.value, |form, spelled| {
                 let bytes = &spelled.bytes;
                 longest = longest.max(bytes.len());
-                let Some(offset) = candidates(bytes.len()).min_by_key(|at| rarity.count(bytes, *at)) else {
+                let Some(offset) = candidates(bytes).min_by_key(|at| rarity.count(bytes, *at)) else {
                     return;
                 };
                 for offset in offset..offset + STRIDE {
                     let Some(first) = hash_at(bytes, offset) else { continue };
-                    bytes[offset..]
-                        .iter()
-                        .take(WINDOW_BYTES)
-                        .for_each(|byte| seen[usize::from(*byte)] = true);
+                    places.add(bytes, offset);
                     let second = second_of(bytes.len(), offset);
                     let beside =
                         offset.checked_add_signed(isize::from(second)).and_then(|at| hash_at(bytes, at));
@@ -138,8 +130,7 @@ impl Automaton {
         }
         let mut automaton = Self::of_slots(&mut all);
         automaton.longest = longest;
-        let is_ascii = !seen[128..].contains(&true);
-        automaton.bytes = is_ascii.then(|| ByteSet::of(|byte| seen[usize::from(byte)]));
+        automaton.places = places.into();
         automaton
     }
 
@@ -149,7 +140,7 @@ impl Automaton {
         let (filter_shift, bucket_shift) = (64 - words.ilog2(), 64 - buckets.ilog2());
         all.sort_unstable_by_key(|(hash, slot)| (*hash, slot.entry, slot.form));
         let mut automaton = Self {
-            bytes: None,
+            places: Where::default(),
             filter: vec![0; words],
             filter_shift,
             buckets: vec![0; buckets + 1],
@@ -192,12 +183,9 @@ impl Automaton {
         if self.slots.is_empty() {
             return found;
         }
-        let (mut bits, mut passed) = (Vec::new(), Vec::new());
-        match &self.bytes {
-            Some(bytes) => bytes.lanes(text, &mut bits),
-            None => bits.resize(text.len().div_ceil(LANE), u64::MAX),
-        }
-        lanes::compiled_for_processor(Pass { automaton: self, text, bits: &bits, passed: &mut passed });
+        let mut passed = Vec::new();
+        let windows = self.places.windows(text);
+        lanes::compiled_for_processor(Pass { automaton: self, text, windows: &windows, passed: &mut passed });
         for (at, hash) in passed {
             self.confirm(entries, text, at, hash, &mut found);
         }
@@ -242,8 +230,8 @@ impl Automaton {
 struct Pass<'a> {
     automaton: &'a Automaton,
     text: &'a [u8],
-    /// One bit for each byte that windows may have.
-    bits: &'a [u64],
+    /// One bit for each window to be asked.
+    windows: &'a [u64],
     passed: &'a mut Vec<(usize, u64)>,
 }
 
@@ -252,21 +240,12 @@ impl NullaryFnOnce for Pass<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { automaton, text, bits, passed } = self;
-        for (lane, low) in bits.iter().enumerate() {
-            let high = bits.get(lane + 1).copied().unwrap_or_default();
-            let mut seven = u128::from(*low) | u128::from(high) << LANE;
-            // Of ones that stand together: two, four, seven.
-            for step in [1, 2, WINDOW_BYTES - 4] {
-                seven &= seven >> step;
-            }
-            for bit in lanes::ones(seven as u64 & EVERY_STRIDE) {
-                let at = lane * LANE + bit;
-                let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk()) else { return };
-                let hash = hash(eight);
-                if automaton.may_hold(hash) {
-                    passed.push((at, hash));
-                }
+        let Self { automaton, text, windows, passed } = self;
+        for at in lanes::all_ones(windows) {
+            let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk()) else { return };
+            let hash = hash(eight);
+            if automaton.may_hold(hash) {
+                passed.push((at, hash));
             }
         }
     }
@@ -279,13 +258,6 @@ fn second_of(len: usize, offset: usize) -> i8 {
         _ if offset >= WINDOW_BYTES => -(WINDOW_BYTES as i8),
         _ => 0,
     }
-}
-
-/// Offsets of the windows that may represent a spelling: evenly spaced, first and last among them.
-fn candidates(len: usize) -> impl Iterator<Item = usize> {
-    let last = len.checked_sub(MIN_SPELLING_BYTES).map(|last| last.min(MAX_OFFSET_BYTES));
-    let count = last.map_or(0, |last| CANDIDATES.min(last + 1));
-    (0..count).map(move |index| last.unwrap_or_default() * index / (count - 1).max(1))
 }
 
 /// Each different spelling of a value once, with the index of its form.
@@ -311,7 +283,7 @@ impl Rarity {
         let mut rarity = Self { counts: vec![0; 1 << SKETCH_BITS] };
         for entry in entries {
             spellings(&entry.value, |_, spelled| {
-                for at in candidates(spelled.bytes.len()) {
+                for at in candidates(&spelled.bytes) {
                     if let Some(count) =
                         Self::index(&spelled.bytes, at).and_then(|index| rarity.counts.get_mut(index))
                     {

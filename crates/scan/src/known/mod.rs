@@ -7,6 +7,7 @@ mod automaton;
 mod export;
 mod import;
 mod json;
+mod places;
 mod spelling;
 
 use crate::allow::{Allow, Suppressed};
