@@ -44,7 +44,7 @@ impl Worker<'_> {
         let rest = &bytes[keyword.start..];
         let line_end = keyword.start + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let end = source.view.origin(line_end);
-        if !may_go_on(source.text, end) || !self.state.joins.allow(end) {
+        if !may_go_on(source.text, end) || !self.state.budget.allows_joins(end) {
             return Vec::new();
         }
         let low = keyword.start.saturating_sub(MAX_LEAD);
@@ -85,7 +85,7 @@ impl Worker<'_> {
         is_whole: bool,
     ) -> Option<Hit> {
         let part = seam.joined.bytes.get(..end)?;
-        self.state.joins.spend(end);
+        self.state.budget.join(end);
         let (caches, effort) = (&mut self.state.caches, &mut Effort::default());
         let event = self.scanner.matcher.confirm(caches, rule, part, keyword, effort)?;
         let Event::Found(found) = event else { return None };
@@ -201,7 +201,7 @@ impl Worker<'_> {
             return Start::NothingBehind;
         }
         // What was said until here may be remembered: it costs the same each time.
-        if !self.state.joins.allow(at) {
+        if !self.state.budget.allows_joins(at) {
             return Start::Something;
         }
         let head = Span::from(start..end);
@@ -219,7 +219,7 @@ impl Worker<'_> {
     #[inline(never)]
     pub(crate) fn open_run(&mut self, source: &Source<'_>, run: Span, sweep: &mut Sweep) {
         let end = source.view.origin(run.end);
-        if may_go_on(source.text, end) && self.state.joins.allow(end) {
+        if may_go_on(source.text, end) && self.state.budget.allows_joins(end) {
             let bytes = &source.view.bytes;
             let low = run.start.saturating_sub(MAX_KEYWORD_BYTES);
             let start = run.start - runs::trailing(&bytes[low..run.start], TOKEN);
@@ -235,7 +235,7 @@ impl Worker<'_> {
         if seam.ends.is_empty() {
             return;
         }
-        self.state.joins.spend(bytes.len());
+        self.state.budget.join(bytes.len());
         let (has_keyword, has_name) = (self.has_keyword(bytes, low), self.announces(bytes));
         if !has_keyword && !has_name {
             return;
@@ -243,7 +243,7 @@ impl Worker<'_> {
         let whole = self.found_in(bytes.get(..seam.cut).unwrap_or_default(), low);
         for end in &seam.ends {
             let bytes = bytes.get(..*end).unwrap_or_default();
-            self.state.joins.spend(*end);
+            self.state.budget.join(*end);
             let before = sweep.hits.len();
             if has_keyword {
                 for one in self.found_in(bytes, low).iter().filter(|one| !self.is_shape(one.rule)) {
@@ -332,13 +332,13 @@ impl Worker<'_> {
     #[inline(never)]
     pub(crate) fn assignment_goes_on(&mut self, source: &Source<'_>, assigned: Span, sweep: &mut Sweep) {
         let end = source.view.origin(assigned.end);
-        if !may_go_on(source.text, end) || !self.state.joins.allow(end) {
+        if !may_go_on(source.text, end) || !self.state.budget.allows_joins(end) {
             return;
         }
         let seam = Seam::of_tokens(source.text, source.view, assigned, false);
         let before = sweep.hits.len();
         for end in &seam.ends {
-            self.state.joins.spend(*end);
+            self.state.budget.join(*end);
             self.assigned_over(&seam, *end, sweep);
             if sweep.hits.len() > before + usize::from(seam.is_doubtful) {
                 break;

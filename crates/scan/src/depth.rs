@@ -40,21 +40,35 @@ impl Depth {
     }
 }
 
-/// What a text may cost, and where it cost too much.
+/// What a text may cost by lines that are put together: so much, whatever its length, and so
+/// much for each of its bytes. Real logs take a fiftieth of it at most. Lines that cost anything
+/// are never remembered as clean.
+const FREE_JOINED_BYTES: usize = 2 << 20;
+const JOINED_FACTOR: usize = 4;
+
+/// What a text may still cost, with all that it encodes, and where it cost too much.
+#[derive(Default)]
 pub(crate) struct Budget {
-    /// What is left of the bytes that decoding may yield beyond its fair share.
-    pub(crate) excess: usize,
-    /// Offset of the first part that was not decoded.
+    /// Bytes that decoding may yield beyond its fair share.
+    excess: usize,
+    /// Bytes of lines put together that may be searched: in lines that all begin tokens and
+    /// end none, each letter may begin one that goes on through many lines.
+    joined: usize,
+    /// Offset of the first part that was not decoded, or not put together with others.
     pub(crate) gap: Option<usize>,
 }
 
-impl Default for Budget {
-    fn default() -> Self {
-        Self { excess: EXCESS_BYTES, gap: None }
-    }
-}
-
 impl Budget {
+    /// For a text of so many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { excess: EXCESS_BYTES, joined: FREE_JOINED_BYTES + JOINED_FACTOR * bytes, gap: None }
+    }
+
+    /// All that is left.
+    pub(crate) fn left(&self) -> (usize, usize) {
+        (self.excess, self.joined)
+    }
+
     /// Whether decoding `from` bytes to `to` is still allowed.
     pub(crate) fn allows(&mut self, from: usize, to: usize, at: usize) -> bool {
         let excess = to.saturating_sub(from.saturating_mul(FAIR_FACTOR));
@@ -66,41 +80,20 @@ impl Budget {
         left.is_some()
     }
 
-    pub(crate) fn hit(&mut self, at: usize) {
-        self.gap = self.gap.or(Some(at));
-    }
-}
-
-/// What a text may cost by lines that are put together: so much, whatever its length, and so
-/// much for each of its bytes. Real logs take a fiftieth of it at most. Lines that cost anything
-/// are never remembered as clean.
-const FREE_JOINED_BYTES: usize = 2 << 20;
-const JOINED_FACTOR: usize = 4;
-
-/// Bytes of lines put together that are searched: in lines that all begin tokens and end
-/// none, each letter may begin one that goes on through many lines.
-#[derive(Default)]
-pub(crate) struct Joins {
-    pub(crate) left: usize,
-    /// Offset of the first line that was not put together with others.
-    pub(crate) gap: Option<usize>,
-}
-
-impl Joins {
-    /// For a text of so many bytes.
-    pub(crate) fn of(bytes: usize) -> Self {
-        Self { left: FREE_JOINED_BYTES + JOINED_FACTOR * bytes, gap: None }
-    }
-
     /// Whether what begins at an offset may be put together with other lines.
-    pub(crate) fn allow(&mut self, at: usize) -> bool {
-        if self.left == 0 {
-            self.gap = self.gap.or(Some(at));
+    pub(crate) fn allows_joins(&mut self, at: usize) -> bool {
+        if self.joined == 0 {
+            self.hit(at);
         }
-        self.left > 0
+        self.joined > 0
     }
 
-    pub(crate) fn spend(&mut self, bytes: usize) {
-        self.left = self.left.saturating_sub(bytes);
+    /// So many bytes of lines put together are searched.
+    pub(crate) fn join(&mut self, bytes: usize) {
+        self.joined = self.joined.saturating_sub(bytes);
+    }
+
+    pub(crate) fn hit(&mut self, at: usize) {
+        self.gap = Some(self.gap.map_or(at, |gap| gap.min(at)));
     }
 }

@@ -6,7 +6,7 @@ use crate::block::Block;
 use crate::check::context::ContextRules;
 use crate::check::manifest::Manifests;
 use crate::check::{self, Checked};
-use crate::depth::{Budget, Depth, Joins};
+use crate::depth::{Budget, Depth};
 use crate::gitleaks::ForeignMatcher;
 use crate::join::Edge;
 use crate::known::{self, KnownSecrets};
@@ -68,7 +68,7 @@ pub(crate) struct State {
     /// Offsets in the last text, and how many lines end before each.
     pub(crate) line_ends: Vec<(usize, usize)>,
     /// Of the text at hand and of what it encodes.
-    pub(crate) joins: Joins,
+    pub(crate) budget: Budget,
     /// What is read of a stream.
     pub(crate) piece: Vec<u8>,
 }
@@ -275,10 +275,9 @@ impl Worker<'_> {
             Some((text, from)) => (text.as_slice(), 2, *from),
             None => (bytes, 1, 0),
         };
-        let mut budget = Budget::default();
-        self.state.joins = Joins::of(text.len());
-        let hits = self.text(text, Depth::TOP, &mut budget);
-        let gap = budget.gap.into_iter().chain(self.state.joins.gap).min();
+        self.state.budget = Budget::of(text.len());
+        let hits = self.text(text, Depth::TOP);
+        let gap = self.state.budget.gap;
         let mut scan = self.reported(text, hits);
         if let Some(known) = &self.scanner.known {
             let (allow, key) = (&self.scanner.allow, &self.scanner.key);

@@ -8,7 +8,7 @@
 use crate::block::{Block, Line};
 use crate::cut::{has_random_part, looks_random};
 use crate::decode;
-use crate::depth::{Budget, Depth};
+use crate::depth::Depth;
 use crate::engine::Worker;
 use crate::lanes::{self, LANE, Lanes};
 use crate::matcher::{Event, Found, Matcher};
@@ -51,14 +51,7 @@ pub(crate) struct Source<'b> {
 
 impl Worker<'_> {
     #[inline(never)]
-    pub(crate) fn join(
-        &mut self,
-        source: &Source<'_>,
-        block: &mut Block,
-        depth: Depth,
-        budget: &mut Budget,
-        sweep: &mut Sweep,
-    ) {
+    pub(crate) fn join(&mut self, source: &Source<'_>, block: &mut Block, depth: Depth, sweep: &mut Sweep) {
         if block.window.is_some() {
             return;
         }
@@ -99,19 +92,12 @@ impl Worker<'_> {
                 sweep.hits.extend(self.carried_on(source, found.rule, found.span, true));
             }
         }
-        self.lines(source, block, depth, budget, sweep);
+        self.lines(source, block, depth, sweep);
     }
 
     /// What the ends and the beginnings of lines start.
     #[inline(never)]
-    fn lines(
-        &mut self,
-        source: &Source<'_>,
-        block: &mut Block,
-        depth: Depth,
-        budget: &mut Budget,
-        sweep: &mut Sweep,
-    ) {
+    fn lines(&mut self, source: &Source<'_>, block: &mut Block, depth: Depth, sweep: &mut Sweep) {
         let bytes = source.view.bytes.as_slice();
         let mut due = std::mem::take(&mut self.state.edges);
         // Decoding fills the lanes anew, so all lines are asked first.
@@ -121,11 +107,8 @@ impl Worker<'_> {
         for Edge { index, line, tail, is_start } in due.drain(..) {
             let at = block.lines[index].text;
             let is_dirty = tail.is_some_and(|tail| self.line_end(source, line, &tail, sweep));
-            let start = if is_start {
-                self.line_start(source, line, at, depth, budget, sweep)
-            } else {
-                Start::Nothing
-            };
+            let start =
+                if is_start { self.line_start(source, line, at, depth, sweep) } else { Start::Nothing };
             let line = &mut block.lines[index];
             line.is_dirty |= is_dirty || start == Start::Something;
             line.leans |= start == Start::NothingBehind;
@@ -161,20 +144,19 @@ impl Worker<'_> {
         line: Span,
         at: usize,
         depth: Depth,
-        budget: &mut Budget,
         sweep: &mut Sweep,
     ) -> Start {
         let visible = &source.view.bytes[line.range()];
         let visible = &visible[indent(visible)..];
         if is_hex(visible) && decode::dump_line(visible, &mut Vec::new()) {
-            self.dump(source.text, at, depth, budget, sweep);
+            self.dump(source.text, at, depth, sweep);
             return Start::Something;
         }
         let token = &visible[..runs::leading(visible, TOKEN)];
         let mut start = Start::Nothing;
         if token.len() >= MIN_WRAPPED_BYTES && is_base64_line(visible) {
             start = Start::Something;
-            self.wrapped(source.text, at, depth, budget, sweep);
+            self.wrapped(source.text, at, depth, sweep);
         }
         if token.len() >= MIN_REST && has_random_part(&token[..token.len().min(MAX_JUDGED)]) {
             let rest = self.rest_of_token(source.text, at, token, token.len() == visible.len(), sweep);

@@ -2,7 +2,6 @@
 
 use crate::block::Block;
 use crate::decode::{self, Decoded};
-use crate::depth::Budget;
 use crate::engine::Worker;
 use crate::lanes::{self, Lanes};
 use crate::matcher::{Event, Found};
@@ -105,23 +104,23 @@ impl Worker<'_> {
     /// budget goes: many small streams may inflate to more than memory holds. And what
     /// was paid for.
     pub(crate) fn candidates(
-        &self,
+        &mut self,
         view: &View,
         block: &Block,
         leads: &mut Leads,
         sweep: &Sweep,
-        budget: &mut Budget,
     ) -> (Vec<Decoded>, Vec<Span>) {
         let text = view.bytes.as_slice();
         let (mut all, mut costly) = (Vec::new(), Vec::new());
+        let budget = &mut self.state.budget;
         let mut add = |decoded: Decoded| {
-            let (span, before) = (decoded.span, budget.excess);
+            let (span, before) = (decoded.span, budget.left());
             let at = view.origin(span.start);
             let is_allowed = budget.allows(span.len(), decoded.bytes.len(), at);
             if span.len() >= decode::MAX_CANDIDATE_BYTES - 4096 {
                 budget.hit(at);
             }
-            if budget.excess != before || !is_allowed {
+            if budget.left() != before || !is_allowed {
                 costly.push(span);
             }
             if is_allowed {

@@ -4,7 +4,7 @@ use crate::assign::{self, Announced};
 use crate::block::{Block, Lines};
 use crate::check::{self, context::names_secret};
 use crate::decode::{self, Decoded};
-use crate::depth::{Budget, Depth};
+use crate::depth::Depth;
 use crate::engine::{Hit, Worker};
 use crate::gate::{entropy, is_placeholder};
 use crate::join::Source;
@@ -32,7 +32,7 @@ pub(crate) struct Sweep {
 
 impl Worker<'_> {
     /// Hits of a text and of what it encodes, by offset.
-    pub(crate) fn text(&mut self, text: &[u8], depth: Depth, budget: &mut Budget) -> Vec<Hit> {
+    pub(crate) fn text(&mut self, text: &[u8], depth: Depth) -> Vec<Hit> {
         if self.scanner.rules.rules().is_empty() {
             return Vec::new();
         }
@@ -47,7 +47,7 @@ impl Worker<'_> {
             if !has_more {
                 break;
             }
-            self.block(text, &mut block, depth, budget, &mut sweep);
+            self.block(text, &mut block, depth, &mut sweep);
             if depth.is_top() {
                 block.remember(&self.scanner.memo, &self.scanner.hash_key);
             }
@@ -85,14 +85,7 @@ impl Worker<'_> {
         hits
     }
 
-    fn block(
-        &mut self,
-        text: &[u8],
-        block: &mut Block,
-        depth: Depth,
-        budget: &mut Budget,
-        sweep: &mut Sweep,
-    ) {
+    fn block(&mut self, text: &[u8], block: &mut Block, depth: Depth, sweep: &mut Sweep) {
         let mut leads = self.leads(block);
         // The first line of this block may belong to what the last one put together.
         sweep.together.retain(|span| block.lines.first().is_some_and(|line| span.end > line.text));
@@ -101,24 +94,22 @@ impl Worker<'_> {
             if let Event::Passed { at } = event {
                 // What is not searched is never remembered as clean.
                 block.mark(Span::from(*at..*at + 1));
-                budget.hit(view.origin(*at));
+                self.state.budget.hit(view.origin(*at));
             }
         }
         let mut hits = self.plain(&view.bytes, &leads.found);
         let started = self.clock();
         let source = Source { text, view: &view, events: &leads.events, found: &leads.found };
-        self.join(&source, block, depth, budget, sweep);
+        self.join(&source, block, depth, sweep);
         self.spent(Stage::Join, started);
         let started = self.clock();
-        let (candidates, costly) = self.candidates(&view, block, &mut leads, sweep, budget);
+        let (candidates, costly) = self.candidates(&view, block, &mut leads, sweep);
         self.spent(Stage::Decode, started);
         costly.iter().for_each(|span| block.mark(*span));
         for decoded in candidates {
-            let (span, before) = (decoded.span, (budget.excess, self.state.joins.left));
-            let gaps = self.gaps(budget);
-            self.decoded(&view.bytes, decoded, depth, budget, &mut hits);
-            self.place_gaps(gaps, budget, view.origin(span.start));
-            if before != (budget.excess, self.state.joins.left) {
+            let (span, before) = (decoded.span, self.state.budget.left());
+            self.decoded(&view.bytes, (decoded, view.origin(span.start)), depth, &mut hits);
+            if before != self.state.budget.left() {
                 block.mark(span);
             }
         }
@@ -136,26 +127,13 @@ impl Worker<'_> {
         block.view = view;
     }
 
-    pub(crate) fn gaps(&self, budget: &Budget) -> [Option<usize>; 2] {
-        [budget.gap, self.state.joins.gap]
-    }
-
-    /// Gaps in decoded bytes stand where their encoding does.
-    pub(crate) fn place_gaps(&mut self, before: [Option<usize>; 2], budget: &mut Budget, at: usize) {
-        for (gap, before) in [&mut budget.gap, &mut self.state.joins.gap].into_iter().zip(before) {
-            if *gap != before {
-                *gap = Some(at);
-            }
-        }
-    }
-
-    /// Looks at decoded bytes and adds what the text itself did not show.
+    /// Looks at decoded bytes, which stand `at` an offset of the text above, and adds what the
+    /// text itself did not show.
     pub(crate) fn decoded(
         &mut self,
         text: &[u8],
-        decoded: Decoded,
+        (decoded, at): (Decoded, usize),
         depth: Depth,
-        budget: &mut Budget,
         hits: &mut Vec<Hit>,
     ) {
         let Decoded { span, encodings, bytes } = decoded;
@@ -166,7 +144,13 @@ impl Worker<'_> {
         if hits.iter().any(is_part) {
             return;
         }
-        let mut inner = self.inner_text(&bytes, (depth, deeper), budget);
+        let outside = self.state.budget.gap.take();
+        let mut inner = self.inner_text(&bytes, (depth, deeper));
+        // Gaps in decoded bytes stand where their encoding does.
+        let inside = std::mem::replace(&mut self.state.budget.gap, outside);
+        if inside.is_some() {
+            self.state.budget.hit(at);
+        }
         if inner.is_empty() && matches!(encodings.first(), Some(&("base64" | "hex"))) {
             inner.extend(self.bare(&bytes));
         }
@@ -204,12 +188,12 @@ impl Worker<'_> {
     }
 
     /// Hits of a text that another encodes.
-    fn inner_text(&mut self, text: &[u8], (outer, depth): (Depth, Depth), budget: &mut Budget) -> Vec<Hit> {
+    fn inner_text(&mut self, text: &[u8], (outer, depth): (Depth, Depth)) -> Vec<Hit> {
         if !outer.is_top() {
-            return self.text(text, depth, budget);
+            return self.text(text, depth);
         }
         std::mem::swap(&mut self.state.lanes, &mut self.state.inner_lanes);
-        let hits = self.text(text, depth, budget);
+        let hits = self.text(text, depth);
         std::mem::swap(&mut self.state.lanes, &mut self.state.inner_lanes);
         hits
     }

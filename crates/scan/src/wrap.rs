@@ -2,7 +2,7 @@
 
 use crate::block;
 use crate::decode::{self, Decoded};
-use crate::depth::{Budget, Depth};
+use crate::depth::Depth;
 use crate::engine::{Hit, Worker};
 use crate::runs::{self, BASE64, MIN_RUN};
 use crate::seam::push_pieces;
@@ -17,14 +17,7 @@ pub(crate) const MIN_WRAPPED_BYTES: usize = 24;
 impl Worker<'_> {
     /// Base 64 over lines of one length.
     #[inline(never)]
-    pub(crate) fn wrapped(
-        &mut self,
-        text: &[u8],
-        at: usize,
-        depth: Depth,
-        budget: &mut Budget,
-        sweep: &mut Sweep,
-    ) {
+    pub(crate) fn wrapped(&mut self, text: &[u8], at: usize, depth: Depth, sweep: &mut Sweep) {
         if at < sweep.wrapped_to {
             return;
         }
@@ -46,7 +39,7 @@ impl Worker<'_> {
             if added == 0 || added > width || length + added > decode::MAX_CANDIDATE_BYTES {
                 joined.bytes.truncate(length);
                 if length + added > decode::MAX_CANDIDATE_BYTES {
-                    budget.hit(next.start);
+                    self.state.budget.hit(next.start);
                 }
                 break;
             }
@@ -66,7 +59,7 @@ impl Worker<'_> {
             decoded = if lines > 2 { decode::wrapped(&joined.bytes[..last]) } else { None };
         }
         if let Some(decoded) = decoded {
-            let found = self.decoded_apart(&joined, decoded, depth, budget);
+            let found = self.decoded_apart(&joined, decoded, depth);
             if !found.is_empty() {
                 sweep.wrapped_to = line.end;
                 sweep.together.push(Span::from(at..line.end));
@@ -77,14 +70,7 @@ impl Worker<'_> {
 
     /// Consecutive lines of a hex dump.
     #[inline(never)]
-    pub(crate) fn dump(
-        &mut self,
-        text: &[u8],
-        at: usize,
-        depth: Depth,
-        budget: &mut Budget,
-        sweep: &mut Sweep,
-    ) {
+    pub(crate) fn dump(&mut self, text: &[u8], at: usize, depth: Depth, sweep: &mut Sweep) {
         if at < sweep.dumped_to {
             return;
         }
@@ -109,7 +95,7 @@ impl Worker<'_> {
             }
             line = next;
             if bytes.len() > decode::MAX_CANDIDATE_BYTES {
-                budget.hit(line.start);
+                self.state.budget.hit(line.start);
                 break;
             }
         }
@@ -121,24 +107,15 @@ impl Worker<'_> {
         let mut joined = View::default();
         joined.push(text.get(at..line.end).unwrap_or_default(), at);
         let span = Span::from(0..joined.bytes.len());
-        let found =
-            self.decoded_apart(&joined, Decoded { span, encodings: vec!["hex"], bytes }, depth, budget);
+        let found = self.decoded_apart(&joined, Decoded { span, encodings: vec!["hex"], bytes }, depth);
         sweep.hits.extend(found);
     }
 
-    fn decoded_apart(
-        &mut self,
-        joined: &View,
-        decoded: Decoded,
-        depth: Depth,
-        budget: &mut Budget,
-    ) -> Vec<Hit> {
+    fn decoded_apart(&mut self, joined: &View, decoded: Decoded, depth: Depth) -> Vec<Hit> {
         let at = joined.origin(decoded.span.start);
         let mut hits = Vec::new();
-        if budget.allows(decoded.span.len(), decoded.bytes.len(), at) {
-            let gaps = self.gaps(budget);
-            self.decoded(&joined.bytes, decoded, depth, budget, &mut hits);
-            self.place_gaps(gaps, budget, at);
+        if self.state.budget.allows(decoded.span.len(), decoded.bytes.len(), at) {
+            self.decoded(&joined.bytes, (decoded, at), depth, &mut hits);
         }
         for hit in &mut hits {
             hit.span = joined.origin_span(hit.span);
