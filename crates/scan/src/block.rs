@@ -176,47 +176,38 @@ impl<'t> Lines<'t> {
         true
     }
 
-    /// Splits and hashes the lines to come, up to one that needs other treatment. One step
-    /// for all of them, then the next: short loops keep what they need in registers.
+    /// Splits and hashes the lines to come, up to one that needs other treatment.
     #[inline(always)]
     fn look_ahead(&mut self, memo: Option<(&Memo, &HashKey)>) {
         self.before = self.batch.last().map_or(self.before, |line| line.hash);
+        self.batch.clear();
         self.next = 0;
-        self.map.batch(self.at, &mut self.batch);
-        self.cut();
-        if let Some((memo, key)) = memo {
-            for line in &mut self.batch {
-                line.hash = hash(key, &self.text[line.cut..line.end]);
-                memo.prefetch(line.hash);
+        let mut at = self.at;
+        while self.batch.len() < BATCH && at < self.text.len() {
+            let end = self.map.line_end(at);
+            let line = &self.text[at..end];
+            let prefix = view::prefix(line);
+            if line.len() > WINDOW_BYTES || prefix.is_gitlab && self.goes_on(end) {
+                break;
             }
-        }
-        if let Some(last) = self.batch.last()
-            && (self.map.has_specials || last.end > self.map.part.end)
-        {
-            for line in &mut self.batch {
-                line.special = self.map.special(Span::from(line.cut..line.end));
-            }
+            let cut = at + prefix.len;
+            let hash = match memo {
+                Some((memo, key)) => {
+                    let hash = hash(key, &self.text[cut..end]);
+                    memo.prefetch(hash);
+                    hash
+                }
+                None => 0,
+            };
+            let special = self.map.special(Span::from(cut..end));
+            self.batch.push(Ahead { end, cut, special, hash });
+            at = end + 1;
         }
         if let Some((memo, key)) = memo {
             self.known = memo.known(self.batch.iter().map(|line| line.hash));
             for at in lanes::ones(!self.known & lanes::low(self.batch.len())) {
                 let is_known = memo.known_behind(key, self.before(at), self.batch[at].hash);
                 self.known |= u64::from(is_known) << at;
-            }
-        }
-    }
-
-    /// Cuts off what precedes the text of each line of the batch.
-    #[inline(always)]
-    fn cut(&mut self) {
-        for at in 0..self.batch.len() {
-            let line = &mut self.batch[at];
-            let (start, end) = (line.cut, line.end);
-            let prefix = view::prefix(&self.text[start..end]);
-            line.cut = start + prefix.len;
-            if end - start > WINDOW_BYTES || prefix.is_gitlab && self.goes_on(end) {
-                self.batch.truncate(at);
-                break;
             }
         }
     }
@@ -373,34 +364,6 @@ impl Map<'_> {
         }
         let rest = &self.text[self.part.end..];
         memchr::memchr(b'\n', rest).map_or(self.text.len(), |end| self.part.end + end)
-    }
-
-    /// The next lines, all in one part, with nothing cut off.
-    #[inline(always)]
-    fn batch(&mut self, mut at: usize, batch: &mut Vec<Ahead>) {
-        batch.clear();
-        if at >= self.text.len() {
-            return;
-        }
-        let mut end = self.line_end(at);
-        let part = self.part;
-        let mut lane = (end - part.start) / LANE;
-        let bits = self.breaks.ends.get(lane).copied().unwrap_or_default();
-        let mut bits = bits & !lanes::low((end - part.start) % LANE + 1);
-        loop {
-            batch.push(Ahead { end, cut: at, special: Special::Nowhere, hash: 0 });
-            at = end + 1;
-            if batch.len() == BATCH {
-                return;
-            }
-            while bits == 0 {
-                lane += 1;
-                let Some(next) = self.breaks.ends.get(lane) else { return };
-                bits = *next;
-            }
-            end = part.start + lane * LANE + bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-        }
     }
 
     /// Notes how many lines end before `at`, where the next part begins.
