@@ -6,9 +6,9 @@
 
 use crate::view::Utf16;
 use crate::{Gap, Scan, Worker};
-use rayon::prelude::*;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Texts up to this size are scanned whole.
 const PIECE_BYTES: usize = 16 << 20;
@@ -23,13 +23,15 @@ const READ_BYTES: usize = 256 << 10;
 pub(crate) struct Sizes {
     pub(crate) piece: usize,
     pub(crate) shared: usize,
-    /// Pieces that are read ahead, to be scanned side by side.
+    /// Pieces that other threads may have to scan at a time.
     pub(crate) ahead: usize,
 }
 
 impl Sizes {
     fn usual() -> Self {
-        let ahead = rayon::current_num_threads().saturating_sub(1);
+        let threads = rayon::current_num_threads();
+        // One more than other threads: what is next is read before one has nothing to do.
+        let ahead = if threads > 1 { threads } else { 0 };
         Self { piece: PIECE_BYTES, shared: SHARED_BYTES, ahead }
     }
 }
@@ -86,6 +88,7 @@ impl Worker<'_> {
     }
 
     /// The pieces of a text of one byte per character, the first of which are in `bytes`.
+    /// This thread reads on while others scan, and scans, too, when they have enough to do.
     fn narrow_pieces(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -93,50 +96,67 @@ impl Worker<'_> {
         reader: &mut dyn Read,
         sizes: Sizes,
     ) -> io::Result<Scan> {
-        let mut all = Scan::default();
-        let mut place = Place::default();
-        loop {
-            let (mut pieces, room) = (Vec::new(), self.scanner.pieces.take(sizes.ahead));
-            let mut is_last = false;
-            while !is_last && pieces.len() <= room.0 {
-                is_last = fill(bytes, reader, sizes.piece)?;
-                pieces.push(place.cut(bytes, is_last, sizes));
-            }
-            for (piece, scan) in self.scanned(path, &pieces) {
-                piece.place.take(&mut all, scan, piece.until);
-            }
-            // The first buffer is kept: fresh memory costs more than reading into it.
-            if let Some(first) = pieces.first_mut().filter(|first| first.bytes.capacity() > bytes.capacity())
-            {
-                first.bytes.clear();
-                first.bytes.append(bytes);
-                std::mem::swap(bytes, &mut first.bytes);
-            }
-            if is_last {
-                return Ok(all);
-            }
-        }
-    }
-
-    /// What each piece shows: several are scanned side by side.
-    fn scanned<'p>(&mut self, path: &str, pieces: &'p [Piece]) -> Vec<(&'p Piece, Scan)> {
-        if let [one] = pieces {
-            return vec![(one, self.scan_at(path, &one.bytes[..one.end]))];
-        }
         let scanner = self.scanner;
-        pieces
-            .par_iter()
-            .map(|piece| (piece, scanner.worker().scan_at(path, &piece.bytes[..piece.end])))
-            .collect()
+        let room = scanner.pieces.take(sizes.ahead);
+        let (under_way, spare) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let scans = Mutex::new(Vec::new());
+        let (under_way, spare, scans) = (&under_way, &spare, &scans);
+        rayon::in_place_scope(|scope| {
+            let mut place = Place::default();
+            loop {
+                let is_last = fill(bytes, reader, sizes.piece)?;
+                let piece = place.cut(bytes, lock(spare).pop().unwrap_or_default(), is_last, sizes);
+                if !is_last && under_way.load(Ordering::Relaxed) < room.0 {
+                    under_way.fetch_add(1, Ordering::Relaxed);
+                    scope.spawn(move |_| {
+                        let scan = piece.scanned(&mut scanner.worker(), path, spare);
+                        lock(scans).push(scan);
+                        under_way.fetch_sub(1, Ordering::Relaxed);
+                    });
+                } else {
+                    let scan = piece.scanned(self, path, spare);
+                    lock(scans).push(scan);
+                }
+                if is_last {
+                    return io::Result::Ok(());
+                }
+            }
+        })?;
+        let mut scans = std::mem::take(&mut *lock(scans));
+        scans.sort_by_key(|(bounds, _)| bounds.place.offset);
+        let mut all = Scan::default();
+        scans.into_iter().for_each(|(bounds, scan)| bounds.take(&mut all, scan));
+        // Kept: fresh memory costs more than reading into it.
+        *bytes = lock(spare).pop().unwrap_or_default();
+        Ok(all)
     }
+}
+
+/// What a thread that panicked has left is whole: nothing is changed under a lock in steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Part of a text.
 struct Piece {
-    place: Place,
+    bounds: Bounds,
     bytes: Vec<u8>,
     /// So much of the bytes is scanned.
     end: usize,
+}
+
+impl Piece {
+    /// What the piece shows; its memory is left to others.
+    fn scanned(self, worker: &mut Worker<'_>, path: &str, spare: &Mutex<Vec<Vec<u8>>>) -> (Bounds, Scan) {
+        let scan = worker.scan_at(path, &self.bytes[..self.end]);
+        lock(spare).push(self.bytes);
+        (self.bounds, scan)
+    }
+}
+
+/// Where a piece stands.
+struct Bounds {
+    place: Place,
     /// Sightings before here are of this piece.
     until: usize,
 }
@@ -190,12 +210,14 @@ impl<R: Read> Read for Narrow<R> {
 }
 
 impl Place {
-    /// Cuts the next piece off `bytes`; what it shares with the one behind it stays there.
-    fn cut(&mut self, bytes: &mut Vec<u8>, is_last: bool, sizes: Sizes) -> Piece {
+    /// Cuts the next piece off `bytes`; what it shares with the one behind it stays there, in
+    /// the memory that is `spare`.
+    fn cut(&mut self, bytes: &mut Vec<u8>, mut spare: Vec<u8>, is_last: bool, sizes: Sizes) -> Piece {
         let place = *self;
         if is_last {
             let end = bytes.len();
-            return Piece { place, bytes: std::mem::take(bytes), end, until: usize::MAX };
+            let bounds = Bounds { place, until: usize::MAX };
+            return Piece { bounds, bytes: std::mem::take(bytes), end };
         }
         let end = line_end(bytes, sizes.shared);
         let from = line_start(bytes, end, sizes.shared);
@@ -204,12 +226,16 @@ impl Place {
         self.line += memchr::memchr_iter(b'\n', &bytes[..from]).count();
         self.offset += from;
         self.counted = until;
-        let rest = bytes[from..].to_vec();
-        Piece { place, bytes: std::mem::replace(bytes, rest), end, until }
+        spare.clear();
+        spare.reserve_exact(sizes.piece + 1);
+        spare.extend_from_slice(&bytes[from..]);
+        Piece { bounds: Bounds { place, until }, bytes: std::mem::replace(bytes, spare), end }
     }
+}
 
-    fn take(&self, all: &mut Scan, scan: Scan, until: usize) {
-        let counts = |offset: usize| self.counted <= offset && offset < until;
+impl Bounds {
+    fn take(&self, all: &mut Scan, scan: Scan) {
+        let counts = |offset: usize| self.place.counted <= offset && offset < self.until;
         let Scan { sightings, suppressed, gaps } = scan;
         for mut seen in sightings {
             self.shift(&mut seen.offset, &mut seen.line);
@@ -223,12 +249,12 @@ impl Place {
                 all.suppressed.push(one);
             }
         }
-        all.gaps.extend(gaps.into_iter().map(|gap| Gap { offset: gap.offset + self.offset, ..gap }));
+        all.gaps.extend(gaps.into_iter().map(|gap| Gap { offset: gap.offset + self.place.offset, ..gap }));
     }
 
     fn shift(&self, offset: &mut usize, line: &mut usize) {
-        *offset += self.offset;
-        *line += self.line;
+        *offset += self.place.offset;
+        *line += self.place.line;
     }
 }
 
