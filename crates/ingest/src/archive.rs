@@ -221,7 +221,7 @@ pub(crate) fn members<R: Read + Seek>(
         let reason = format!("{count} members; only the first {} were read", limits.max_entries);
         problems.push(problem(path, "too_large", reason, None));
     }
-    let mut whole = Whole::new();
+    let mut whole = Whole::of_thread();
     for index in 0..count.min(limits.max_entries) {
         let is_within = |packed: u64, size: u64| budget.allows(limits, packed, size);
         if let Some((name, bytes)) = whole.inflate(&mut archive, index, is_within) {
@@ -250,6 +250,7 @@ pub(crate) fn members<R: Read + Seek>(
             break;
         }
     }
+    whole.keep();
     problems
 }
 

@@ -1,6 +1,7 @@
 //! Members of usual size, inflated at one go: a third faster than as a stream.
 
 use libdeflater::Decompressor;
+use std::cell::Cell;
 use std::io::{Read, Seek};
 use zip::{CompressionMethod, ZipArchive};
 
@@ -15,9 +16,26 @@ pub(super) struct Whole {
     bytes: Vec<u8>,
 }
 
-impl Whole {
-    pub(super) fn new() -> Self {
+thread_local! {
+    static KEPT: Cell<Option<Whole>> = const { Cell::new(None) };
+}
+
+impl Default for Whole {
+    fn default() -> Self {
         Self { decompressor: Decompressor::new(), packed: Vec::new(), bytes: Vec::new() }
+    }
+}
+
+impl Whole {
+    /// What this thread has kept: most zips have few members, and fresh memory costs more than
+    /// inflating into it. A new one while another zip is open.
+    pub(super) fn of_thread() -> Self {
+        KEPT.take().unwrap_or_default()
+    }
+
+    /// Leaves the memory to the next zip.
+    pub(super) fn keep(self) {
+        KEPT.set(Some(self));
     }
 
     /// A deflated member, if its sizes (packed and inflated) are `allowed` and it is what its
@@ -66,7 +84,7 @@ mod tests {
 
     fn inflated(bytes: &[u8], allowed: impl Fn(u64, u64) -> bool) -> Option<Vec<u8>> {
         let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-        Whole::new().inflate(&mut archive, 0, allowed).map(|(name, bytes)| {
+        Whole::default().inflate(&mut archive, 0, allowed).map(|(name, bytes)| {
             assert_eq!(name, "a.log");
             bytes.to_vec()
         })
