@@ -320,7 +320,8 @@ fn scheme(text: &[u8], start: usize) -> Option<(bool, Span)> {
     None
 }
 
-fn in_name(byte: &u8) -> bool {
+/// What names may consist of.
+pub(crate) fn in_name(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.".contains(byte)
 }
 

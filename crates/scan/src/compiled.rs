@@ -119,7 +119,8 @@ impl Engine {
     }
 }
 
-fn syntax_config() -> syntax::Config {
+/// Patterns are those of bytes.
+pub(crate) fn syntax_config() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 

@@ -20,7 +20,7 @@ use crate::stream::Pieces;
 use crate::view::{Utf16, View};
 use crate::{Error, FingerprintKey, Gap, Rule, RuleSet, Scan, Sighting};
 use regex_automata::Span;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -183,7 +183,8 @@ fn hash_key(key: &FingerprintKey, rules: &str) -> HashKey {
     HashKey(["0", "1", "2", "3"].map(word))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// What a thread that panicked has left is whole: nothing is changed under a lock in steps.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -4,6 +4,7 @@
 //! question is decided, not guessed: pattern and keyword automata run in step, and a
 //! state where the pattern has matched and no keyword was seen is a counterexample.
 
+use crate::compiled::syntax_config;
 use aho_corasick::automaton::Automaton as _;
 use aho_corasick::dfa::DFA as Keywords;
 use regex_automata::dfa::Automaton as _;
@@ -34,8 +35,7 @@ type State = (StateID, aho_corasick::automaton::StateID);
 
 /// Decides it for a pattern in our syntax, which has to compile.
 pub(crate) fn holds_keyword(pattern: &str, keywords: &[String]) -> Answer {
-    let config = syntax::Config::new().unicode(false).utf8(false);
-    if syntax::parse_with(pattern, &config).is_ok_and(|hir| is_part(&hir, keywords)) {
+    if syntax::parse_with(pattern, &syntax_config()).is_ok_and(|hir| is_part(&hir, keywords)) {
         return Answer::Always;
     }
     let config = dense::Config::new()
@@ -45,7 +45,7 @@ pub(crate) fn holds_keyword(pattern: &str, keywords: &[String]) -> Answer {
         .determinize_size_limit(Some(MAX_DFA_BYTES));
     let built = DFA::builder()
         .configure(config)
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .syntax(syntax_config())
         .thompson(regex_automata::nfa::thompson::Config::new().utf8(false))
         .build(pattern);
     let (Ok(dfa), Ok(words)) = (built, Keywords::new(keywords)) else { return Answer::TooLarge };

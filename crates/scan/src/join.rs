@@ -5,6 +5,7 @@
 //! them the block holds. Every line that starts something here is marked, so that it is
 //! never remembered as clean.
 
+use crate::assign::in_name;
 use crate::block::{Block, Line};
 use crate::cut::{has_random_part, looks_random};
 use crate::decode;
@@ -12,7 +13,7 @@ use crate::depth::Depth;
 use crate::engine::Worker;
 use crate::lanes::{self, LANE, Lanes};
 use crate::matcher::{Event, Found, Matcher};
-use crate::runs::{self, BASE64, DASH, HEX, MIN_RUN, TOKEN, WORD};
+use crate::runs::{self, BASE64, DASH, HEX, MIN_RUN, TOKEN};
 use crate::search::Sweep;
 use crate::view::View;
 use crate::wrap::{MIN_WRAPPED_BYTES, is_base64_line};
@@ -206,7 +207,7 @@ impl NullaryFnOnce for Edges<'_> {
             let end = lines.get(index + 1).map_or(bytes.len(), |next| next.view);
             let line = Span::from(line.view..end.saturating_sub(1).max(line.view));
             let (tail, is_start) =
-                (Tail::of(line, bytes, lanes, matcher), may_have_begun(bytes, line, lanes));
+                (Tail::of(bytes, line, lanes, matcher), may_have_begun(bytes, line, lanes));
             if tail.is_some() || is_start {
                 due.push(Edge { index, line, tail, is_start });
             }
@@ -264,7 +265,7 @@ struct Tail {
 
 impl Tail {
     #[inline(always)]
-    fn of(line: Span, bytes: &[u8], lanes: &Lanes, matcher: &Matcher) -> Option<Self> {
+    fn of(bytes: &[u8], line: Span, lanes: &Lanes, matcher: &Matcher) -> Option<Self> {
         let before = |bits: &[u64]| lanes::before(bits, line.end);
         let token = before(&lanes.tokens).leading_ones() as usize;
         if token == 0 {
@@ -309,10 +310,6 @@ fn may_be_assigned(lanes: &Lanes, end: usize, token: usize) -> bool {
     let signs = lanes::before(&lanes.announcing, end) << 1 >> 1;
     let is_quoted = || lanes::before(&lanes.announcing, end - token) >> (LANE - MAX_OPENING) != 0;
     signs & !lanes::low(LANE - token) != 0 || token >= MIN_RUN && is_quoted()
-}
-
-fn in_name(byte: &u8) -> bool {
-    runs::is(*byte, WORD) || *byte == b'.'
 }
 
 /// The length of a run at the end of a line that may be the beginning of a key that is

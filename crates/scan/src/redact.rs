@@ -4,11 +4,11 @@
 //! whole secrets and, cut to length or with characters replaced, parts of them.
 //! A part is not reported as a secret, but it is not written either.
 
+use crate::compiled::syntax_config;
 use crate::{Rule, Worker};
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use regex_automata::Span;
 use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
@@ -29,8 +29,7 @@ pub(crate) struct Parts {
 /// is `:__` there. Of bytes: repeated so often, characters of Unicode take milliseconds to compile.
 static USERINFO: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"[a-z]:[/_]{2}[^\s:@/]{0,64}:[^\s@]{4,256}@";
-    let bytes = syntax::Config::new().unicode(false).utf8(false);
-    Regex::builder().syntax(bytes).build(pattern).expect("a constant pattern")
+    Regex::builder().syntax(syntax_config()).build(pattern).expect("a constant pattern")
 });
 
 impl Parts {

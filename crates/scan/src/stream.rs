@@ -4,11 +4,12 @@
 //! piece where it begins before the middle of what two pieces share, so that both have the
 //! lines around it.
 
+use crate::engine::lock;
 use crate::view::Utf16;
 use crate::{Gap, Scan, Worker};
 use std::io::{self, Read};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Texts up to this size are scanned whole.
 const PIECE_BYTES: usize = 16 << 20;
@@ -130,11 +131,6 @@ impl Worker<'_> {
         *bytes = lock(spare).pop().unwrap_or_default();
         Ok(all)
     }
-}
-
-/// What a thread that panicked has left is whole: nothing is changed under a lock in steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Part of a text.

@@ -15,6 +15,7 @@
 //! ```
 
 use crate::allow::{self, Allowlist};
+use crate::compiled::syntax_config;
 use crate::gitleaks::{self, ForeignRule};
 use crate::{Error, Rule, RuleSet, implied};
 use leakgraph_model::Timestamp;
@@ -314,8 +315,7 @@ fn pattern_fault(pattern: &str) -> Option<String> {
     if pattern.is_empty() {
         return Some("a rule needs a pattern".to_owned());
     }
-    let config = syntax::Config::new().unicode(false).utf8(false);
-    let hir = match syntax::parse_with(pattern, &config) {
+    let hir = match syntax::parse_with(pattern, &syntax_config()) {
         Ok(hir) => hir,
         Err(error) => {
             return Some(format!("does not compile: {}", gitleaks::one_line(&error.to_string())));
@@ -383,7 +383,6 @@ fn own_allow(source: &Source, value: &Spanned<DeValue>, builtin: &RuleSet, loade
             errors.push((id.span().start, format!("there is no rule `{}`", id.get_ref())));
         }
     }
-    let config = syntax::Config::new().unicode(false).utf8(false);
     let mut regexes = |items: &[Spanned<String>], compile: &dyn Fn(&str) -> Result<Regex, String>| {
         let mut compiled = Vec::new();
         for item in items {
@@ -396,7 +395,7 @@ fn own_allow(source: &Source, value: &Spanned<DeValue>, builtin: &RuleSet, loade
     };
     let paths = regexes(&table.paths, &allow::glob);
     let patterns = regexes(&table.values, &|pattern| {
-        let built = Regex::builder().syntax(config).build(pattern);
+        let built = Regex::builder().syntax(syntax_config()).build(pattern);
         built.map_err(|error| match error.syntax_error() {
             Some(error) => format!("does not compile: {}", gitleaks::one_line(&error.to_string())),
             None => "does not compile".to_owned(),

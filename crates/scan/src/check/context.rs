@@ -1,9 +1,9 @@
 //! Tokens without a form of their own: told by a word in the name they are assigned to.
 
+use crate::compiled::syntax_config;
 use crate::{Error, Rule};
 use aho_corasick::AhoCorasick;
 use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, Span};
 use std::sync::OnceLock;
 
@@ -36,9 +36,8 @@ impl Pattern {
 
     fn find(&self, input: Input<'_>) -> Option<usize> {
         let compile = || {
-            let syntax = syntax::Config::new().unicode(false).utf8(false);
             let config = Regex::config().utf8_empty(false);
-            Regex::builder().syntax(syntax).configure(config).build(&self.source).ok()
+            Regex::builder().syntax(syntax_config()).configure(config).build(&self.source).ok()
         };
         self.regex.get_or_init(compile).as_ref()?.find(input).map(|fit| fit.end())
     }

@@ -128,25 +128,22 @@ impl Automaton {
                 }
             });
         }
-        let mut automaton = Self::of_slots(&mut all);
-        automaton.longest = longest;
-        automaton.places = places.into();
-        automaton
+        Self::of_slots(&mut all, places, longest)
     }
 
-    fn of_slots(all: &mut [(u64, Slot)]) -> Self {
+    fn of_slots(all: &mut [(u64, Slot)], places: Places, longest: usize) -> Self {
         let words = (all.len() * FILTER_BITS).div_ceil(64).next_power_of_two().max(64);
         let buckets = all.len().next_power_of_two().max(64);
         let (filter_shift, bucket_shift) = (64 - words.ilog2(), 64 - buckets.ilog2());
         all.sort_unstable_by_key(|(hash, slot)| (*hash, slot.entry, slot.form));
         let mut automaton = Self {
-            places: Where::default(),
+            places: places.into(),
             filter: vec![0; words],
             filter_shift,
             buckets: vec![0; buckets + 1],
             bucket_shift,
             slots: Vec::with_capacity(all.len()),
-            longest: 0,
+            longest,
         };
         for (hash, slot) in all.iter_mut() {
             automaton.filter[(*hash >> filter_shift) as usize] |= mask(*hash);

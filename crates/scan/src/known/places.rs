@@ -73,18 +73,16 @@ impl Places {
 }
 
 /// Where windows are asked.
-#[derive(Default)]
 pub(super) struct Where {
+    words: ByteSet,
     /// In runs of at least so many word characters.
     shortest_run: usize,
     mixed: Mixed,
 }
 
 /// Bytes of windows that are not all word characters.
-#[derive(Default)]
 enum Mixed {
     /// There are none such.
-    #[default]
     Nowhere,
     Of(ByteSet),
     /// More than ASCII.
@@ -99,7 +97,7 @@ impl From<Places> for Where {
             (true, false) => Mixed::Of(ByteSet::of(|byte| mixed[usize::from(byte)])),
             (true, true) => Mixed::Any,
         };
-        Self { shortest_run, mixed }
+        Self { words: ByteSet::of(|byte| runs::is(byte, WORD)), shortest_run, mixed }
     }
 }
 
@@ -107,7 +105,7 @@ impl Where {
     /// One bit for each offset of a text whose window is to be asked.
     pub(super) fn windows(&self, text: &[u8]) -> Vec<u64> {
         let (mut words, mut mixed) = (Vec::new(), Vec::new());
-        ByteSet::of(|byte| runs::is(byte, WORD)).lanes(text, &mut words);
+        self.words.lanes(text, &mut words);
         match &self.mixed {
             Mixed::Nowhere => {}
             Mixed::Of(bytes) => bytes.lanes(text, &mut mixed),
