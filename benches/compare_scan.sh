@@ -8,6 +8,9 @@ shift
 release=${CARGO_TARGET_DIR:-target}/release
 ours=$release/examples/scan_folder
 rounds=${ROUNDS:-5}
+for program in "$kingfisher" "$ours" "$release/leakgraph"; do
+    [ -x "$program" ] || { echo "$program: not there; see benches/README.md" >&2; exit 2; }
+done
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
@@ -24,7 +27,7 @@ for folder in "$@"; do
     for what in theirs ours single whole; do : >"$out/$what"; done
     round=0
     while [ $round -lt "$rounds" ]; do
-        cpu unshare -rn "$kingfisher" scan "$folder" --turbo --no-validate --no-dedup --format json -o "$out/json" >>"$out/theirs"
+        cpu unshare -rn "$kingfisher" scan "$folder" --turbo --no-validate --no-dedup --no-update-check --format json -o "$out/json" >>"$out/theirs"
         cpu "$ours" "$folder" --threads 2 >>"$out/ours"
         cpu "$ours" "$folder" --threads 1 >>"$out/single"
         cpu "$release/leakgraph" scan --format csv "$folder" >>"$out/whole"

@@ -169,9 +169,12 @@ def plant(lines, rng, kinds, planted, name):
     value = kinds[kind]()
     disguise, _, shown = disguised(value, rng)
     at = rng.randrange(len(lines) + 1)
+    # Not into the midst of one that is split.
+    while any(behind and lines[at:at + 1] == behind for _, behind, _ in planted):
+        at += 1
     stamp = b"2026-11-02T09:14:07.1234567Z "
     lines[at:at] = [stamp + line.encode() for line in shown]
-    planted.append("\t".join([name, kind, disguise, value]))
+    planted.append((lines[at], lines[at + 1:at + len(shown)], [name, kind, disguise, value]))
 
 
 def main():
@@ -185,6 +188,8 @@ def main():
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable] + sys.argv)
+    if os.path.isdir(options.out) and os.listdir(options.out):
+        sys.exit("%s: holds files that would be scanned, too" % options.out)
     corpus = os.environ["LEAKGRAPH_CORPUS"]
     rng = random.Random(options.seed)
     originals = list(logs(corpus))
@@ -207,8 +212,12 @@ def main():
                 lines = [restamp(variant.line(line) if fresh() else line, rng) for line in lines]
             else:
                 lines = [restamp(variant.line(line), rng) for line in lines]
+            here = []
             for _ in range(int(per_file) + (rng.random() < per_file % 1)):
-                plant(lines, rng, kinds, planted, name)
+                plant(lines, rng, kinds, here, name)
+            # Where they stand is known when all of the file are in it.
+            for line, _, (file, *what) in here:
+                planted.append("\t".join([file, str(lines.index(line) + 1), *what]))
             path = os.path.join(options.out, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             data = b"\n".join(lines)
