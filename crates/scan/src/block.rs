@@ -67,7 +67,13 @@ impl Block {
     /// Hands the lines that stayed clean to the memo.
     pub(crate) fn remember(&self, memo: &Memo, key: &HashKey) {
         if memo.is_on() && self.window.is_none() {
-            for line in self.lines.iter().filter(|line| !line.is_dirty && line.hash != 0) {
+            for (at, line) in self.lines.iter().enumerate() {
+                if let Some(next) = self.lines.get(at + AHEAD) {
+                    memo.prefetch(next.hash);
+                }
+                if line.is_dirty || line.hash == 0 {
+                    continue;
+                }
                 if line.leans {
                     memo.insert_behind(key, line.before, line.hash);
                 } else {
@@ -82,6 +88,9 @@ impl Block {
 const MAP_BYTES: usize = 16 << 10;
 /// So many lines are looked up in the memo together.
 const BATCH: usize = 32;
+
+/// The memo's place of a line is fetched so many lines before it is written to.
+const AHEAD: usize = 8;
 
 /// A line that was hashed ahead; the one before it ends where it begins.
 #[derive(Clone, Copy)]
@@ -205,9 +214,17 @@ impl<'t> Lines<'t> {
         }
         if let Some((memo, key)) = memo {
             self.known = memo.known(self.batch.iter().map(|line| line.hash));
+            let mut pairs = [0; BATCH];
+            let mut leaning = 0;
             for at in lanes::ones(!self.known & lanes::low(self.batch.len())) {
-                let is_known = memo.known_behind(key, self.before(at), self.batch[at].hash);
-                self.known |= u64::from(is_known) << at;
+                if let Some(both) = memo.behind(key, self.before(at), self.batch[at].hash) {
+                    memo.prefetch(both);
+                    pairs[at] = both;
+                    leaning |= 1 << at;
+                }
+            }
+            for at in lanes::ones(leaning) {
+                self.known |= memo.known(std::iter::once(pairs[at])) << at;
             }
         }
     }

@@ -19,33 +19,27 @@ const ENTRY_BYTES: usize = 16;
 pub(crate) struct HashKey(pub(crate) [u64; 4]);
 
 impl HashKey {
-    /// Four lanes of folded 64-bit products; of [`MIN_LINE_BYTES`] at least.
+    /// Two lanes of folded 64-bit products (as in wyhash), each of every other 16 bytes; of
+    /// [`MIN_LINE_BYTES`] at least.
     #[inline(always)]
     pub(crate) fn hash(&self, line: &[u8]) -> u128 {
         let [k0, k1, k2, k3] = self.0;
         let length = line.len() as u64;
-        let mut one = k0 ^ length;
-        let mut two = k1 ^ length.rotate_left(32);
-        let (mut three, mut four) = (k2, k3);
+        let (mut one, mut two) = (k0 ^ length, k1 ^ length.rotate_left(32));
         let (body, last) = line.split_at((line.len() - 1) / 32 * 32);
         for chunk in body.chunks_exact(32) {
             // No lane waits for another.
             let ((a, b), (c, d)) = (words(&chunk[..16]), words(&chunk[16..]));
             one = fold(one ^ a, k2 ^ b);
-            two = fold(two ^ b, k3 ^ a);
-            three = fold(three ^ c, k0 ^ d);
-            four = fold(four ^ d, k1 ^ c);
+            two = fold(two ^ c, k3 ^ d);
         }
         // The last bytes, some of them twice: the length tells which.
         if last.len() > 16 {
-            let (c, d) = words(&last[..16]);
-            three = fold(three ^ c, k0 ^ d);
-            four = fold(four ^ d, k1 ^ c);
+            let (a, b) = words(&last[..16]);
+            one = fold(one ^ a, k2 ^ b);
         }
-        let (a, b) = words(line.last_chunk::<16>().map_or(line, |last| last));
-        one = fold(one ^ a, k2 ^ b);
-        two = fold(two ^ b, k3 ^ a);
-        let (one, two) = (one ^ three.rotate_left(17), two ^ four.rotate_left(29));
+        let (c, d) = words(line.last_chunk::<16>().map_or(line, |last| last));
+        two = fold(two ^ c, k3 ^ d);
         u128::from(fold(one ^ k3, two ^ k0)) << 64 | u128::from(fold(two ^ k2, one ^ k1))
     }
 
@@ -79,8 +73,9 @@ struct Bucket([AtomicU64; WAYS]);
 
 /// A set of hashes that all threads share; when a bucket is full, the oldest goes.
 ///
-/// The upper half of a hash says where it stands, the lower one is compared: a line is
-/// taken for another with a chance of 2^-61, and what is looked up stays in the cache.
+/// The upper half of a hash says where it stands, the lower one is compared, so that what is
+/// looked up stays in the cache. Two lines have the same hash with a chance of 2^-64: one is
+/// taken for any of 2^18 that are remembered with a chance of 2^-46.
 /// Threads do not wait for each other. Where two write to a bucket at once, a hash may be
 /// lost or kept twice, but each one there was put there whole.
 #[derive(Default)]
@@ -140,12 +135,13 @@ impl Memo {
         })
     }
 
-    /// Whether a line is known to be clean behind the one `before` it.
+    /// What is known of a line that is clean behind the one `before` it; `None` if it leans on
+    /// none.
     #[inline(always)]
-    pub(crate) fn known_behind(&self, key: &HashKey, before: u128, line: u128) -> bool {
+    pub(crate) fn behind(&self, key: &HashKey, before: u128, line: u128) -> Option<u128> {
         let (word, bit) = leaning(line);
-        self.leaning.get(word).is_some_and(|bits| bits.load(Relaxed) >> bit & 1 != 0)
-            && key.both(before, line).is_some_and(|both| self.known(std::iter::once(both)) != 0)
+        let leans = self.leaning.get(word).is_some_and(|bits| bits.load(Relaxed) >> bit & 1 != 0);
+        leans.then(|| key.both(before, line)).flatten()
     }
 
     /// Remembers a line that is clean behind the one `before` it.
@@ -204,9 +200,9 @@ mod tests {
 
     #[test]
     fn lines_that_differ_in_one_byte_or_in_length_differ() {
-        let line: Vec<u8> = (0..100).collect();
+        let line: Vec<u8> = (0..200).collect();
         let mut seen = std::collections::HashSet::new();
-        for length in 8..100 {
+        for length in 8..line.len() {
             for at in 0..length {
                 let mut other = line[..length].to_vec();
                 other[at] ^= 0x20;
@@ -230,9 +226,12 @@ mod tests {
         assert_eq!(from_bytes(8, &bytes), None);
         assert_eq!(from_bytes(7, &bytes[1..]), None);
         memo.insert_behind(&KEY, hash(6), hash(7));
-        assert!(memo.known_behind(&KEY, hash(6), hash(7)) && memo.known([hash(7)].into_iter()) == 0);
-        assert!(!memo.known_behind(&KEY, hash(7), hash(6)) && !memo.known_behind(&KEY, hash(5), hash(7)));
+        let is_known = |before, line| {
+            memo.behind(&KEY, before, line).is_some_and(|both| memo.known([both].into_iter()) != 0)
+        };
+        assert!(is_known(hash(6), hash(7)) && memo.known([hash(7)].into_iter()) == 0);
+        assert!(!is_known(hash(7), hash(6)) && !is_known(hash(5), hash(7)));
         memo.insert_behind(&KEY, 0, hash(8));
-        assert!(!memo.known_behind(&KEY, 0, hash(8)));
+        assert!(!is_known(0, hash(8)));
     }
 }

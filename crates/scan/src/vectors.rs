@@ -50,7 +50,10 @@ impl Vectors {
     }
 
     pub(super) fn fill(self, classifier: &Classifier, text: &[u8], lanes: &mut Lanes) {
-        self.look(Fill { classifier, text, lanes });
+        // One after the other: the tables of all together are more than there are registers.
+        self.look(FindLeads { leads: &classifier.leads, text, bits: lanes.leads.get_or_insert_default() });
+        self.look(FindLeads { leads: &classifier.inner, text, bits: lanes.inner.get_or_insert_default() });
+        self.look(FillClasses { classifier, text, lanes });
     }
 }
 
@@ -258,22 +261,23 @@ impl<W: Wide> Cut<W> {
     }
 }
 
-/// Groups that may hold three bytes beginning at each place.
+/// Groups that may hold the bytes beginning at each place.
 #[inline(always)]
-fn groups<W: Wide>(simd: W, tables: [Tables<W>; 3], cut: &[Cut<W>; 4]) -> W::Bytes {
-    let both = simd.and(tables[0].of(simd, &cut[0]), tables[1].of(simd, &cut[1]));
-    simd.and(both, tables[2].of(simd, &cut[2]))
-}
-
-/// The same for four bytes.
-#[inline(always)]
-fn groups_of_four<W: Wide>(simd: W, [one, two, three, four]: [Tables<W>; 4], cut: &[Cut<W>; 4]) -> W::Bytes {
-    simd.and(groups(simd, [one, two, three], cut), four.of(simd, &cut[3]))
+fn groups<W: Wide, const BYTES: usize>(
+    simd: W,
+    tables: [Tables<W>; BYTES],
+    cut: &[Cut<W>; BYTES],
+) -> W::Bytes {
+    let mut groups = tables[0].of(simd, &cut[0]);
+    for (tables, cut) in tables.iter().zip(cut).skip(1) {
+        groups = simd.and(groups, tables.of(simd, cut));
+    }
+    groups
 }
 
 /// Bytes that begin three of which each is of its set.
 #[inline(always)]
-fn triple<W: Wide>(simd: W, [one, two, three]: [Tables<W>; 3], cut: &[Cut<W>; 4]) -> u64 {
+fn triple<W: Wide>(simd: W, [one, two, three]: [Tables<W>; 3], cut: &[Cut<W>; 3]) -> u64 {
     // Their groups are halves of bytes, which differ from one to the next.
     one.bits(simd, &cut[0]) & two.bits(simd, &cut[1]) & three.bits(simd, &cut[2])
 }
@@ -285,13 +289,14 @@ fn sized(bits: &mut Vec<u64>, bytes: usize) -> std::slice::IterMut<'_, u64> {
     bits.iter_mut()
 }
 
-struct Fill<'a> {
+/// What kind of byte stands where.
+struct FillClasses<'a> {
     classifier: &'a Classifier,
     text: &'a [u8],
     lanes: &'a mut Lanes,
 }
 
-impl Question for Fill<'_> {
+impl Question for FillClasses<'_> {
     #[inline(always)]
     fn ask<W: Wide>(self, simd: W) {
         let Self { classifier, text, lanes } = self;
@@ -309,12 +314,11 @@ impl Question for Fill<'_> {
             soft,
             escapes,
             names,
-            leads,
-            inner,
+            leads: _,
+            inner: _,
             announcing: _,
         } = lanes;
-        let (names, leads) = (names.get_or_insert_default(), leads.get_or_insert_default());
-        let inner = inner.get_or_insert_default();
+        let names = names.get_or_insert_default();
         let bytes = text.len();
         let classes = sized(words, bytes)
             .zip(sized(wordy, bytes))
@@ -326,7 +330,7 @@ impl Question for Fill<'_> {
             .zip(sized(spots, bytes))
             .zip(sized(triples, bytes))
             .zip(sized(escapes, bytes));
-        let marks = marks.zip(sized(names, bytes)).zip(sized(leads, bytes)).zip(sized(inner, bytes));
+        let marks = marks.zip(sized(names, bytes));
         let word = Set::load(simd, &classifier.words);
         let token = Set::load(simd, &classifier.tokens);
         let hollow = Set::load(simd, &classifier.hollow);
@@ -334,26 +338,13 @@ impl Question for Fill<'_> {
         let softer = Set::load(simd, &classifier.soft);
         let places = Tables::load_three(simd, &classifier.places);
         let name = Tables::load_three(simd, &classifier.names);
-        let [lead_one, lead_two, lead_three] = &classifier.leads;
-        let lead = [
-            Tables::load_four(simd, lead_one),
-            Tables::load_four(simd, lead_two),
-            Tables::load_four(simd, lead_three),
-        ];
-        let [inner_one, inner_two] = &classifier.inner;
-        let inner_lead = [Tables::load_four(simd, inner_one), Tables::load_four(simd, inner_two)];
         let halves = simd.table(Halves::HIGH);
         let mut last = [0; LANE + 3];
         for (index, (classes, marks)) in classes.zip(marks).enumerate() {
             let (((((((words, wordy), letters), tokens), solid), odd), named), soft) = classes;
-            let ((((((signs, spots), triples), escapes), names), leads), inner) = marks;
+            let ((((signs, spots), triples), escapes), names) = marks;
             let chunk = chunk(text, index, &mut last);
-            let cut = [
-                Cut::load(simd, chunk, 0),
-                Cut::load(simd, chunk, 1),
-                Cut::load(simd, chunk, 2),
-                Cut::load(simd, chunk, 3),
-            ];
+            let cut = [Cut::load(simd, chunk, 0), Cut::load(simd, chunk, 1), Cut::load(simd, chunk, 2)];
             let high = simd.look_up(halves, cut[0].high);
             let blanks = cut[0].is(simd, b' ');
             *words = word.of(simd, &cut[0], high);
@@ -370,9 +361,39 @@ impl Question for Fill<'_> {
             *escapes = cut[0].is(simd, b'%') | cut[0].is(simd, b'\\');
             *triples = triple(simd, places, &cut);
             *names = simd.bits(groups(simd, name, &cut));
-            let of = |tables| groups_of_four(simd, tables, &cut);
-            *inner = simd.bits(simd.or(of(inner_lead[0]), of(inner_lead[1])));
-            *leads = simd.bits(simd.or(simd.or(of(lead[0]), of(lead[1])), of(lead[2])));
+        }
+    }
+}
+
+/// Where one of some literals may begin.
+struct FindLeads<'a, const TABLES: usize> {
+    leads: &'a [[Halves; 4]; TABLES],
+    text: &'a [u8],
+    bits: &'a mut Vec<u64>,
+}
+
+impl<const TABLES: usize> Question for FindLeads<'_, TABLES> {
+    #[inline(always)]
+    fn ask<W: Wide>(self, simd: W) {
+        let Self { leads, text, bits } = self;
+        let leads = leads.each_ref().map(
+            #[inline(always)]
+            |lead| Tables::load_four(simd, lead),
+        );
+        let mut last = [0; LANE + 3];
+        for (index, bits) in sized(bits, text.len()).enumerate() {
+            let chunk = chunk(text, index, &mut last);
+            let cut = [
+                Cut::load(simd, chunk, 0),
+                Cut::load(simd, chunk, 1),
+                Cut::load(simd, chunk, 2),
+                Cut::load(simd, chunk, 3),
+            ];
+            let mut any = simd.table([0; 16]);
+            for lead in leads {
+                any = simd.or(any, groups(simd, lead, &cut));
+            }
+            *bits = simd.bits(any);
         }
     }
 }
