@@ -2,6 +2,7 @@
 
 use crate::matcher::MAX_MATCH_BYTES;
 use crate::runs::{self, TOKEN};
+use crate::steps::Steps;
 use crate::tier::{self, Tier};
 use crate::{Error, Rule};
 use memchr::memmem;
@@ -65,6 +66,8 @@ pub(crate) struct Compiled {
     pub(crate) longest: usize,
     /// A byte that every match holds behind its keyword.
     pub(crate) rare: Option<u8>,
+    /// Whether no slash stands between the two.
+    pub(crate) bars_slash: bool,
     /// A literal that every long match holds behind its keyword: without it, a line of
     /// nothing but keywords costs a search of all that follows for each.
     pub(crate) literal: Option<memmem::Finder<'static>>,
@@ -73,6 +76,9 @@ pub(crate) struct Compiled {
 impl Compiled {
     pub(crate) fn engine(&self) -> Option<&Engine> {
         let build = || {
+            if let Some(steps) = self.begins_with_keyword().then(|| Steps::of(&self.hir)).flatten() {
+                return Some(Engine::Steps(steps));
+            }
             let is_short = self.begins_with_keyword() && self.longest <= MAX_PREFIX_BYTES;
             let prefix = if is_short { build_prefix(&self.hir) } else { None };
             prefix.map(|dfa| Engine::Prefix(Box::new(dfa))).or_else(|| build(&self.hir).map(Engine::Whole))
@@ -90,6 +96,14 @@ impl Compiled {
         }
     }
 
+    /// Whether what stands behind a keyword is no match, also if more follows in other lines:
+    /// most addresses have a path and no password.
+    #[inline]
+    pub(crate) fn is_barred(&self, after: &[u8]) -> bool {
+        let Some(rare) = self.rare.filter(|_| self.bars_slash) else { return false };
+        memchr::memchr3(rare, b'/', b'\n', after).is_some_and(|at| after[at] == b'/')
+    }
+
     /// Whether a match begins with the keyword and is the secret: its end is all to ask for.
     pub(crate) fn begins_with_keyword(&self) -> bool {
         self.is_prefix && !self.names_secret && !self.is_armour
@@ -98,6 +112,8 @@ impl Compiled {
 
 /// What finds a rule's matches.
 pub(crate) enum Engine {
+    /// As [`Engine::Prefix`], without an automaton.
+    Steps(Steps),
     /// The end of one that begins at a place. Built in a fraction of the time, and with it
     /// goes much of what a short scan costs.
     Prefix(Box<DFA>),
@@ -106,6 +122,7 @@ pub(crate) enum Engine {
 
 /// What an engine needs.
 pub(crate) enum Scratch {
+    Nothing,
     Prefix(Box<hybrid::dfa::Cache>),
     Whole(Box<(Cache, Captures)>),
 }
@@ -113,6 +130,7 @@ pub(crate) enum Scratch {
 impl Engine {
     pub(crate) fn scratch(&self) -> Scratch {
         match self {
+            Self::Steps(_) => Scratch::Nothing,
             Self::Prefix(dfa) => Scratch::Prefix(Box::new(dfa.create_cache())),
             Self::Whole(regex) => Scratch::Whole(Box::new((regex.create_cache(), regex.create_captures()))),
         }
@@ -129,7 +147,7 @@ fn build(hir: &Hir) -> Option<Regex> {
     Regex::builder().syntax(syntax_config()).configure(config).build_from_hir(hir).ok()
 }
 
-fn build_prefix(hir: &Hir) -> Option<DFA> {
+pub(crate) fn build_prefix(hir: &Hir) -> Option<DFA> {
     let config = NFA::config().utf8(false).nfa_size_limit(None).which_captures(WhichCaptures::None);
     let nfa = NFA::compiler().configure(config).build_from_hir(hir).ok()?;
     DFA::builder().configure(DFA::config().skip_cache_capacity_check(true)).build_from_nfa(nfa).ok()
@@ -154,6 +172,7 @@ pub(crate) fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     let longest = hir.properties().maximum_len().unwrap_or(MAX_MATCH_BYTES).min(MAX_MATCH_BYTES);
     let names_secret = rule.pattern.contains("(?P<secret>");
     let rare = tier::rare_byte_behind(&hir, &rule.keywords);
+    let bars_slash = rare.is_some_and(|rare| tier::bars_slash(&hir, &rule.keywords, rare));
     let literal = Some(&hir).filter(|_| longest > MAX_PREFIX_BYTES);
     let literal = literal.and_then(|hir| tier::literal_behind(hir, &rule.keywords));
     let literal = literal.map(|literal| memmem::Finder::new(&literal).into_owned());
@@ -171,6 +190,7 @@ pub(crate) fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
         names_secret,
         longest,
         rare,
+        bars_slash,
         literal,
     };
     Ok((compiled, tier))

@@ -34,6 +34,7 @@ mod runs;
 mod seam;
 mod search;
 mod sighting;
+mod steps;
 mod stream;
 mod tier;
 pub mod user_rules;

@@ -267,6 +267,9 @@ impl Matcher {
         }
         let limit = text.len().min(keyword.end + compiled.longest);
         let after = text.get(keyword.end..limit)?;
+        if compiled.is_barred(after) {
+            return None;
+        }
         let to = memchr::memchr(b'\n', after).map_or(limit, |at| keyword.end + at);
         let rest = text.get(keyword.end..to)?;
         let is_line_end = to == text.len() || text.get(to) == Some(&b'\n');
@@ -318,13 +321,18 @@ impl Matcher {
         let compiled = self.rules.get(rule)?;
         let engine = compiled.engine()?;
         let scratch = caches.0.get_mut(rule)?.get_or_insert_with(|| engine.scratch());
+        let whole = |end: usize| {
+            let span = Span::from(keyword.start..end);
+            let is_whole = end >= keyword.end && !wordy(text.get(end));
+            is_whole.then_some(Found { rule, span, secret: span })
+        };
         let (regex, scratch) = match (engine, scratch) {
+            (Engine::Steps(steps), _) => {
+                return whole(keyword.start + steps.end(text.get(keyword.start..to)?)?);
+            }
             (Engine::Prefix(dfa), Scratch::Prefix(cache)) => {
                 let input = Input::new(text).range(keyword.start..to).anchored(Anchored::Yes);
-                let end = dfa.try_search_fwd(cache, &input).ok()??.offset();
-                let span = Span::from(keyword.start..end);
-                let is_whole = end >= keyword.end && !wordy(text.get(end));
-                return is_whole.then_some(Found { rule, span, secret: span });
+                return whole(dfa.try_search_fwd(cache, &input).ok()??.offset());
             }
             (Engine::Whole(regex), Scratch::Whole(scratch)) => (regex, scratch),
             _ => return None,

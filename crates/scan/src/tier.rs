@@ -36,6 +36,35 @@ pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
     literals_behind(hir, keywords).flatten().find(|byte| b"@|^".contains(byte))
 }
 
+/// Whether a match has no slash between its keyword and the byte that [`rare_byte_behind`]
+/// found, as addresses with a password have none and most others do.
+pub(crate) fn bars_slash(hir: &Hir, keywords: &[String], rare: u8) -> bool {
+    let HirKind::Concat(parts) = hir.kind() else { return false };
+    let is_keyword = |part: &Hir| match part.kind() {
+        HirKind::Literal(literal) => keywords.iter().all(|keyword| *literal.0 == *keyword.as_bytes()),
+        _ => false,
+    };
+    let holds_rare = |part: &Hir| matches!(part.kind(), HirKind::Literal(one) if one.0.contains(&rare));
+    let Some(behind) = parts.iter().position(is_keyword).and_then(|at| parts.get(at + 1..)) else {
+        return false;
+    };
+    let end = behind.iter().position(holds_rare);
+    end.and_then(|end| behind.get(..=end)).is_some_and(|parts| !parts.iter().any(|part| may_hold(part, b'/')))
+}
+
+/// Whether a match of an expression can hold a byte.
+fn may_hold(hir: &Hir, byte: u8) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Class(Class::Bytes(class)) => has(class, byte),
+        HirKind::Class(Class::Unicode(_)) => true,
+        HirKind::Repetition(repetition) => may_hold(&repetition.sub, byte),
+        HirKind::Capture(capture) => may_hold(&capture.sub, byte),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| may_hold(part, byte)),
+    }
+}
+
 /// The longest literal of some length that every match holds behind its keyword.
 pub(crate) fn literal_behind(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
     const MIN_BYTES: usize = 8;
