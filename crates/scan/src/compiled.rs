@@ -68,6 +68,8 @@ pub(crate) struct Compiled {
     pub(crate) rare: Option<u8>,
     /// Whether no slash stands between the two.
     pub(crate) bars_slash: bool,
+    /// A literal that every match holds: without it no engine is built.
+    pub(crate) needed: Option<memmem::Finder<'static>>,
     /// A literal that every long match holds behind its keyword: without it, a line of
     /// nothing but keywords costs a search of all that follows for each.
     pub(crate) literal: Option<memmem::Finder<'static>>,
@@ -102,6 +104,12 @@ impl Compiled {
     pub(crate) fn is_barred(&self, after: &[u8]) -> bool {
         let Some(rare) = self.rare.filter(|_| self.bars_slash) else { return false };
         memchr::memchr3(rare, b'/', b'\n', after).is_some_and(|at| after[at] == b'/')
+    }
+
+    /// Whether a part of a text may hold a match, as far as one literal tells. Where an engine
+    /// is at hand that takes one look, that look says as much.
+    pub(crate) fn has_needed(&self, part: &[u8]) -> bool {
+        self.begins_with_keyword() || self.needed.as_ref().is_none_or(|needed| needed.find(part).is_some())
     }
 
     /// Whether a match begins with the keyword and is the secret: its end is all to ask for.
@@ -176,6 +184,7 @@ pub(crate) fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     let literal = Some(&hir).filter(|_| longest > MAX_PREFIX_BYTES);
     let literal = literal.and_then(|hir| tier::literal_behind(hir, &rule.keywords));
     let literal = literal.map(|literal| memmem::Finder::new(&literal).into_owned());
+    let needed = tier::needed(&hir, &rule.keywords).map(|literal| memmem::Finder::new(&literal).into_owned());
     let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
     let lead = tier::lead(&hir, &rule.keywords).unwrap_or(longest);
     let reads_over = tier::reads_over(&hir);
@@ -191,6 +200,7 @@ pub(crate) fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
         longest,
         rare,
         bars_slash,
+        needed,
         literal,
     };
     Ok((compiled, tier))

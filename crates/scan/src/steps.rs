@@ -185,7 +185,7 @@ mod tests {
             let mut cache = dfa.create_cache();
             let matches = proptest::string::bytes_regex_parsed(&hir).unwrap();
             let damage = (matches, proptest::collection::vec(0_u8..128, 0..4), 0..400_usize, 0..3_u8);
-            for _ in 0..24 {
+            for _ in 0..6 {
                 let (mut text, tail, at, kind) = damage.new_tree(&mut runner).unwrap().current();
                 match kind {
                     0 => text.truncate(at),

@@ -1,5 +1,6 @@
 //! Which lines a rule has to be looked for in, read off its pattern.
 
+use crate::lanes::commonness;
 use crate::runs::{self, MIN_RUN, TOKEN, WORD};
 use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind};
 
@@ -69,6 +70,24 @@ fn may_hold(hir: &Hir, byte: u8) -> bool {
 pub(crate) fn literal_behind(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
     const MIN_BYTES: usize = 8;
     literals_behind(hir, keywords).filter(|literal| literal.len() >= MIN_BYTES).max_by_key(Vec::len)
+}
+
+/// The longest literal that every match holds and no keyword does; of those as long the one
+/// of the rarest bytes.
+pub(crate) fn needed(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let of_keyword = |literal: &[u8]| {
+        keywords.iter().any(|keyword| memchr::memmem::find(keyword.as_bytes(), literal).is_some())
+    };
+    let literals = parts.iter().filter_map(|part| match part.kind() {
+        HirKind::Literal(literal) if !of_keyword(&literal.0) => Some(literal.0.to_vec()),
+        _ => None,
+    });
+    let rarity = |literal: &Vec<u8>| {
+        let common: usize = literal.iter().map(|byte| commonness(*byte)).sum();
+        (literal.len(), std::cmp::Reverse(common))
+    };
+    literals.max_by_key(rarity)
 }
 
 /// How far before a keyword a match can begin: up to the end of the first part of the
