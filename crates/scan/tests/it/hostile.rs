@@ -66,7 +66,7 @@ fn a_line_of_beginnings_costs_its_share_and_says_so() {
     let value = token(scanner, 7);
     let beginnings = [
         ["PuTTY-User-Key-File-3: ssh-rsa ".repeat(300).as_str(), "Private-Lines: 1 "].concat(),
-        ["{", "\"kty\":\"RSA\",".repeat(200).as_str()].concat(),
+        ["{", "\"kty\":\"RSA\",".repeat(200).as_str(), "\"d\":1,"].concat(),
         ["\"type\":\"external_account_authorized_user\"".repeat(20).as_str(), "\"refresh_token\":"].concat(),
         "eyJ-".to_owned(),
     ];
