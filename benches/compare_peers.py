@@ -54,6 +54,8 @@ class Tool:
     """How to run a scanner and to read what it says."""
 
     writes_itself = False
+    # Whether values are reported as digests.
+    has_digests = False
 
     def __init__(self, program, folder, scratch):
         self.program, self.folder, self.scratch = program, folder, scratch
@@ -72,10 +74,11 @@ class Tool:
         return value
 
     def has(self, report, key):
-        return key in report
+        return report == key if self.has_digests else key in report
 
 
 class Leakgraph(Tool):
+    has_digests = True
     least = "likely"
 
     def prepare(self, values):
@@ -101,9 +104,6 @@ class Leakgraph(Tool):
 
     def key(self, value):
         return self.keys[value]
-
-    def has(self, report, key):
-        return report == key
 
 
 class LeakgraphPossible(Leakgraph):
@@ -199,6 +199,8 @@ class Secretlint(Tool):
 
 
 class DetectSecrets(Tool):
+    has_digests = True
+
     def prepare(self, _values):
         self.start_in = self.folder
 
@@ -213,9 +215,6 @@ class DetectSecrets(Tool):
 
     def key(self, value):
         return hashlib.sha1(value.encode()).hexdigest()
-
-    def has(self, report, key):
-        return report == key
 
 
 class Credsweeper(Tool):
@@ -320,7 +319,7 @@ def main():
     disguises = collections.Counter(one.disguise for one in secrets)
     shares = []
     for name, rows in TOOLS.items():
-        program = options[name.replace("-", "_")] or options.get(name)
+        program = options[name.replace("-", "_")]
         if not program:
             print("%s: not given" % name, file=sys.stderr)
             continue

@@ -68,22 +68,30 @@ pub(crate) struct Compiled {
     pub(crate) rare: Option<u8>,
     /// Whether no slash stands between the two.
     pub(crate) bars_slash: bool,
-    /// A literal that every match holds: without it no engine is built.
-    pub(crate) needed: Option<memmem::Finder<'static>>,
-    /// A literal that every long match holds behind its keyword: without it, a line of
-    /// nothing but keywords costs a search of all that follows for each.
-    pub(crate) literal: Option<memmem::Finder<'static>>,
+    /// Asked before an engine is built or searches.
+    needed: Option<Needed>,
+}
+
+/// A literal that every match holds.
+struct Needed {
+    literal: memmem::Finder<'static>,
+    /// Whether it stands behind the keyword.
+    is_behind: bool,
 }
 
 impl Compiled {
     pub(crate) fn engine(&self) -> Option<&Engine> {
         let build = || {
-            if let Some(steps) = self.begins_with_keyword().then(|| Steps::of(&self.hir)).flatten() {
-                return Some(Engine::Steps(steps));
+            if self.begins_with_keyword() {
+                if let Some(steps) = Steps::of(&self.hir) {
+                    return Some(Engine::Steps(steps));
+                }
+                let is_short = self.longest <= MAX_PREFIX_BYTES;
+                if let Some(dfa) = is_short.then(|| build_prefix(&self.hir)).flatten() {
+                    return Some(Engine::Prefix(Box::new(dfa)));
+                }
             }
-            let is_short = self.begins_with_keyword() && self.longest <= MAX_PREFIX_BYTES;
-            let prefix = if is_short { build_prefix(&self.hir) } else { None };
-            prefix.map(|dfa| Engine::Prefix(Box::new(dfa))).or_else(|| build(&self.hir).map(Engine::Whole))
+            build(&self.hir).map(Engine::Whole)
         };
         self.engine.get_or_init(build).as_ref()
     }
@@ -106,10 +114,27 @@ impl Compiled {
         memchr::memchr3(rare, b'/', b'\n', after).is_some_and(|at| after[at] == b'/')
     }
 
-    /// Whether a part of a text may hold a match, as far as one literal tells. Where an engine
-    /// is at hand that takes one look, that look says as much.
-    pub(crate) fn has_needed(&self, part: &[u8]) -> bool {
-        self.begins_with_keyword() || self.needed.as_ref().is_none_or(|needed| needed.find(part).is_some())
+    /// Whether a match may be about a keyword, up to `to`, as far as one literal tells.
+    pub(crate) fn has_needed(&self, text: &[u8], keyword: Span, to: usize) -> bool {
+        self.needed.as_ref().is_none_or(|Needed { literal, is_behind }| {
+            let from = if *is_behind { keyword.end } else { keyword.start.saturating_sub(self.lead) };
+            text.get(from..to).is_some_and(|part| literal.find(part).is_some())
+        })
+    }
+
+    /// For long matches a literal behind the keyword: without it, a line of nothing but
+    /// keywords costs a search of all that follows for each. For others any, where an engine
+    /// does more than look once.
+    fn needed(&self, keywords: &[String]) -> Option<Needed> {
+        let is_long = self.longest > MAX_PREFIX_BYTES;
+        let behind = is_long.then(|| tier::literal_behind(&self.hir, keywords)).flatten();
+        let is_behind = behind.is_some();
+        let anywhere = || {
+            let is_searched = !self.begins_with_keyword() && !self.is_armour;
+            is_searched.then(|| tier::literal_apart(&self.hir, keywords)).flatten()
+        };
+        let literal = memmem::Finder::new(&behind.or_else(anywhere)?).into_owned();
+        Some(Needed { literal, is_behind })
     }
 
     /// Whether a match begins with the keyword and is the secret: its end is all to ask for.
@@ -181,14 +206,10 @@ pub(crate) fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
     let names_secret = rule.pattern.contains("(?P<secret>");
     let rare = tier::rare_byte_behind(&hir, &rule.keywords);
     let bars_slash = rare.is_some_and(|rare| tier::bars_slash(&hir, &rule.keywords, rare));
-    let literal = Some(&hir).filter(|_| longest > MAX_PREFIX_BYTES);
-    let literal = literal.and_then(|hir| tier::literal_behind(hir, &rule.keywords));
-    let literal = literal.map(|literal| memmem::Finder::new(&literal).into_owned());
-    let needed = tier::needed(&hir, &rule.keywords).map(|literal| memmem::Finder::new(&literal).into_owned());
     let tier = if is_armour { Tier::Any } else { tier::of(&hir, rule.pattern.contains("(?i")) };
     let lead = tier::lead(&hir, &rule.keywords).unwrap_or(longest);
     let reads_over = tier::reads_over(&hir);
-    let compiled = Compiled {
+    let mut compiled = Compiled {
         hir,
         engine: OnceLock::new(),
         is_prefix,
@@ -200,8 +221,8 @@ pub(crate) fn compile(rule: &Rule) -> Result<(Compiled, Tier), Error> {
         longest,
         rare,
         bars_slash,
-        needed,
-        literal,
+        needed: None,
     };
+    compiled.needed = compiled.needed(&rule.keywords);
     Ok((compiled, tier))
 }

@@ -190,7 +190,7 @@ pub(crate) fn hash(gram: u32) -> usize {
 
 /// How seldom a few bytes stand together in logs, roughly: neighbours of one kind, as in
 /// words, do so more often.
-fn rarity(bytes: &[u8]) -> std::cmp::Reverse<usize> {
+pub(crate) fn rarity(bytes: &[u8]) -> std::cmp::Reverse<usize> {
     let kind = |byte: u8| match byte {
         b'a'..=b'z' => 0,
         b'A'..=b'Z' => 1,

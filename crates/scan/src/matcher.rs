@@ -282,8 +282,7 @@ impl Matcher {
             let may_go_on = !compiled.names_secret || sign.map_or_else(is_full, |sign| *sign == b':');
             return (may_go_on && is_cut()).then_some(Event::Dangling { rule, keyword });
         }
-        let has_literal = compiled.literal.as_ref().is_none_or(|literal| literal.find(rest).is_some())
-            && compiled.has_needed(text.get(keyword.start.saturating_sub(compiled.lead)..to)?);
+        let has_literal = compiled.has_needed(text, keyword, to);
         let is_long = has_literal && rest.len() > MAX_PREFIX_BYTES;
         if is_long && !effort.is_left(text, keyword) {
             return Some(Event::Passed { at: keyword.start });

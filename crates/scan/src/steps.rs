@@ -2,7 +2,8 @@
 //! tokens are. They need no automaton, whose states are built anew in every process and
 //! have left the cache when the next token comes.
 
-use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind};
+use crate::tier;
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind};
 
 /// Groups that stand a fixed number of times are written out up to so many.
 const MAX_TIMES: u32 = 8;
@@ -12,9 +13,9 @@ pub(crate) struct Steps(Vec<Step>);
 
 enum Step {
     Literal(Box<[u8]>),
-    /// As many bytes of a set as there are, up to the most.
+    /// As many bytes of a class as there are, up to the most.
     Run {
-        set: Set,
+        class: ClassBytes,
         least: usize,
         most: usize,
     },
@@ -31,8 +32,8 @@ impl Steps {
         let mut steps = Vec::new();
         push(hir, &mut steps)?;
         let is_plain = steps.windows(2).all(|two| match two {
-            [Step::Run { set, least, most }, next] if least < most => {
-                next.first().is_some_and(|first| set.is_apart(first))
+            [Step::Run { class, least, most }, next] if least < most => {
+                next.first().is_some_and(|first| are_apart(class, &first))
             }
             [Step::Maybe(_), _] => false,
             _ => true,
@@ -47,9 +48,8 @@ impl Steps {
             let rest = text.get(at..)?;
             at += match step {
                 Step::Literal(literal) => rest.starts_with(literal).then_some(literal.len())?,
-                Step::Run { set, least, most } => {
-                    let room = rest.len().min(*most);
-                    let length = rest[..room].iter().position(|byte| !set.has(*byte)).unwrap_or(room);
+                Step::Run { class, least, most } => {
+                    let length = tier::leading(&rest[..rest.len().min(*most)], class);
                     (length >= *least).then_some(length)?
                 }
                 Step::Either(literals) => literals.iter().find(|literal| rest.starts_with(literal))?.len(),
@@ -62,16 +62,26 @@ impl Steps {
 
 impl Step {
     /// The bytes it can begin with, if it has any.
-    fn first(&self) -> Option<Set> {
+    fn first(&self) -> Option<ClassBytes> {
         match self {
-            Self::Literal(literal) => literal.first().map(|byte| Set::default().with(*byte, *byte)),
-            Self::Run { set, least, .. } => (*least > 0).then_some(*set),
-            Self::Either(literals) => literals
-                .iter()
-                .try_fold(Set::default(), |set, literal| literal.first().map(|byte| set.with(*byte, *byte))),
+            Self::Literal(literal) => first_of(std::slice::from_ref(literal)),
+            Self::Run { class, least, .. } => (*least > 0).then(|| class.clone()),
+            Self::Either(literals) => first_of(literals),
             Self::Maybe(steps) => steps.0.first()?.first(),
         }
     }
+}
+
+/// The bytes that literals begin with.
+fn first_of(literals: &[Box<[u8]>]) -> Option<ClassBytes> {
+    let firsts = literals.iter().map(|literal| literal.first()).collect::<Option<Vec<_>>>()?;
+    Some(ClassBytes::new(firsts.into_iter().map(|byte| ClassBytesRange::new(*byte, *byte))))
+}
+
+fn are_apart(one: &ClassBytes, other: &ClassBytes) -> bool {
+    let mut both = one.clone();
+    both.intersect(other);
+    both.ranges().is_empty()
 }
 
 /// Appends the steps of an expression; `None` if it has none.
@@ -79,7 +89,9 @@ fn push(hir: &Hir, steps: &mut Vec<Step>) -> Option<()> {
     match hir.kind() {
         HirKind::Empty => {}
         HirKind::Literal(literal) => steps.push(Step::Literal(literal.0.clone())),
-        HirKind::Class(Class::Bytes(class)) => steps.push(run(class, 1, 1)),
+        HirKind::Class(Class::Bytes(class)) => {
+            steps.push(Step::Run { class: class.clone(), least: 1, most: 1 })
+        }
         HirKind::Capture(capture) => push(&capture.sub, steps)?,
         HirKind::Concat(parts) => parts.iter().try_for_each(|part| push(part, steps))?,
         HirKind::Alternation(parts) => steps.push(Step::Either(apart(parts)?)),
@@ -88,7 +100,8 @@ fn push(hir: &Hir, steps: &mut Vec<Step>) -> Option<()> {
             match repetition.sub.kind() {
                 _ if most != Some(least) && !repetition.greedy => return None,
                 HirKind::Class(Class::Bytes(class)) => {
-                    steps.push(run(class, least as usize, most.map_or(usize::MAX, |most| most as usize)));
+                    let most = most.map_or(usize::MAX, |most| most as usize);
+                    steps.push(Step::Run { class: class.clone(), least: least as usize, most });
                 }
                 _ if (least, most) == (0, Some(1)) => steps.push(Step::Maybe(Steps::of(&repetition.sub)?)),
                 _ if most == Some(least) && least <= MAX_TIMES => {
@@ -102,41 +115,14 @@ fn push(hir: &Hir, steps: &mut Vec<Step>) -> Option<()> {
     Some(())
 }
 
-fn run(class: &ClassBytes, least: usize, most: usize) -> Step {
-    let set = class.iter().fold(Set::default(), |set, range| set.with(range.start(), range.end()));
-    Step::Run { set, least, most }
-}
-
 /// Alternatives that are literals, of which none begins another.
 fn apart(parts: &[Hir]) -> Option<Vec<Box<[u8]>>> {
-    let literal = |part: &Hir| match part.kind() {
-        HirKind::Literal(literal) => Some(literal.0.clone()),
-        _ => None,
-    };
-    let mut literals = parts.iter().map(literal).collect::<Option<Vec<_>>>()?;
+    let mut literals =
+        parts.iter().map(|part| tier::literal(part).map(Box::from)).collect::<Option<Vec<Box<[u8]>>>>()?;
     literals.sort_unstable();
     // Sorted, what begins another stands right before one that it begins.
-    let are_apart = literals.windows(2).all(|two| !two[1].starts_with(&two[0]));
-    are_apart.then_some(literals)
-}
-
-/// A set of bytes.
-#[derive(Clone, Copy, Default)]
-struct Set([u64; 4]);
-
-impl Set {
-    fn with(mut self, from: u8, to: u8) -> Self {
-        (from..=to).for_each(|byte| self.0[usize::from(byte >> 6)] |= 1 << (byte & 63));
-        self
-    }
-
-    fn has(&self, byte: u8) -> bool {
-        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
-    }
-
-    fn is_apart(&self, other: Self) -> bool {
-        self.0.iter().zip(other.0).all(|(one, other)| one & other == 0)
-    }
+    let is_plain = literals.windows(2).all(|two| !two[1].starts_with(&two[0]));
+    is_plain.then_some(literals)
 }
 
 #[cfg(test)]

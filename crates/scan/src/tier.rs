@@ -1,6 +1,6 @@
 //! Which lines a rule has to be looked for in, read off its pattern.
 
-use crate::lanes::commonness;
+use crate::grams::rarity;
 use crate::runs::{self, MIN_RUN, TOKEN, WORD};
 use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind};
 
@@ -40,12 +40,11 @@ pub(crate) fn rare_byte_behind(hir: &Hir, keywords: &[String]) -> Option<u8> {
 /// Whether a match has no slash between its keyword and the byte that [`rare_byte_behind`]
 /// found, as addresses with a password have none and most others do.
 pub(crate) fn bars_slash(hir: &Hir, keywords: &[String], rare: u8) -> bool {
-    let HirKind::Concat(parts) = hir.kind() else { return false };
-    let is_keyword = |part: &Hir| match part.kind() {
-        HirKind::Literal(literal) => keywords.iter().all(|keyword| *literal.0 == *keyword.as_bytes()),
-        _ => false,
+    let parts = parts(hir);
+    let is_keyword = |part: &Hir| {
+        literal(part).is_some_and(|literal| keywords.iter().all(|keyword| literal == keyword.as_bytes()))
     };
-    let holds_rare = |part: &Hir| matches!(part.kind(), HirKind::Literal(one) if one.0.contains(&rare));
+    let holds_rare = |part: &Hir| literal(part).is_some_and(|literal| literal.contains(&rare));
     let Some(behind) = parts.iter().position(is_keyword).and_then(|at| parts.get(at + 1..)) else {
         return false;
     };
@@ -72,22 +71,14 @@ pub(crate) fn literal_behind(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> 
     literals_behind(hir, keywords).filter(|literal| literal.len() >= MIN_BYTES).max_by_key(Vec::len)
 }
 
-/// The longest literal that every match holds and no keyword does; of those as long the one
-/// of the rarest bytes.
-pub(crate) fn needed(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
-    let HirKind::Concat(parts) = hir.kind() else { return None };
-    let of_keyword = |literal: &[u8]| {
-        keywords.iter().any(|keyword| memchr::memmem::find(keyword.as_bytes(), literal).is_some())
+/// The longest literal that every match holds and no keyword does; of those as long the
+/// rarest.
+pub(crate) fn literal_apart(hir: &Hir, keywords: &[String]) -> Option<Vec<u8>> {
+    let is_apart = |literal: &&[u8]| {
+        !keywords.iter().any(|keyword| memchr::memmem::find(keyword.as_bytes(), literal).is_some())
     };
-    let literals = parts.iter().filter_map(|part| match part.kind() {
-        HirKind::Literal(literal) if !of_keyword(&literal.0) => Some(literal.0.to_vec()),
-        _ => None,
-    });
-    let rarity = |literal: &Vec<u8>| {
-        let common: usize = literal.iter().map(|byte| commonness(*byte)).sum();
-        (literal.len(), std::cmp::Reverse(common))
-    };
-    literals.max_by_key(rarity)
+    let literals = parts(hir).iter().filter_map(literal).filter(is_apart);
+    literals.max_by_key(|literal| (literal.len(), rarity(literal))).map(<[u8]>::to_vec)
 }
 
 /// How far before a keyword a match can begin: up to the end of the first part of the
@@ -137,20 +128,30 @@ fn has(class: &ClassBytes, byte: u8) -> bool {
 }
 
 fn literals_behind(hir: &Hir, keywords: &[String]) -> impl Iterator<Item = Vec<u8>> {
-    let parts = match hir.kind() {
-        HirKind::Concat(parts) => parts.as_slice(),
-        _ => &[],
-    };
-    let literal = |part: &Hir| match part.kind() {
-        HirKind::Literal(literal) => literal.0.to_vec(),
-        _ => Vec::new(),
-    };
+    let parts = parts(hir);
+    let literal = |part: &Hir| literal(part).unwrap_or_default().to_vec();
     let holds = |part: &Hir| {
         let literal = literal(part);
         keywords.iter().all(|keyword| memchr::memmem::find(&literal, keyword.as_bytes()).is_some())
     };
     let behind = parts.iter().position(holds).map_or(parts.len(), |at| at + 1);
     parts.iter().skip(behind).map(literal)
+}
+
+/// What an expression consists of, one after the other.
+fn parts(hir: &Hir) -> &[Hir] {
+    match hir.kind() {
+        HirKind::Concat(parts) => parts,
+        _ => &[],
+    }
+}
+
+/// What an expression matches, if that is one literal.
+pub(crate) fn literal(hir: &Hir) -> Option<&[u8]> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(&literal.0),
+        _ => None,
+    }
 }
 
 /// Runs of word characters that every match of an expression has.
