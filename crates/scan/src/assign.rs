@@ -192,16 +192,15 @@ impl Assignments {
                     && ends_with(text, paired_name(text, name)?, b"authorization");
             return is_header.then_some(Announced::Header { is_basic, value });
         }
-        let value = value_from(text, start);
-        let bytes = text.get(value.range())?;
         let mut name = name_before_end(text, name_end);
-        if !is_possible(bytes) {
-            return None;
-        }
         if text.get(name.range()).is_some_and(|name| name.eq_ignore_ascii_case(b"value")) {
             name = paired_name(text, name)?;
         }
-        self.judged(text, name, value).map(Announced::Assignment)
+        // Most names tell nothing.
+        let strength = self.strength(text.get(name.range())?)?;
+        let value = value_from(text, start);
+        let bytes = text.get(value.range()).filter(|bytes| is_possible(bytes))?;
+        Some(Announced::Assignment(judged((name, strength), (value, bytes))))
     }
 
     /// The value of `--password value`, or of `-p value` behind a login.
@@ -217,7 +216,8 @@ impl Assignments {
         let start = name_end + count(text.get(name_end..)?, b" ", 2);
         let start = start + count(text.get(start..)?, b"\"'", 1);
         let value = value_from(text, start);
-        if !is_possible(text.get(value.range())?) || text.get(start) == Some(&b'-') {
+        let bytes = text.get(value.range()).filter(|bytes| is_possible(bytes))?;
+        if text.get(start) == Some(&b'-') {
             return None;
         }
         let name = Span::from(name_start..name_end);
@@ -225,7 +225,6 @@ impl Assignments {
             let line = text.get(at.saturating_sub(200)..at)?;
             let line = line.rsplit(|byte| *byte == b'\n').next()?;
             let is_login = memmem::find(line, b"login").is_some();
-            let bytes = text.get(value.range())?;
             return (is_login && is_plausible(bytes)).then(|| Assignment {
                 name,
                 value,
@@ -233,18 +232,8 @@ impl Assignments {
                 is_likely: is_likely(bytes),
             });
         }
-        self.judged(text, name, value)
-    }
-
-    fn judged(&self, text: &[u8], name: Span, value: Span) -> Option<Assignment> {
-        let bytes = text.get(value.range())?;
         let strength = self.strength(text.get(name.range())?)?;
-        Some(Assignment {
-            name,
-            value,
-            is_plausible: strength > Context && is_plausible(bytes),
-            is_likely: strength == Strong && is_likely(bytes),
-        })
+        Some(judged((name, strength), (value, bytes)))
     }
 
     /// What a name announces.
@@ -256,6 +245,15 @@ impl Assignments {
             && words[words.len() - 4..].eq_ignore_ascii_case(b"pass")
             && words.len().checked_sub(5).is_none_or(|at| !words[at].is_ascii_alphabetic());
         Some(if is_pass { Strong } else { strength })
+    }
+}
+
+fn judged((name, strength): (Span, Strength), (value, bytes): (Span, &[u8])) -> Assignment {
+    Assignment {
+        name,
+        value,
+        is_plausible: strength > Context && is_plausible(bytes),
+        is_likely: strength == Strong && is_likely(bytes),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::matcher::{Event, Found, Matcher};
 use crate::runs::{self, BASE64, DASH, HEX, MIN_RUN, TOKEN};
 use crate::search::Sweep;
 use crate::view::View;
-use crate::wrap::{MIN_WRAPPED_BYTES, is_base64_line};
+use crate::wrap::{MAX_PADDING, MIN_WRAPPED_BYTES, is_base64_line};
 use pulp::NullaryFnOnce;
 use regex_automata::Span;
 
@@ -105,11 +105,11 @@ impl Worker<'_> {
         let (lanes, matcher) = (&self.state.lanes, &self.scanner.matcher);
         let edges = Edges { bytes, lines: &block.lines, lanes, matcher, due: &mut due };
         lanes::compiled_for_processor(edges);
-        for Edge { index, line, tail, is_start } in due.drain(..) {
+        for Edge { index, line, tail, token } in due.drain(..) {
             let at = block.lines[index].text;
             let is_dirty = tail.is_some_and(|tail| self.line_end(source, line, &tail, sweep));
-            let start =
-                if is_start { self.line_start(source, line, at, depth, sweep) } else { Start::Nothing };
+            let start = token
+                .map_or(Start::Nothing, |token| self.line_start(source, (line, at), token, depth, sweep));
             let line = &mut block.lines[index];
             line.is_dirty |= is_dirty || start == Start::Something;
             line.leans |= start == Start::NothingBehind;
@@ -142,8 +142,8 @@ impl Worker<'_> {
     fn line_start(
         &mut self,
         source: &Source<'_>,
-        line: Span,
-        at: usize,
+        (line, at): (Span, usize),
+        token: usize,
         depth: Depth,
         sweep: &mut Sweep,
     ) -> Start {
@@ -153,9 +153,10 @@ impl Worker<'_> {
             self.dump(source.text, at, depth, sweep);
             return Start::Something;
         }
-        let token = &visible[..runs::leading(visible, TOKEN)];
+        let token = &visible[..if token < LANE { token } else { runs::leading(visible, TOKEN) }];
         let mut start = Start::Nothing;
-        if token.len() >= MIN_WRAPPED_BYTES && is_base64_line(visible) {
+        let is_padded = visible.len() - token.len() <= MAX_PADDING;
+        if token.len() >= MIN_WRAPPED_BYTES && is_padded && is_base64_line(visible) {
             start = Start::Something;
             self.wrapped(source.text, at, depth, sweep);
         }
@@ -184,8 +185,9 @@ pub(crate) struct Edge {
     line: Span,
     /// What it ends with, if that may go on.
     tail: Option<Tail>,
-    /// Whether what it begins with may have begun before.
-    is_start: bool,
+    /// How many bytes the token has that it begins with, if that may have begun before;
+    /// [`LANE`] may be more.
+    token: Option<usize>,
 }
 
 /// The lines that are worth a closer look, by the lanes of their block.
@@ -206,10 +208,9 @@ impl NullaryFnOnce for Edges<'_> {
         for (index, line) in lines.iter().enumerate() {
             let end = lines.get(index + 1).map_or(bytes.len(), |next| next.view);
             let line = Span::from(line.view..end.saturating_sub(1).max(line.view));
-            let (tail, is_start) =
-                (Tail::of(bytes, line, lanes, matcher), may_have_begun(bytes, line, lanes));
-            if tail.is_some() || is_start {
-                due.push(Edge { index, line, tail, is_start });
+            let (tail, token) = (Tail::of(bytes, line, lanes, matcher), may_have_begun(bytes, line, lanes));
+            if tail.is_some() || token.is_some() {
+                due.push(Edge { index, line, tail, token });
             }
         }
     }
@@ -230,23 +231,28 @@ fn is_hex(visible: &[u8]) -> bool {
     visible.first_chunk::<6>().is_some_and(|six| six.iter().all(|byte| runs::is(*byte, HEX)))
 }
 
-/// Whether a line begins as dumps, lines of base 64 and the rests of tokens do.
+/// The token of a line that begins as dumps, lines of base 64 and the rests of tokens do.
 #[inline(always)]
-fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> bool {
+fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<usize> {
     let start = line.start + indent(&bytes[line.range()]);
     let token = lanes::from(&lanes.tokens, start).trailing_ones() as usize;
     if token < 6 {
-        return false;
+        return None;
     }
     let is_random = token >= MIN_REST && {
+        let of_token = lanes::low(token);
+        let words = lanes::from(&lanes.words, start) & of_token;
+        let odd = lanes::from(&lanes.odd, start) & of_token;
+        let first = words.trailing_ones() as usize;
         // Of long ones the beginning does not tell, if it is no row of dots.
-        let odd = lanes::from(&lanes.odd, start) & lanes::low(token);
-        let is_dotted = token == LANE && lanes::from(&lanes.words, start) == 0;
-        token == LANE && !is_dotted
-            || odd.count_ones() > 1
-            || odd != 0 && bytes[start..start + token].contains(&b'@')
+        token == LANE && words != 0
+            || (odd & lanes::in_stretches_of_8(words)).count_ones() > 1
+            || odd != 0 && bytes[start + first.min(token - 1)] == b'@'
     };
-    is_random || token >= MIN_WRAPPED_BYTES && start + token == line.end || is_hex(&bytes[start..line.end])
+    let begins = is_random
+        || token >= MIN_WRAPPED_BYTES && start + token == line.end
+        || is_hex(&bytes[start..line.end]);
+    begins.then_some(token)
 }
 
 /// What the token that ends a line may be.
@@ -271,11 +277,18 @@ impl Tail {
         if token == 0 {
             return None;
         }
-        let word = before(&lanes.words).leading_ones() as usize;
-        let letters = before(&lanes.letters).leading_ones() as usize;
         // Bits of so many last bytes, the last one highest.
         let last = |bits: u64, count: usize| bits & !lanes::low(LANE - count);
         let odd = before(&lanes.odd);
+        // Most are words, and nothing is assigned to them.
+        let is_word = token + MAX_OPENING < LANE
+            && last(odd, token) == 0
+            && last(before(&lanes.announcing), token + MAX_OPENING) == 0;
+        if is_word {
+            return None;
+        }
+        let word = before(&lanes.words).leading_ones() as usize;
+        let letters = before(&lanes.letters).leading_ones() as usize;
         let start =
             if token < LANE { line.end - token } else { lanes::start_of_ones(&lanes.tokens, line.end) };
         let tail = Self {

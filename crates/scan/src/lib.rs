@@ -53,9 +53,9 @@ pub use sighting::{Confidence, Gap, Resolved, Scan, Sighting, Verification};
 /// Why a scanner could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A rule file is not valid TOML of the expected shape.
-    #[error("rule file: {0}")]
-    Rules(#[from] toml::de::Error),
+    /// The embedded rules have not the expected shape.
+    #[error("embedded rules: {0}")]
+    Rules(#[from] serde_json::Error),
     /// A rule's pattern does not compile.
     #[error("pattern of rule {0} does not compile")]
     Pattern(String),

@@ -3,30 +3,8 @@ use crate::{Error, fingerprint::hex, user_rules::Custom};
 use leakgraph_model::Severity;
 use sha2::{Digest, Sha256};
 
-const FILES: &[&str] = &[
-    include_str!("../rules/ai-models.toml"),
-    include_str!("../rules/ai-tooling.toml"),
-    include_str!("../rules/chat.toml"),
-    include_str!("../rules/ci.toml"),
-    include_str!("../rules/cloud-aws.toml"),
-    include_str!("../rules/cloud-azure.toml"),
-    include_str!("../rules/cloud-google.toml"),
-    include_str!("../rules/code-quality.toml"),
-    include_str!("../rules/connections.toml"),
-    include_str!("../rules/databases.toml"),
-    include_str!("../rules/generic.toml"),
-    include_str!("../rules/hosting.toml"),
-    include_str!("../rules/identity.toml"),
-    include_str!("../rules/infrastructure.toml"),
-    include_str!("../rules/keys.toml"),
-    include_str!("../rules/messaging.toml"),
-    include_str!("../rules/observability.toml"),
-    include_str!("../rules/payments.toml"),
-    include_str!("../rules/registries.toml"),
-    include_str!("../rules/security.toml"),
-    include_str!("../rules/source-control.toml"),
-    include_str!("../rules/workspaces.toml"),
-];
+/// Those of `rules/*.toml`, packed by the build script.
+const EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
 
 /// Raised when decoders, gates or checks change what is found.
 const DETECTOR_VERSION: &[u8] = b"5";
@@ -76,11 +54,6 @@ fn no_resolver() -> String {
     "none".to_owned()
 }
 
-#[derive(serde::Deserialize)]
-struct File {
-    rules: Vec<Rule>,
-}
-
 /// A set of rules and its hash.
 pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
@@ -95,14 +68,11 @@ impl RuleSet {
     /// The embedded rules.
     ///
     /// # Errors
-    /// When an embedded file does not parse.
+    /// When they do not parse.
     pub fn builtin() -> Result<Self, Error> {
-        let mut rules = Vec::new();
+        let rules = serde_json::from_str(EMBEDDED)?;
         let mut hash = Sha256::new();
-        for text in FILES {
-            rules.extend(toml::from_str::<File>(text)?.rules);
-            hash.update(text);
-        }
+        hash.update(EMBEDDED);
         // Detection outside of the rules counts as part of them.
         hash.update(DETECTOR_VERSION);
         Ok(Self { rules, hash: hex(&hash.finalize()), custom: Custom::default(), holds_embedded: true })

@@ -105,7 +105,7 @@ fn marks(words: &[u64]) -> (Vec<u64>, Vec<u64>) {
 pub(crate) fn find(text: &[u8], words: &[u64], mut found: impl FnMut(Run)) {
     let (mut floor, mut spaced_floor) = (0, 0);
     let (runs, turns) = marks(words);
-    for (index, (runs, turns)) in runs.into_iter().zip(turns).enumerate() {
+    for (index, (&runs, &turns)) in runs.iter().zip(&turns).enumerate() {
         if runs | turns != 0 {
             let base = index * LANE;
             spaced_floor = turned(text, base, turns, spaced_floor, &mut found);

@@ -260,7 +260,9 @@ fn read_over(bytes: &mut Vec<u8>, reader: &mut dyn Read, most: usize) -> io::Res
     let mut count = 0;
     while count <= most {
         if count == bytes.len() {
-            bytes.resize((2 * count).max(READ_BYTES).min(most + 1), 0);
+            // Room for all at once: what is not read into costs nothing, and is never moved.
+            bytes.reserve_exact(most + 1 - count);
+            bytes.resize((count + READ_BYTES).min(most + 1), 0);
         }
         let room = bytes.len().min(most + 1);
         match reader.read(&mut bytes[count..room]) {
