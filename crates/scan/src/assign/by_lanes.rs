@@ -33,18 +33,18 @@ impl NullaryFnOnce for Look<'_> {
     fn call(self) -> Marks {
         let Self { text, lanes } = self;
         let mut marks = Marks::default();
-        // Where names end that hold a part of a secret's.
-        let mut ends = Vec::with_capacity(lanes.named.len());
         let mut behind = Behind::default();
         let names = lanes.names.as_deref().unwrap_or(&lanes.words);
-        let parts = lanes.signs.iter().zip(names).zip(&lanes.named).zip(&lanes.soft);
+        // Where names end that hold a part of a secret's. One thing after another: what all
+        // loops ask for together is more than there are registers.
+        let ends: Vec<u64> =
+            names.iter().zip(&lanes.named).map(|(names, named)| behind.names(*names, *named)).collect();
         lanes.announcing.resize(lanes.signs.len(), 0);
-        for (lane, ((((signs, names), named), soft), announcing)) in
-            parts.zip(&mut lanes.announcing).enumerate()
-        {
-            let end = behind.names(*names, *named);
-            ends.push(end);
-            *announcing = signs & behind.soft(end, *soft);
+        let soft = ends.iter().zip(&lanes.soft).map(|(ends, soft)| behind.soft(*ends, *soft));
+        for ((announcing, signs), behind) in lanes.announcing.iter_mut().zip(&lanes.signs).zip(soft) {
+            *announcing = signs & behind;
+        }
+        for (lane, announcing) in lanes.announcing.iter().enumerate() {
             for bit in lanes::ones(*announcing) {
                 let sign = lane * LANE + bit;
                 if may_have_value(text, &lanes.solid, sign) {
