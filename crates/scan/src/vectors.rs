@@ -53,6 +53,7 @@ impl Vectors {
         // One after the other: the tables of all together are more than there are registers.
         self.look(FindLeads { leads: &classifier.leads, text, bits: lanes.leads.get_or_insert_default() });
         self.look(FindLeads { leads: &classifier.inner, text, bits: lanes.inner.get_or_insert_default() });
+        self.look(FillMarks { classifier, text, lanes });
         self.look(FillClasses { classifier, text, lanes });
     }
 }
@@ -300,25 +301,7 @@ impl Question for FillClasses<'_> {
     #[inline(always)]
     fn ask<W: Wide>(self, simd: W) {
         let Self { classifier, text, lanes } = self;
-        let Lanes {
-            words,
-            wordy,
-            letters,
-            tokens,
-            solid,
-            odd,
-            signs,
-            spots,
-            triples,
-            named,
-            soft,
-            escapes,
-            names,
-            leads: _,
-            inner: _,
-            announcing: _,
-        } = lanes;
-        let names = names.get_or_insert_default();
+        let Lanes { words, wordy, letters, tokens, solid, odd, signs, named, soft, escapes, .. } = lanes;
         let bytes = text.len();
         let classes = sized(words, bytes)
             .zip(sized(wordy, bytes))
@@ -326,39 +309,55 @@ impl Question for FillClasses<'_> {
             .zip(sized(tokens, bytes))
             .zip(sized(solid, bytes));
         let classes = classes.zip(sized(odd, bytes)).zip(sized(named, bytes)).zip(sized(soft, bytes));
-        let marks = sized(signs, bytes)
-            .zip(sized(spots, bytes))
-            .zip(sized(triples, bytes))
-            .zip(sized(escapes, bytes));
-        let marks = marks.zip(sized(names, bytes));
+        let marks = sized(signs, bytes).zip(sized(escapes, bytes));
         let word = Set::load(simd, &classifier.words);
         let token = Set::load(simd, &classifier.tokens);
         let hollow = Set::load(simd, &classifier.hollow);
         let unusual = Set::load(simd, &classifier.odd);
         let softer = Set::load(simd, &classifier.soft);
-        let places = Tables::load_three(simd, &classifier.places);
-        let name = Tables::load_three(simd, &classifier.names);
         let halves = simd.table(Halves::HIGH);
         let mut last = [0; LANE + 3];
-        for (index, (classes, marks)) in classes.zip(marks).enumerate() {
+        for (index, (classes, (signs, escapes))) in classes.zip(marks).enumerate() {
             let (((((((words, wordy), letters), tokens), solid), odd), named), soft) = classes;
-            let ((((signs, spots), triples), escapes), names) = marks;
+            let cut = Cut::load(simd, chunk(text, index, &mut last), 0);
+            let high = simd.look_up(halves, cut.high);
+            *words = word.of(simd, &cut, high);
+            *wordy = *words & !cut.is(simd, b'-');
+            *letters = *words | cut.is(simd, b'+') | cut.is(simd, b'/');
+            *named = *words | cut.is(simd, b'.');
+            *tokens = token.of(simd, &cut, high);
+            *solid = !hollow.of(simd, &cut, high);
+            *odd = unusual.of(simd, &cut, high);
+            *soft = softer.of(simd, &cut, high);
+            *signs = cut.is(simd, b'=') | cut.is(simd, b':');
+            *escapes = cut.is(simd, b'%') | cut.is(simd, b'\\');
+        }
+    }
+}
+
+/// What several bytes begin.
+struct FillMarks<'a> {
+    classifier: &'a Classifier,
+    text: &'a [u8],
+    lanes: &'a mut Lanes,
+}
+
+impl Question for FillMarks<'_> {
+    #[inline(always)]
+    fn ask<W: Wide>(self, simd: W) {
+        let Self { classifier, text, lanes } = self;
+        let Lanes { spots, triples, names, .. } = lanes;
+        let bytes = text.len();
+        let marks =
+            sized(spots, bytes).zip(sized(triples, bytes)).zip(sized(names.get_or_insert_default(), bytes));
+        let places = Tables::load_three(simd, &classifier.places);
+        let name = Tables::load_three(simd, &classifier.names);
+        let mut last = [0; LANE + 3];
+        for (index, ((spots, triples), names)) in marks.enumerate() {
             let chunk = chunk(text, index, &mut last);
             let cut = [Cut::load(simd, chunk, 0), Cut::load(simd, chunk, 1), Cut::load(simd, chunk, 2)];
-            let high = simd.look_up(halves, cut[0].high);
-            let blanks = cut[0].is(simd, b' ');
-            *words = word.of(simd, &cut[0], high);
-            *wordy = *words & !cut[0].is(simd, b'-');
-            *letters = *words | cut[0].is(simd, b'+') | cut[0].is(simd, b'/');
-            *named = *words | cut[0].is(simd, b'.');
-            *tokens = token.of(simd, &cut[0], high);
-            *solid = !hollow.of(simd, &cut[0], high);
-            *odd = unusual.of(simd, &cut[0], high);
-            *soft = softer.of(simd, &cut[0], high);
-            *signs = cut[0].is(simd, b'=') | cut[0].is(simd, b':');
             let is_behind = cut[1].is(simd, b'i') & cut[2].is(simd, b's');
-            *spots = blanks & (cut[1].is(simd, b'-') | is_behind);
-            *escapes = cut[0].is(simd, b'%') | cut[0].is(simd, b'\\');
+            *spots = cut[0].is(simd, b' ') & (cut[1].is(simd, b'-') | is_behind);
             *triples = triple(simd, places, &cut);
             *names = simd.bits(groups(simd, name, &cut));
         }
