@@ -192,14 +192,13 @@ impl Assignments {
                     && ends_with(text, paired_name(text, name)?, b"authorization");
             return is_header.then_some(Announced::Header { is_basic, value });
         }
+        let value = value_from(text, start);
+        let bytes = text.get(value.range()).filter(|bytes| is_possible(bytes))?;
         let mut name = name_before_end(text, name_end);
         if text.get(name.range()).is_some_and(|name| name.eq_ignore_ascii_case(b"value")) {
             name = paired_name(text, name)?;
         }
-        // Most names tell nothing.
         let strength = self.strength(text.get(name.range())?)?;
-        let value = value_from(text, start);
-        let bytes = text.get(value.range()).filter(|bytes| is_possible(bytes))?;
         Some(Announced::Assignment(judged((name, strength), (value, bytes))))
     }
 
