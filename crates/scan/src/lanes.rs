@@ -153,12 +153,11 @@ pub(crate) fn low(count: usize) -> u64 {
 #[inline(always)]
 pub(crate) fn from(bits: &[u64], at: usize) -> u64 {
     let (lane, shift) = (at / LANE, at % LANE);
-    let rest = bits.get(lane..).unwrap_or_default();
-    let (low, high) = match rest.first_chunk() {
+    let (low, high) = match bits.get(lane..lane + 2) {
         Some([low, high]) => (*low, *high),
-        None => (rest.first().copied().unwrap_or_default(), 0),
+        _ => (bits.get(lane).copied().unwrap_or_default(), 0),
     };
-    ((u128::from(low) | u128::from(high) << LANE) >> shift) as u64
+    low >> shift | high << 1 << (LANE - 1 - shift)
 }
 
 /// The 64 bits before `at`, the last of them highest.
