@@ -77,7 +77,7 @@ struct Bucket([AtomicU64; WAYS]);
 /// looked up stays in the cache. Two lines have the same hash with a chance of 2^-64: one is
 /// taken for any of 2^18 that are remembered with a chance of 2^-46.
 /// Threads do not wait for each other. Where two write to a bucket at once, a hash may be
-/// lost or kept twice, but each one there was put there whole.
+/// lost, and some are kept twice, but each one there was put there whole.
 #[derive(Default)]
 pub(crate) struct Memo {
     buckets: Vec<Bucket>,
@@ -157,7 +157,8 @@ impl Memo {
         if self.is_on() {
             let bucket = &self.buckets[self.index(hash)].0;
             let known = bucket.each_ref().map(|entry| entry.load(Relaxed));
-            if !known.contains(&(hash as u64)) {
+            // Of lines that repeat before they are known; further back few are.
+            if known[0] != hash as u64 {
                 bucket[0].store(hash as u64, Relaxed);
                 bucket.iter().skip(1).zip(known).for_each(|(entry, known)| entry.store(known, Relaxed));
             }
