@@ -247,6 +247,7 @@ impl Assignments {
     }
 }
 
+/// What a value is behind a name that says so much.
 fn judged((name, strength): (Span, Strength), (value, bytes): (Span, &[u8])) -> Assignment {
     Assignment {
         name,

@@ -244,7 +244,8 @@ fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<usize> {
         let words = lanes::from(&lanes.words, start) & of_token;
         let odd = lanes::from(&lanes.odd, start) & of_token;
         let first = words.trailing_ones() as usize;
-        // Of long ones the beginning does not tell, if it is no row of dots.
+        // As `has_random_part` asks, but of long ones the beginning does not tell, if it is no
+        // row of dots.
         token == LANE && words != 0
             || (odd & lanes::in_stretches_of_8(words)).count_ones() > 1
             || odd != 0 && bytes[start + first.min(token - 1)] == b'@'
@@ -367,4 +368,26 @@ fn assigned(line: &[u8], token: usize, is_known: impl Fn(&[u8]) -> bool) -> Opti
     };
     let outer = outer.map(|at| (at, &line[start..])).filter(|(_, value)| value.len() >= MIN_RUN);
     inner.map(|at| (at, &line[at + 1..])).chain(outer).filter(|(_, value)| !value.is_empty()).find_map(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::Classifier;
+
+    proptest::proptest! {
+        #[test]
+        fn no_random_part_is_passed_over(line in "[ ]{0,3}[a-cA-C0-3_./@-]{0,70}[ ]?[a-z0-9=]{0,9}", before in 0..70_usize) {
+            let text = format!("{}\n{line}\n", "é".repeat(before));
+            let mut lanes = Lanes::default();
+            Classifier::new(&[], &[]).fill(text.as_bytes(), &mut lanes);
+            let span = Span::from(2 * before + 1..text.len() - 1);
+            let visible = &line.as_bytes()[indent(line.as_bytes())..];
+            let token = &visible[..runs::leading(visible, TOKEN)];
+            let told = may_have_begun(text.as_bytes(), span, &lanes);
+            if token.len() >= MIN_REST && has_random_part(&token[..token.len().min(MAX_JUDGED)]) {
+                proptest::prop_assert_eq!(told, Some(token.len().min(LANE)));
+            }
+        }
+    }
 }

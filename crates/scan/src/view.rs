@@ -137,7 +137,7 @@ fn is_github(line: &[u8]) -> bool {
     const ASKED: [(usize, u64, [u8; 8]); 4] = [
         (0, 0xff00_00ff_0000_00f0, *b"0\0\0\0-\0\0-"),
         (8, 0x0000_ff00_00ff_0000, *b"\0\0T\0\0:\0\0"),
-        (16, 0x0000_0000_fff0_00ff, *b":\00.\0\0\0\0"),
+        (16, 0x0000_0000_fff0_00ff, *b":\x000.\0\0\0\0"),
         (21, 0xffff_0000_0000_0000, *b"\0\0\0\0\0\0Z "),
     ];
     let Some(stamp) = line.first_chunk::<GITHUB_BYTES>() else { return false };
