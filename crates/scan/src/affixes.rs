@@ -118,7 +118,7 @@ impl Affixes {
 
     #[inline(always)]
     fn in_token(&self, text: &[u8], token: Span, inner: &[u64], found: &mut impl FnMut(usize, Span)) {
-        for at in lanes::steps(token.range(), LANE) {
+        for at in lanes::strides(token.range(), LANE) {
             let marks = lanes::from(inner, at) & lanes::low(token.end - at);
             self.inner.find_at(text, token, at, marks, |local, span| {
                 let number = self.inner_numbers[local];
@@ -134,7 +134,7 @@ impl Affixes {
     fn at_starts(&self, text: &[u8], run: Span, lanes: &Lanes, found: &mut impl FnMut(usize, Span)) {
         let mut was_wordy = false;
         let to = run.end + 1 - MIN_RUN;
-        for at in lanes::steps(run.start..to, LANE) {
+        for at in lanes::strides(run.start..to, LANE) {
             let wordy = lanes::from(&lanes.wordy, at);
             let starts = wordy & !(wordy << 1 | u64::from(was_wordy)) & lanes::low(to - at);
             let hits = self.starts.hits(starts, |bit| first(&text[at + bit..]));
@@ -157,7 +157,7 @@ impl Affixes {
     fn at_ends(&self, text: &[u8], run: Span, lanes: &Lanes, found: &mut impl FnMut(usize, Span)) {
         // Whether a word ends with the last bit of a lane, the next one says.
         const STEP: usize = LANE - 1;
-        for at in lanes::steps(run.start + MIN_RUN - 1..run.end, STEP) {
+        for at in lanes::strides(run.start + MIN_RUN - 1..run.end, STEP) {
             let wordy = lanes::from(&lanes.wordy, at);
             let ends = wordy & !(wordy >> 1) & lanes::low(STEP.min(run.end - at));
             let hits = self.ends.hits(ends, |bit| last(&text[..=at + bit]));

@@ -193,13 +193,14 @@ impl Assignments {
             return is_header.then_some(Announced::Header { is_basic, value });
         }
         let value = value_from(text, start);
-        let bytes = text.get(value.range()).filter(|bytes| is_possible(bytes))?;
+        if !is_possible(text.get(value.range())?) {
+            return None;
+        }
         let mut name = name_before_end(text, name_end);
         if text.get(name.range()).is_some_and(|name| name.eq_ignore_ascii_case(b"value")) {
             name = paired_name(text, name)?;
         }
-        let strength = self.strength(text.get(name.range())?)?;
-        Some(Announced::Assignment(judged((name, strength), (value, bytes))))
+        self.judged(text, name, value).map(Announced::Assignment)
     }
 
     /// The value of `--password value`, or of `-p value` behind a login.
@@ -215,8 +216,7 @@ impl Assignments {
         let start = name_end + count(text.get(name_end..)?, b" ", 2);
         let start = start + count(text.get(start..)?, b"\"'", 1);
         let value = value_from(text, start);
-        let bytes = text.get(value.range()).filter(|bytes| is_possible(bytes))?;
-        if text.get(start) == Some(&b'-') {
+        if !is_possible(text.get(value.range())?) || text.get(start) == Some(&b'-') {
             return None;
         }
         let name = Span::from(name_start..name_end);
@@ -224,6 +224,7 @@ impl Assignments {
             let line = text.get(at.saturating_sub(200)..at)?;
             let line = line.rsplit(|byte| *byte == b'\n').next()?;
             let is_login = memmem::find(line, b"login").is_some();
+            let bytes = text.get(value.range())?;
             return (is_login && is_plausible(bytes)).then(|| Assignment {
                 name,
                 value,
@@ -231,8 +232,18 @@ impl Assignments {
                 is_likely: is_likely(bytes),
             });
         }
+        self.judged(text, name, value)
+    }
+
+    fn judged(&self, text: &[u8], name: Span, value: Span) -> Option<Assignment> {
+        let bytes = text.get(value.range())?;
         let strength = self.strength(text.get(name.range())?)?;
-        Some(judged((name, strength), (value, bytes)))
+        Some(Assignment {
+            name,
+            value,
+            is_plausible: strength > Context && is_plausible(bytes),
+            is_likely: strength == Strong && is_likely(bytes),
+        })
     }
 
     /// What a name announces.
@@ -244,16 +255,6 @@ impl Assignments {
             && words[words.len() - 4..].eq_ignore_ascii_case(b"pass")
             && words.len().checked_sub(5).is_none_or(|at| !words[at].is_ascii_alphabetic());
         Some(if is_pass { Strong } else { strength })
-    }
-}
-
-/// What a value is behind a name that says so much.
-fn judged((name, strength): (Span, Strength), (value, bytes): (Span, &[u8])) -> Assignment {
-    Assignment {
-        name,
-        value,
-        is_plausible: strength > Context && is_plausible(bytes),
-        is_likely: strength == Strong && is_likely(bytes),
     }
 }
 

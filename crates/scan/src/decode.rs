@@ -202,7 +202,7 @@ pub(crate) fn may_be_text(triples: &[u64], word: Span) -> bool {
     let part = Span::from(word.start.saturating_sub(MAX_LEAD_BYTES)..word.end + 3);
     // So many of 64 places have all their groups in view.
     const STEP: usize = LANE - 4 * (QUICK_GROUPS - 1);
-    lanes::steps(part.range(), STEP).any(|at| {
+    lanes::strides(part.range(), STEP).any(|at| {
         let groups = lanes::from(triples, at);
         groups & groups >> 4 & groups >> 8 & lanes::low(STEP.min(part.end - at)) != 0
     })

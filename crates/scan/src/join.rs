@@ -16,7 +16,7 @@ use crate::matcher::{Event, Found, Matcher};
 use crate::runs::{self, BASE64, DASH, HEX, MIN_RUN, TOKEN};
 use crate::search::Sweep;
 use crate::view::View;
-use crate::wrap::{MAX_PADDING, MIN_WRAPPED_BYTES, is_base64_line};
+use crate::wrap::{MIN_WRAPPED_BYTES, is_base64_line};
 use pulp::NullaryFnOnce;
 use regex_automata::Span;
 
@@ -155,13 +155,13 @@ impl Worker<'_> {
         }
         let token = &visible[..if token < LANE { token } else { runs::leading(visible, TOKEN) }];
         let mut start = Start::Nothing;
-        let is_padded = visible.len() - token.len() <= MAX_PADDING;
-        if token.len() >= MIN_WRAPPED_BYTES && is_padded && is_base64_line(visible) {
+        let is_pure = token.len() == visible.len();
+        if token.len() >= MIN_WRAPPED_BYTES && is_pure && is_base64_line(visible) {
             start = Start::Something;
             self.wrapped(source.text, at, depth, sweep);
         }
         if token.len() >= MIN_REST && has_random_part(&token[..token.len().min(MAX_JUDGED)]) {
-            let rest = self.rest_of_token(source.text, at, token, token.len() == visible.len(), sweep);
+            let rest = self.rest_of_token(source.text, at, token, is_pure, sweep);
             start = start.max(rest);
         }
         start
@@ -231,7 +231,8 @@ fn is_hex(visible: &[u8]) -> bool {
     visible.first_chunk::<6>().is_some_and(|six| six.iter().all(|byte| runs::is(*byte, HEX)))
 }
 
-/// The token of a line that begins as dumps, lines of base 64 and the rests of tokens do.
+/// The length of the token that a line begins with, if it begins as dumps, lines of base 64
+/// and the rests of tokens do; [`LANE`] may be more.
 #[inline(always)]
 fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<usize> {
     let start = line.start + indent(&bytes[line.range()]);
@@ -247,7 +248,7 @@ fn may_have_begun(bytes: &[u8], line: Span, lanes: &Lanes) -> Option<usize> {
         // As `has_random_part` asks, but of long ones the beginning does not tell, if it is no
         // row of dots.
         token == LANE && words != 0
-            || (odd & lanes::in_stretches_of_8(words)).count_ones() > 1
+            || (odd & lanes::among_eight(words)).count_ones() > 1
             || odd != 0 && bytes[start + first.min(token - 1)] == b'@'
     };
     let begins = is_random

@@ -124,17 +124,22 @@ pub(crate) fn all_ones(lanes: &[u64]) -> impl Iterator<Item = usize> {
     lanes.iter().enumerate().flat_map(|(lane, bits)| ones(*bits).map(move |bit| lane * LANE + bit))
 }
 
-/// Those ones that have seven others beside them or more.
+/// Where eight ones begin.
 #[inline(always)]
-pub(crate) fn in_stretches_of_8(bits: u64) -> u64 {
-    let begin = [1, 2, 4].into_iter().fold(bits, |begin, step| begin & begin >> step);
-    [1, 2, 4].into_iter().fold(begin, |all, step| all | all << step)
+pub(crate) fn eights(bits: u64) -> u64 {
+    [1, 2, 4].into_iter().fold(bits, |begin, step| begin & begin >> step)
+}
+
+/// Those ones that stand among eight.
+#[inline(always)]
+pub(crate) fn among_eight(bits: u64) -> u64 {
+    [1, 2, 4].into_iter().fold(eights(bits), |all, step| all | all << step)
 }
 
 /// Places in a span, so many bytes from one to the next: without the division that knows
 /// beforehand how many.
 #[inline(always)]
-pub(crate) fn steps(span: std::ops::Range<usize>, bytes: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn strides(span: std::ops::Range<usize>, bytes: usize) -> impl Iterator<Item = usize> {
     let mut next = span.start;
     std::iter::from_fn(move || {
         let at = next;

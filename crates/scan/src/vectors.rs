@@ -53,7 +53,6 @@ impl Vectors {
         // One after the other: the tables of all together are more than there are registers.
         self.look(FindLeads { leads: &classifier.leads, text, bits: lanes.leads.get_or_insert_default() });
         self.look(FindLeads { leads: &classifier.inner, text, bits: lanes.inner.get_or_insert_default() });
-        self.look(FillMarks { classifier, text, lanes });
         self.look(FillClasses { classifier, text, lanes });
     }
 }
@@ -298,8 +297,17 @@ struct FillClasses<'a> {
 }
 
 impl Question for FillClasses<'_> {
+    /// In two loops: one would write to more lanes than there are registers.
     #[inline(always)]
-    fn ask<W: Wide>(self, simd: W) {
+    fn ask<W: Wide>(mut self, simd: W) {
+        self.what_begins(simd);
+        self.single_bytes(simd);
+    }
+}
+
+impl FillClasses<'_> {
+    #[inline(always)]
+    fn single_bytes<W: Wide>(&mut self, simd: W) {
         let Self { classifier, text, lanes } = self;
         let Lanes { words, wordy, letters, tokens, solid, odd, signs, named, soft, escapes, .. } = lanes;
         let bytes = text.len();
@@ -333,18 +341,10 @@ impl Question for FillClasses<'_> {
             *escapes = cut.is(simd, b'%') | cut.is(simd, b'\\');
         }
     }
-}
 
-/// What several bytes begin.
-struct FillMarks<'a> {
-    classifier: &'a Classifier,
-    text: &'a [u8],
-    lanes: &'a mut Lanes,
-}
-
-impl Question for FillMarks<'_> {
+    /// What several bytes begin.
     #[inline(always)]
-    fn ask<W: Wide>(self, simd: W) {
+    fn what_begins<W: Wide>(&mut self, simd: W) {
         let Self { classifier, text, lanes } = self;
         let Lanes { spots, triples, names, .. } = lanes;
         let bytes = text.len();

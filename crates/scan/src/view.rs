@@ -133,18 +133,14 @@ pub(crate) struct Prefix {
 /// Whether a line begins as those of GitHub and Azure, by far the commonest, and goes on.
 #[inline(always)]
 fn is_github(line: &[u8]) -> bool {
-    // Where eight bytes stand, what is asked of which bits. Of digits the high half counts.
-    const ASKED: [(usize, u64, [u8; 8]); 4] = [
-        (0, 0xff00_00ff_0000_00f0, *b"0\0\0\0-\0\0-"),
-        (8, 0x0000_ff00_00ff_0000, *b"\0\0T\0\0:\0\0"),
-        (16, 0x0000_0000_fff0_00ff, *b":\x000.\0\0\0\0"),
-        (21, 0xffff_0000_0000_0000, *b"\0\0\0\0\0\0Z "),
-    ];
+    const SIGNS: [u64; 2] = [u64::from_le_bytes(*b"\0\0\0\0-\0\0-"), u64::from_le_bytes(*b"\0\0T\0\0:\0\0")];
+    const MASKS: [u64; 2] = [0xff00_00ff_0000_0000, 0x0000_ff00_00ff_0000];
     let Some(stamp) = line.first_chunk::<GITHUB_BYTES>() else { return false };
-    ASKED.into_iter().all(|(at, bits, answer)| {
-        let word = stamp[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        word & bits == u64::from_le_bytes(answer)
-    })
+    let word = |at: usize| stamp[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    (word(0) & MASKS[0], word(8) & MASKS[1]) == SIGNS.into()
+        && (stamp[16], stamp[19], stamp[27], stamp[28]) == (b':', b'.', b'Z', b' ')
+        && stamp[0].is_ascii_digit()
+        && stamp[18].is_ascii_digit()
 }
 
 /// The platform's prefix of a line.

@@ -148,10 +148,7 @@ fn push_base64(text: &[u8], line: Span, joined: &mut View) -> (usize, bool) {
     (length, length < letters.len())
 }
 
-/// Signs behind the letters.
-pub(crate) const MAX_PADDING: usize = 2;
-
 pub(crate) fn is_base64_line(line: &[u8]) -> bool {
     let letters = runs::leading(line, BASE64);
-    letters > 0 && line.len() - letters <= MAX_PADDING && line[letters..].iter().all(|byte| *byte == b'=')
+    letters > 0 && line.len() - letters <= 2 && line[letters..].iter().all(|byte| *byte == b'=')
 }

@@ -40,9 +40,9 @@ impl NullaryFnOnce for Look<'_> {
         let ends: Vec<u64> =
             names.iter().zip(&lanes.named).map(|(names, named)| behind.names(*names, *named)).collect();
         lanes.announcing.resize(lanes.signs.len(), 0);
-        let soft = ends.iter().zip(&lanes.soft).map(|(ends, soft)| behind.soft(*ends, *soft));
-        for ((announcing, signs), behind) in lanes.announcing.iter_mut().zip(&lanes.signs).zip(soft) {
-            *announcing = signs & behind;
+        let after_names = ends.iter().zip(&lanes.soft).map(|(ends, soft)| behind.soft(*ends, *soft));
+        for ((announcing, signs), after) in lanes.announcing.iter_mut().zip(&lanes.signs).zip(after_names) {
+            *announcing = signs & after;
         }
         for (lane, announcing) in lanes.announcing.iter().enumerate() {
             for bit in lanes::ones(*announcing) {
@@ -119,9 +119,6 @@ const REACH: usize = 16;
 #[inline(always)]
 fn may_have_value(text: &[u8], solid: &[u64], sign: usize) -> bool {
     let solid = lanes::from(solid, sign + 1);
-    let two = solid & solid >> 1;
-    let four = two & two >> 2;
-    let eight = four & four >> 4;
     let near = text.get(sign + 1..text.len().min(sign + 1 + 6)).unwrap_or_default();
-    eight & ((1 << REACH) - 1) != 0 || near.iter().any(|byte| QUOTES[usize::from(*byte)])
+    lanes::eights(solid) & ((1 << REACH) - 1) != 0 || near.iter().any(|byte| QUOTES[usize::from(*byte)])
 }
